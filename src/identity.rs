@@ -1,0 +1,245 @@
+//! Who and what a request speaks of: owners, users, agents, providers, scopes.
+//!
+//! Each is parsed once, at the edge, and valid ever after. No input or output
+//! here, and no secret.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// The kernel's overflow uid: what a foreign uid reads as inside a user
+/// namespace (user_namespaces(7)). Different people share it, so it owns nothing.
+const OVERFLOW_UID: u32 = 65_534;
+
+/// Whose providers, tokens, flows and events these are: a uid of this machine,
+/// as the kernel told it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Owner(u32);
+
+impl Owner {
+    /// The owner with this uid; `None` for the overflow uid, which is nobody.
+    #[must_use]
+    pub fn from_uid(uid: u32) -> Option<Self> {
+        (uid != OVERFLOW_UID).then_some(Self(uid))
+    }
+
+    /// The uid.
+    #[must_use]
+    pub fn uid(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+macro_rules! label {
+    ($($(#[$doc:meta])* $name:ident;)+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The label; `None` when it is empty, which says nothing.
+            #[must_use]
+            pub fn parse(text: &str) -> Option<Self> {
+                (!text.is_empty()).then(|| Self(text.to_owned()))
+            }
+
+            /// The label's text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    )+};
+}
+
+label! {
+    /// A caller's free label for the human on whose behalf it acts.
+    UserId;
+    /// A caller's free label for the agent that will use a token.
+    AgentId;
+}
+
+/// A provider's identifier, as chosen when it was created: a letter or digit,
+/// then up to 127 letters, digits, dots, underscores or hyphens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct ProviderId(String);
+
+impl ProviderId {
+    /// The pattern in the words of the contract.
+    pub const PATTERN: &'static str = "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$";
+
+    /// The identifier, or `None` if `text` is not of [`Self::PATTERN`].
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let inner = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
+        let (first, rest) = text.as_bytes().split_first()?;
+        let valid = first.is_ascii_alphanumeric() && rest.len() < 128 && rest.iter().all(inner);
+        valid.then(|| Self(text.to_owned()))
+    }
+
+    /// The identifier's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ProviderId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+macro_rules! uuid_id {
+    ($($(#[$doc:meta])* $name:ident;)+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// From a UUID.
+            #[must_use]
+            pub fn new(uuid: Uuid) -> Self {
+                Self(uuid)
+            }
+
+            /// From text in any form of a UUID; `None` if it is not one, and
+            /// so names nothing.
+            #[must_use]
+            pub fn parse(text: &str) -> Option<Self> {
+                Uuid::try_parse(text).ok().map(Self)
+            }
+
+            /// The UUID.
+            #[must_use]
+            pub fn uuid(self) -> Uuid {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, f)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(&self.0)
+            }
+        }
+    )+};
+}
+
+uuid_id! {
+    /// A stored token (the contract's `token_id`).
+    TokenId;
+    /// An authorization flow (the contract's `auth_id`).
+    FlowId;
+    /// An agent's permission to use a token.
+    ConnectionId;
+    /// An owner, as the contract's `organization_id` shows it.
+    OrganizationId;
+}
+
+/// A set of scopes (RFC 6749, section 3.3): no duplicates, no empty one, no
+/// blank inside one, in a fixed order.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Scopes(BTreeSet<String>);
+
+impl Scopes {
+    /// From texts that hold one scope each, or several with blanks between.
+    pub fn new<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
+        Self(
+            texts
+                .into_iter()
+                .flat_map(str::split_whitespace)
+                .map(str::to_owned)
+                .collect(),
+        )
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether each of these is also in `granted` or in `requested`.
+    #[must_use]
+    pub fn is_covered_by(&self, granted: &Self, requested: &Self) -> bool {
+        self.0
+            .iter()
+            .all(|scope| granted.0.contains(scope) || requested.0.contains(scope))
+    }
+
+    /// These and `other`'s.
+    #[must_use]
+    pub fn union(&self, other: &Self) -> Self {
+        Self(self.0.union(&other.0).cloned().collect())
+    }
+
+    /// These without `other`'s.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> Self {
+        Self(self.0.difference(&other.0).cloned().collect())
+    }
+
+    /// Each scope, in order.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
+    /// The scopes as one text with `separator` between them.
+    #[must_use]
+    pub fn join(&self, separator: &str) -> String {
+        self.iter().collect::<Vec<_>>().join(separator)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn provider_ids_follow_the_contracts_pattern() {
+        for valid in ["github", "0", "a.b_c-D", &"a".repeat(128)] {
+            assert!(ProviderId::parse(valid).is_some(), "{valid}");
+        }
+        for invalid in ["", "-a", ".a", "a/b", "a b", "é", &"a".repeat(129)] {
+            assert!(ProviderId::parse(invalid).is_none(), "{invalid}");
+        }
+    }
+
+    #[test]
+    fn the_overflow_uid_owns_nothing() {
+        assert!(Owner::from_uid(65_534).is_none());
+        assert!(Owner::from_uid(0).is_some());
+    }
+
+    #[test]
+    fn scopes_are_covered_by_what_was_granted_or_asked_for() {
+        let asked = Scopes::new(["repo", "user"]);
+        let granted = Scopes::new(["repo gist"]);
+        assert!(Scopes::new(["user", "gist"]).is_covered_by(&granted, &asked));
+        assert!(!Scopes::new(["admin"]).is_covered_by(&granted, &asked));
+        assert!(Scopes::default().is_covered_by(&granted, &asked));
+    }
+}

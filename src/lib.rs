@@ -1,0 +1,26 @@
+//! One OAuth token daemon per machine, and its command line.
+//!
+//! Agents ask `agent-authd` for tokens over a Unix socket; the kernel says who
+//! is asking. A person logs in once, through a loopback redirect (RFC 8252);
+//! the grants lie encrypted in an SQLite vault and are refreshed in one place.
+//!
+//! The modules below are the layers, lowest first: a module uses only those
+//! above it in this list, and its own children. `tests/it/layers.rs` holds it
+//! to that. ARCHITECTURE.md walks through the whole.
+
+pub mod clock;
+pub mod secret;
+pub mod identity;
+pub mod provider;
+pub mod token;
+pub mod api;
+pub mod paths;
+pub mod config;
+pub mod client;
+pub mod vault;
+pub mod oauth;
+pub mod broker;
+pub mod http;
+pub mod redirect;
+pub mod daemon;
+pub mod cli;

@@ -1,0 +1,1 @@
+//! What real providers do differently from the RFCs.

@@ -1,0 +1,142 @@
+//! Secrets as types: redacted in `Debug`, wiped when dropped, one way out.
+//!
+//! None of these types has `Display`, `Serialize` or `PartialEq`. The only way
+//! to the text is [`ExposeSecret::expose_secret`], which `clippy.toml` forbids;
+//! the few callers that may use it carry `#[expect(clippy::disallowed_methods,
+//! reason = …)]`, so that searching for that line is the audit.
+
+use std::fmt;
+
+pub use secrecy::ExposeSecret;
+use secrecy::SecretString;
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
+
+macro_rules! secret_text {
+    ($($(#[$doc:meta])* $name:ident;)+) => {$(
+        $(#[$doc])*
+        #[derive(Clone)]
+        pub struct $name(SecretString);
+
+        impl $name {
+            /// Takes the text over; nothing else may keep a copy of it.
+            #[must_use]
+            pub fn new(text: impl Into<String>) -> Self {
+                Self(SecretString::from(text.into()))
+            }
+        }
+
+        impl ExposeSecret<str> for $name {
+            #[expect(clippy::disallowed_methods, reason = "the newtype hands on to its one field")]
+            fn expose_secret(&self) -> &str {
+                self.0.expose_secret()
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($name), "([redacted])"))
+            }
+        }
+    )+};
+}
+
+secret_text! {
+    /// An access token (RFC 6749, section 1.4).
+    AccessToken;
+    /// A refresh token (RFC 6749, section 1.5).
+    RefreshToken;
+    /// A client secret (RFC 6749, section 2.3.1).
+    ClientSecret;
+    /// An authorization code on its way to the token endpoint (RFC 6749, section 4.1.2).
+    AuthorizationCode;
+    /// A PKCE code verifier (RFC 7636, section 4.1).
+    CodeVerifier;
+    /// The `state` of an authorization request (RFC 6749, section 4.1.1).
+    State;
+    /// The key that a bridged program must send as `x-api-key`.
+    BridgeKey;
+    /// The single-use token in the consent page's form.
+    FormToken;
+}
+
+impl State {
+    /// Whether `presented` is this state, in constant time.
+    #[must_use]
+    pub fn matches(&self, presented: &State) -> bool {
+        constant_time_eq(self, presented)
+    }
+}
+
+impl BridgeKey {
+    /// Whether `presented`, raw bytes of a header, is this key, in constant time.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "compared here, not handed on")]
+    pub fn matches(&self, presented: &[u8]) -> bool {
+        self.expose_secret().as_bytes().ct_eq(presented).into()
+    }
+}
+
+impl FormToken {
+    /// Whether `presented` is this form's token, in constant time.
+    #[must_use]
+    pub fn matches(&self, presented: &FormToken) -> bool {
+        constant_time_eq(self, presented)
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "compared here, not handed on")]
+fn constant_time_eq<S: ExposeSecret<str>>(left: &S, right: &S) -> bool {
+    left.expose_secret()
+        .as_bytes()
+        .ct_eq(right.expose_secret().as_bytes())
+        .into()
+}
+
+/// A vault key in Fernet's form: 32 bytes as URL-safe base64, 44 characters.
+#[derive(Clone)]
+pub struct VaultKey(Zeroizing<String>);
+
+impl VaultKey {
+    /// Takes the encoded key over. Whether it is a Fernet key shows when a
+    /// cipher is made of it.
+    #[must_use]
+    pub fn new(encoded: Zeroizing<String>) -> Self {
+        Self(encoded)
+    }
+}
+
+impl ExposeSecret<str> for VaultKey {
+    fn expose_secret(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for VaultKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("VaultKey([redacted])")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_secret() {
+        let shown = format!(
+            "{:?} {:?}",
+            AccessToken::new("canary"),
+            VaultKey::new(Zeroizing::new("canary".into()))
+        );
+        assert_eq!(shown, "AccessToken([redacted]) VaultKey([redacted])");
+    }
+
+    #[test]
+    fn a_state_matches_only_itself() {
+        let state = State::new("abc");
+        assert!(state.matches(&State::new("abc")));
+        assert!(!state.matches(&State::new("abd")));
+        assert!(!state.matches(&State::new("abcd")));
+    }
+}

@@ -1,0 +1,242 @@
+//! A stored token and its rules: when it is fresh, when it must be refreshed,
+//! when it is dead, when a person is needed.
+//!
+//! Pure: no input or output, no clock (`now` is an argument), and no secret:
+//! those are in [`Grant`] on the way in and stay in the vault after.
+
+use serde_json::{Map, Value};
+
+use crate::clock::Timestamp;
+use crate::identity::{AgentId, Owner, Scopes, TokenId, UserId};
+use crate::provider::{Binding, ProviderRef};
+use crate::secret::{AccessToken, RefreshToken};
+
+/// A token is handed out only while it is good for this much longer, so that
+/// it does not die on its way to the API it is for.
+const MARGIN_MILLIS: i64 = 60_000;
+
+/// Servers' and this machine's clocks differ a little; a life that seems longer
+/// than it was when the token was issued by more than this means that the
+/// clock was set back, and that the expiry can no longer be trusted.
+const CLOCK_TOLERANCE_MILLIS: i64 = 60_000;
+
+/// What a token endpoint gave (RFC 6749, section 5.1), or an import brought.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    /// The access token.
+    pub access_token: AccessToken,
+    /// The refresh token; a refresh that gives none keeps the old one.
+    pub refresh_token: Option<RefreshToken>,
+    /// The token type as the provider wrote it, usually `Bearer`.
+    pub token_type: String,
+    /// The scopes granted; `None` when the reply did not say, which means
+    /// those that were asked for.
+    pub scopes: Option<Scopes>,
+    /// When the access token expires; `None` if it does not, or nobody said.
+    pub expires_at: Option<Timestamp>,
+    /// What a person calls the account, such as an e-mail address.
+    pub account_label: Option<String>,
+    /// Other members of the reply worth keeping, never a secret.
+    pub metadata: Map<String, Value>,
+}
+
+/// A stored token, without its secrets.
+#[derive(Clone, Debug)]
+pub struct Token {
+    /// Its identifier.
+    pub id: TokenId,
+    /// Whose it is.
+    pub owner: Owner,
+    /// The provider it came from.
+    pub provider: ProviderRef,
+    /// The client and endpoint it may be sent to.
+    pub binding: Binding,
+    /// The human it speaks for.
+    pub user_id: UserId,
+    /// The agent it was obtained for; `None` for the user's own.
+    pub agent_id: Option<AgentId>,
+    /// What a person calls the account.
+    pub account_label: Option<String>,
+    /// The token type.
+    pub token_type: String,
+    /// The scopes granted.
+    pub granted: Scopes,
+    /// The scopes asked for when it was obtained.
+    pub requested: Scopes,
+    /// When the access token was issued.
+    pub issued_at: Timestamp,
+    /// When the access token expires; `None` if it does not.
+    pub expires_at: Option<Timestamp>,
+    /// Whether there is a refresh token.
+    pub is_refreshable: bool,
+    /// Whether it is the default of its owner, provider and user.
+    pub is_default: bool,
+    /// Whether the grant stands.
+    pub state: State,
+    /// Counts the grants this token has held; a refresh is compared with it
+    /// and set on it.
+    pub generation: i64,
+    /// What was stored with it.
+    pub metadata: Map<String, Value>,
+    /// When it was stored.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// When its grant was last renewed by a refresh.
+    pub refreshed_at: Option<Timestamp>,
+    /// When it was last handed out.
+    pub used_at: Option<Timestamp>,
+}
+
+/// Whether a grant stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It stands.
+    Active,
+    /// Only a person can renew it; the text says why, in the words of the event.
+    PersonNeeded {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// How far an access token is from its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// Good for longer than the margin.
+    Fresh,
+    /// Alive, but to be refreshed before it is handed out, if that can be done.
+    Stale,
+    /// Expired.
+    Dead,
+}
+
+impl Token {
+    /// How far the access token is from its end at `now`.
+    #[must_use]
+    pub fn freshness(&self, now: Timestamp) -> Freshness {
+        let Some(expires_at) = self.expires_at else {
+            return Freshness::Fresh;
+        };
+        let left = expires_at.millis_since(now);
+        let life = expires_at.millis_since(self.issued_at);
+        if left <= 0 {
+            Freshness::Dead
+        } else if left <= self.margin_millis() || left > life + CLOCK_TOLERANCE_MILLIS {
+            Freshness::Stale
+        } else {
+            Freshness::Fresh
+        }
+    }
+
+    /// How long before its end an access token is refreshed: 60 s, or a tenth
+    /// of its life if that is shorter. In milliseconds.
+    #[must_use]
+    pub fn margin_millis(&self) -> i64 {
+        self.expires_at.map_or(0, |expires_at| {
+            (expires_at.millis_since(self.issued_at) / 10).clamp(0, MARGIN_MILLIS)
+        })
+    }
+
+    /// Whether every scope of `wanted` was granted to it, or asked for when it
+    /// was obtained: providers rename and merge scopes, and comparing with the
+    /// granted ones alone would ask the person again for ever.
+    #[must_use]
+    pub fn satisfies(&self, wanted: &Scopes) -> bool {
+        wanted.is_covered_by(&self.granted, &self.requested)
+    }
+
+    /// What was asked for and not granted.
+    #[must_use]
+    pub fn missing_scopes(&self) -> Scopes {
+        self.requested.difference(&self.granted)
+    }
+
+    /// Whether it can be handed out, now or after a refresh, without a person.
+    #[must_use]
+    pub fn is_usable(&self, now: Timestamp) -> bool {
+        self.state == State::Active
+            && (self.is_refreshable || self.freshness(now) != Freshness::Dead)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::identity::ProviderId;
+    use crate::provider::Source;
+
+    /// A token issued at 0 that lives `life` seconds.
+    pub(crate) fn token(life: Option<i64>) -> Token {
+        let start = Timestamp::from_millis(0);
+        Token {
+            id: TokenId::new(Uuid::nil()),
+            owner: Owner::from_uid(1000).unwrap(),
+            provider: ProviderRef {
+                source: Source::Owner,
+                provider_id: ProviderId::parse("example").unwrap(),
+            },
+            binding: Binding {
+                client_id: "client".into(),
+                token_url: "https://example.com/".into(),
+            },
+            user_id: UserId::parse("me").unwrap(),
+            agent_id: None,
+            account_label: None,
+            token_type: "Bearer".into(),
+            granted: Scopes::new(["a"]),
+            requested: Scopes::new(["a", "b"]),
+            issued_at: start,
+            expires_at: life.map(|seconds| start.plus_seconds(seconds)),
+            is_refreshable: true,
+            is_default: true,
+            state: State::Active,
+            generation: 1,
+            metadata: Map::new(),
+            created_at: start,
+            updated_at: start,
+            refreshed_at: None,
+            used_at: None,
+        }
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(0).plus_seconds(seconds)
+    }
+
+    #[test]
+    fn an_hour_long_token_is_stale_in_its_last_minute() {
+        let token = token(Some(3600));
+        assert_eq!(token.freshness(at(3539)), Freshness::Fresh);
+        assert_eq!(token.freshness(at(3540)), Freshness::Stale);
+        assert_eq!(token.freshness(at(3600)), Freshness::Dead);
+    }
+
+    #[test]
+    fn a_short_token_is_stale_in_its_last_tenth() {
+        let token = token(Some(10));
+        assert_eq!(token.freshness(at(8)), Freshness::Fresh);
+        assert_eq!(token.freshness(at(9)), Freshness::Stale);
+    }
+
+    #[test]
+    fn a_clock_set_back_makes_a_token_stale_not_fresh() {
+        assert_eq!(token(Some(3600)).freshness(at(-86_400)), Freshness::Stale);
+        assert_eq!(token(Some(3600)).freshness(at(-30)), Freshness::Fresh);
+    }
+
+    #[test]
+    fn a_token_without_expiry_stays_fresh() {
+        assert_eq!(token(None).freshness(at(i64::MAX)), Freshness::Fresh);
+    }
+
+    #[test]
+    fn scopes_asked_for_and_not_granted_are_named_yet_satisfy() {
+        let token = token(None);
+        assert!(token.satisfies(&Scopes::new(["a", "b"])));
+        assert!(!token.satisfies(&Scopes::new(["c"])));
+        assert_eq!(token.missing_scopes(), Scopes::new(["b"]));
+    }
+}
