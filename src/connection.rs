@@ -1,0 +1,21 @@
+//! A person's permission for one agent to use one stored token.
+
+use crate::clock::Timestamp;
+use crate::identity::{AgentId, ConnectionId, Owner, TokenId};
+
+/// An agent's permission to use a token.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// Its identifier.
+    pub id: ConnectionId,
+    /// Whose it is.
+    pub owner: Owner,
+    /// The agent that may use the token.
+    pub agent_id: AgentId,
+    /// The token it may use.
+    pub token_id: TokenId,
+    /// The `user_id` on whose behalf it was given.
+    pub created_by: String,
+    /// When it was given.
+    pub created_at: Timestamp,
+}

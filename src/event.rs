@@ -1,0 +1,132 @@
+//! What happened to a connection between a person, a provider and an agent,
+//! and why: the lines of the contract's `token-events`.
+//!
+//! Never a secret in any field.
+
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::clock::Timestamp;
+use crate::identity::{AgentId, Owner, ProviderId, Scopes, TokenId};
+use crate::token::Token;
+
+/// One event.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// Its identifier.
+    pub id: Uuid,
+    /// Whose it is.
+    pub owner: Owner,
+    /// The provider it concerns.
+    pub provider_id: ProviderId,
+    /// The agent it concerns, if any.
+    pub agent_id: Option<AgentId>,
+    /// The token it concerns, if any.
+    pub token_id: Option<TokenId>,
+    /// What happened.
+    pub kind: Kind,
+    /// Why.
+    pub reason: Option<String>,
+    /// Through what.
+    pub source: Source,
+    /// What a person calls the account.
+    pub account_label: Option<String>,
+    /// The scopes concerned.
+    pub scopes: Scopes,
+    /// More, for a person who looks closer.
+    pub detail: Map<String, Value>,
+    /// When a person said that they have seen it.
+    pub acknowledged_at: Option<Timestamp>,
+    /// When it happened.
+    pub created_at: Timestamp,
+}
+
+impl Event {
+    /// An event about a stored token.
+    #[must_use]
+    pub fn about(token: &Token, kind: Kind, source: Source, id: Uuid, now: Timestamp) -> Self {
+        Self {
+            id,
+            owner: token.owner,
+            provider_id: token.provider.provider_id.clone(),
+            agent_id: token.agent_id.clone(),
+            token_id: Some(token.id),
+            kind,
+            reason: None,
+            source,
+            account_label: token.account_label.clone(),
+            scopes: token.granted.clone(),
+            detail: Map::new(),
+            acknowledged_at: None,
+            created_at: now,
+        }
+    }
+
+    /// The same, with why it happened.
+    #[must_use]
+    pub fn because(self, reason: impl Into<String>) -> Self {
+        Self {
+            reason: Some(reason.into()),
+            ..self
+        }
+    }
+}
+
+macro_rules! named {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ })+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $($(#[$variant_doc])* $variant,)+ }
+
+        impl $name {
+            /// Every one.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// Its name in the contract.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+        }
+    )+};
+}
+
+named! {
+    /// The contract's `event_type`.
+    Kind {
+        /// A person allowed a new or renewed grant.
+        Connected = "connected",
+        /// A grant was refreshed.
+        Refreshed = "refreshed",
+        /// A refresh did not succeed; the grant stands.
+        RefreshFailed = "refresh_failed",
+        /// A grant is over; a person must log in again.
+        ReconnectRequired = "reconnect_required",
+        /// A token was revoked at its provider.
+        Revoked = "revoked",
+        /// A token was deleted here.
+        Deleted = "deleted",
+        /// A token obtained elsewhere was stored.
+        Imported = "imported",
+        /// An agent may use a token from now on.
+        AgentConnected = "agent_connected",
+        /// An agent may no longer use a token.
+        AgentDisconnected = "agent_disconnected",
+        /// A person refused.
+        Denied = "denied",
+    }
+
+    /// Through what something happened (the contract's `source`).
+    Source {
+        /// A call of the API.
+        Api = "api",
+        /// An authorization flow.
+        Flow = "flow",
+        /// The consent page.
+        Consent = "consent",
+        /// A refresh.
+        Refresh = "refresh",
+        /// The daemon's start.
+        Startup = "startup",
+    }
+}

@@ -1,0 +1,279 @@
+//! Seals secrets for the vault's columns and opens them again.
+//!
+//! Fernet (AES-128-CBC and HMAC-SHA-256) has no associated data, so what is
+//! encrypted is an envelope: a line that names the vault, owner, table, row
+//! and column, then the secret. After decrypting, the line must be the one of
+//! the place it was read from; a value copied to another row is refused.
+
+use std::fmt::{self, Write as _};
+
+use fernet::Fernet;
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::Error;
+use crate::clock::Timestamp;
+use crate::identity::Owner;
+use crate::secret::{ExposeSecret, VaultKey};
+
+/// Marks the envelope's form, so that another one can follow.
+const ENVELOPE: &str = "agent-authd vault 1";
+
+/// What a key-check row holds, sealed.
+const CHECK_TEXT: &str = "the key of this vault";
+
+/// A short public name of a key: half of its SHA-256, which tells nothing of it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct KeyId(pub(super) String);
+
+/// Where a sealed value lies.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'a> {
+    pub(super) owner: Owner,
+    pub(super) table: &'static str,
+    pub(super) row: &'a str,
+    pub(super) column: &'static str,
+}
+
+/// Seals with the primary key and opens with the key a row names.
+pub(super) struct Cipher {
+    vault_id: Uuid,
+    primary: (KeyId, Fernet),
+}
+
+impl Cipher {
+    /// A cipher for one vault.
+    ///
+    /// # Errors
+    /// [`Error::MalformedKey`] if the key is not 32 bytes of URL-safe base64.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the cipher is where the vault key is used"
+    )]
+    pub(super) fn new(vault_id: Uuid, key: &VaultKey) -> Result<Self, Error> {
+        let encoded = key.expose_secret();
+        let fernet = Fernet::new(encoded).ok_or(Error::MalformedKey)?;
+        let digest = Sha256::digest(encoded.as_bytes());
+        let id = digest[..8]
+            .iter()
+            .fold(String::with_capacity(16), |mut hex, byte| {
+                // Writing to a String cannot fail.
+                let _ = write!(hex, "{byte:02x}");
+                hex
+            });
+        Ok(Self {
+            vault_id,
+            primary: (KeyId(id), fernet),
+        })
+    }
+
+    /// The key that new values are sealed with.
+    pub(super) fn key_id(&self) -> &KeyId {
+        &self.primary.0
+    }
+
+    /// Seals `secret` for `place`. `now` is only written down: nothing
+    /// expires by it.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the cipher is where a secret becomes ciphertext"
+    )]
+    pub(super) fn seal(
+        &self,
+        place: Place<'_>,
+        secret: &impl ExposeSecret<str>,
+        now: Timestamp,
+    ) -> String {
+        self.encrypt(&self.envelope(place), secret.expose_secret(), now)
+    }
+
+    /// Opens what [`Self::seal`] sealed for the same place.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if the value was damaged, sealed with another key,
+    /// or sealed for another place.
+    pub(super) fn open(
+        &self,
+        place: Place<'_>,
+        key_id: &str,
+        sealed: &str,
+    ) -> Result<String, Error> {
+        let corrupt = || Error::Corrupt {
+            what: format!("{}.{} of row {}", place.table, place.column, place.row),
+        };
+        if key_id != self.primary.0.0 {
+            return Err(corrupt());
+        }
+        self.decrypt(&self.envelope(place), sealed)
+            .ok_or_else(corrupt)
+    }
+
+    /// A value for the key-check row.
+    pub(super) fn check_value(&self, now: Timestamp) -> String {
+        self.encrypt(&self.check_envelope(), CHECK_TEXT, now)
+    }
+
+    /// Whether a key-check row was made with this key for this vault.
+    pub(super) fn verifies(&self, check_value: &str) -> bool {
+        self.decrypt(&self.check_envelope(), check_value)
+            .is_some_and(|text| text == CHECK_TEXT)
+    }
+
+    fn check_envelope(&self) -> String {
+        format!("{ENVELOPE} {} check\n", self.vault_id)
+    }
+
+    fn envelope(&self, place: Place<'_>) -> String {
+        let Place {
+            owner,
+            table,
+            row,
+            column,
+        } = place;
+        // Debug-quoting keeps a row's name from looking like two fields.
+        format!(
+            "{ENVELOPE} {} {owner} {table} {row:?} {column}\n",
+            self.vault_id
+        )
+    }
+
+    fn encrypt(&self, envelope: &str, text: &str, now: Timestamp) -> String {
+        let plain = Zeroizing::new([envelope, text].concat());
+        // Fernet's clock starts in 1970; a machine whose clock is earlier still seals.
+        let seconds = u64::try_from(now.as_seconds()).unwrap_or(0);
+        self.primary.1.encrypt_at_time(plain.as_bytes(), seconds)
+    }
+
+    fn decrypt(&self, envelope: &str, sealed: &str) -> Option<String> {
+        // No TTL, and a "now" that is later than any timestamp: without it
+        // Fernet refuses what it thinks was sealed in the future, and a
+        // corrected clock would make the whole vault look corrupt.
+        let plain = self
+            .primary
+            .1
+            .decrypt_at_time(sealed, None, i64::MAX as u64)
+            .ok()?;
+        let plain = Zeroizing::new(plain);
+        let secret = plain.strip_prefix(envelope.as_bytes())?;
+        std::str::from_utf8(secret).ok().map(str::to_owned)
+    }
+}
+
+impl fmt::Debug for Cipher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Cipher({})", self.primary.0.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::AccessToken;
+
+    fn cipher(vault: u128, key: &str) -> Cipher {
+        Cipher::new(
+            Uuid::from_u128(vault),
+            &VaultKey::new(Zeroizing::new(key.to_owned())),
+        )
+        .unwrap()
+    }
+
+    fn place(row: &str) -> Place<'_> {
+        Place {
+            owner: Owner::from_uid(1000).unwrap(),
+            table: "tokens",
+            row,
+            column: "access_token",
+        }
+    }
+
+    fn now() -> Timestamp {
+        Timestamp::from_millis(1_700_000_000_000)
+    }
+
+    #[test]
+    fn what_was_sealed_opens_at_its_place_alone() {
+        let cipher = cipher(1, &Fernet::generate_key());
+        let key_id = cipher.key_id().0.clone();
+        let sealed = cipher.seal(place("a"), &AccessToken::new("hush"), now());
+        assert!(!sealed.contains("hush"));
+        assert_eq!(cipher.open(place("a"), &key_id, &sealed).unwrap(), "hush");
+        let elsewhere = [
+            place("b"),
+            Place {
+                column: "refresh_token",
+                ..place("a")
+            },
+            Place {
+                table: "flows",
+                ..place("a")
+            },
+            Place {
+                owner: Owner::from_uid(1001).unwrap(),
+                ..place("a")
+            },
+        ];
+        for wrong in elsewhere {
+            assert!(
+                matches!(
+                    cipher.open(wrong, &key_id, &sealed),
+                    Err(Error::Corrupt { .. })
+                ),
+                "{wrong:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn another_vault_or_key_opens_nothing() {
+        let key = Fernet::generate_key();
+        let ours = cipher(1, &key);
+        let sealed = ours.seal(place("a"), &AccessToken::new("hush"), now());
+        let other_vault = cipher(2, &key);
+        assert!(
+            other_vault
+                .open(place("a"), &other_vault.key_id().0, &sealed)
+                .is_err()
+        );
+        let other_key = cipher(1, &Fernet::generate_key());
+        assert!(
+            other_key
+                .open(place("a"), &other_key.key_id().0, &sealed)
+                .is_err()
+        );
+        assert!(!other_key.verifies(&ours.check_value(now())));
+        assert!(ours.verifies(&ours.check_value(now())));
+    }
+
+    #[test]
+    fn any_clock_seals_and_opens() {
+        let cipher = cipher(1, &Fernet::generate_key());
+        for millis in [i64::MIN, -1, 0, i64::MAX] {
+            let at = Timestamp::from_millis(millis);
+            let sealed = cipher.seal(place("a"), &AccessToken::new("hush"), at);
+            assert_eq!(
+                cipher
+                    .open(place("a"), &cipher.key_id().0, &sealed)
+                    .unwrap(),
+                "hush"
+            );
+        }
+    }
+
+    #[test]
+    fn a_damaged_value_is_refused() {
+        let cipher = cipher(1, &Fernet::generate_key());
+        let sealed = cipher.seal(place("a"), &AccessToken::new("hush"), now());
+        for at in 0..sealed.len() {
+            let mut damaged = sealed.clone().into_bytes();
+            damaged[at] = if damaged[at] == b'A' { b'B' } else { b'A' };
+            let damaged = String::from_utf8(damaged).unwrap();
+            // The last character of base64 may carry bits that nobody reads.
+            let same = cipher
+                .open(place("a"), &cipher.key_id().0, &damaged)
+                .is_ok();
+            assert!(!same || at > sealed.len() - 4, "byte {at}");
+        }
+    }
+}

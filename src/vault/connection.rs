@@ -1,0 +1,78 @@
+//! Opens the vault's file: private from its first byte, no symbolic links,
+//! and with the settings that durability and secrecy ask for.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::Error;
+
+/// How long a statement waits for another connection of this daemon; the only
+/// wait there is, for a checkpoint, is a few milliseconds.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Prepared statements kept per connection: more than the vault has.
+const STATEMENTS: usize = 64;
+
+/// Opens the file for reading and writing, making it if it is not there.
+pub(super) fn open_writer(path: &Path) -> Result<Connection, Error> {
+    make_private(path)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // Every commit is on the disk before anyone is told of it.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // Overwrites what is deleted, so that no old ciphertext stays behind.
+    connection.pragma_update(None, "secure_delete", "ON")?;
+    configure(&connection)?;
+    Ok(connection)
+}
+
+/// Opens a file that [`open_writer`] has made, for reading alone.
+pub(super) fn open_reader(path: &Path) -> Result<Connection, Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.pragma_update(None, "query_only", "ON")?;
+    configure(&connection)?;
+    Ok(connection)
+}
+
+fn configure(connection: &Connection) -> Result<(), Error> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "foreign_keys", "ON")?;
+    // A tampered schema cannot make SQLite call functions with side effects.
+    connection.pragma_update(None, "trusted_schema", "OFF")?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(())
+}
+
+/// Makes the file at mode 0600 before SQLite writes into it; its WAL and
+/// shared memory take their modes from it.
+fn make_private(path: &Path) -> Result<(), Error> {
+    let open = |error: std::io::Error| Error::Open {
+        path: path.to_owned(),
+        why: error.to_string(),
+    };
+    let file: File = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(nix::fcntl::OFlag::O_NOFOLLOW.bits())
+        .open(path)
+        .map_err(open)?;
+    let mode = file.metadata().map_err(open)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        file.set_permissions(Permissions::from_mode(0o600))
+            .map_err(open)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,103 @@
+//! Which agents may use which tokens.
+
+use rusqlite::{OptionalExtension as _, Row};
+
+use super::{Change, Error, View};
+use crate::connection::Connection;
+use crate::identity::{AgentId, ConnectionId, Owner, TokenId};
+
+impl View<'_> {
+    /// The connections of an agent, newest first.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if a row cannot be read.
+    pub fn connections_of_agent(
+        &self,
+        owner: Owner,
+        agent_id: &AgentId,
+    ) -> Result<Vec<Connection>, Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT * FROM connections WHERE owner = ?1 AND agent_id = ?2 ORDER BY seq DESC",
+        )?;
+        let rows = statement.query_map((owner, agent_id), read)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The connections of a token, newest first.
+    ///
+    /// # Errors
+    /// As [`Self::connections_of_agent`].
+    pub fn connections_of_token(
+        &self,
+        owner: Owner,
+        token_id: TokenId,
+    ) -> Result<Vec<Connection>, Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT * FROM connections WHERE owner = ?1 AND token_id = ?2 ORDER BY seq DESC",
+        )?;
+        let rows = statement.query_map((owner, token_id), read)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+impl Change<'_> {
+    /// Lets an agent use a token; the connection there is already is returned
+    /// instead of a second one.
+    ///
+    /// # Errors
+    /// [`Error::Unwritable`] if the store cannot take it.
+    pub fn connect(&self, connection: Connection) -> Result<Connection, Error> {
+        let Connection {
+            id,
+            owner,
+            agent_id,
+            token_id,
+            created_by,
+            created_at,
+        } = &connection;
+        let inserted = self.connection.execute(
+            "INSERT INTO connections (owner, id, agent_id, token_id, created_by, created_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (owner, agent_id, token_id) DO NOTHING",
+            (owner, id, agent_id, token_id, created_by, created_at),
+        )?;
+        if inserted > 0 {
+            return Ok(connection);
+        }
+        Ok(self.connection.query_row(
+            "SELECT * FROM connections WHERE owner = ?1 AND agent_id = ?2 AND token_id = ?3",
+            (owner, agent_id, token_id),
+            read,
+        )?)
+    }
+
+    /// Takes a token away from an agent and returns the connection there was.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if there is none.
+    pub fn disconnect(
+        &self,
+        owner: Owner,
+        agent_id: &AgentId,
+        id: ConnectionId,
+    ) -> Result<Connection, Error> {
+        self.connection
+            .query_row(
+                "DELETE FROM connections WHERE owner = ?1 AND agent_id = ?2 AND id = ?3 RETURNING *",
+                (owner, agent_id, id),
+                read,
+            )
+            .optional()?
+            .ok_or(Error::NotFound)
+    }
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Connection> {
+    Ok(Connection {
+        id: row.get("id")?,
+        owner: row.get("owner")?,
+        agent_id: row.get("agent_id")?,
+        token_id: row.get("token_id")?,
+        created_by: row.get("created_by")?,
+        created_at: row.get("created_at")?,
+    })
+}

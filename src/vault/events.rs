@@ -1,0 +1,102 @@
+//! The events, kept bounded: the oldest go.
+
+use rusqlite::Row;
+use rusqlite::types::FromSqlError;
+use uuid::Uuid;
+
+use super::columns::{from_json, json, parse};
+use super::{Change, Error, View};
+use crate::event::{Event, Kind, Source};
+use crate::identity::{Owner, ProviderId};
+
+impl View<'_> {
+    /// At most `limit` events of an owner, newest first; `provider_id`
+    /// narrows them down.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if a row cannot be read.
+    pub fn events(
+        &self,
+        owner: Owner,
+        provider_id: Option<&ProviderId>,
+        limit: u32,
+    ) -> Result<Vec<Event>, Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT * FROM events WHERE owner = ?1 AND (?2 IS NULL OR provider_id = ?2)
+             ORDER BY seq DESC LIMIT ?3",
+        )?;
+        let rows = statement.query_map((owner, provider_id, limit), read)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+impl Change<'_> {
+    /// Adds an event, and drops the owner's oldest beyond the bound that the
+    /// vault was opened with.
+    ///
+    /// # Errors
+    /// [`Error::Unwritable`] if the store cannot take it.
+    pub fn add_event(&self, event: &Event) -> Result<(), Error> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO events (owner, id, provider_id, agent_id, token_id, event_type, reason, source,
+                    account_label, scopes, detail, created_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+            )?
+            .execute(rusqlite::params![
+                event.owner,
+                event.id.to_string(),
+                event.provider_id,
+                event.agent_id,
+                event.token_id,
+                event.kind.as_str(),
+                event.reason,
+                event.source.as_str(),
+                event.account_label,
+                event.scopes,
+                json(&event.detail)?,
+                event.created_at,
+            ])?;
+        self.connection
+            .prepare_cached(
+                "DELETE FROM events WHERE owner = ?1 AND seq <= (
+                    SELECT seq FROM events WHERE owner = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2)",
+            )?
+            .execute((event.owner, self.max_events))?;
+        Ok(())
+    }
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Event> {
+    let kind = |text: &str| {
+        Kind::ALL
+            .iter()
+            .copied()
+            .find(|kind| kind.as_str() == text)
+            .ok_or(FromSqlError::InvalidType)
+    };
+    let source = |text: &str| {
+        Source::ALL
+            .iter()
+            .copied()
+            .find(|source| source.as_str() == text)
+            .ok_or(FromSqlError::InvalidType)
+    };
+    Ok(Event {
+        id: parse(row, "id", |text| {
+            Uuid::try_parse(text).map_err(FromSqlError::other)
+        })?,
+        owner: row.get("owner")?,
+        provider_id: row.get("provider_id")?,
+        agent_id: row.get("agent_id")?,
+        token_id: row.get("token_id")?,
+        kind: parse(row, "event_type", kind)?,
+        reason: row.get("reason")?,
+        source: parse(row, "source", source)?,
+        account_label: row.get("account_label")?,
+        scopes: row.get("scopes")?,
+        detail: from_json(row, "detail")?,
+        acknowledged_at: row.get("acknowledged_at")?,
+        created_at: row.get("created_at")?,
+    })
+}

@@ -1,0 +1,378 @@
+//! The authorization flows and their secrets.
+
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{OptionalExtension as _, Row, named_params};
+use sha2::{Digest as _, Sha256};
+
+use super::cipher::Place;
+use super::columns::named_text;
+use super::{Change, Error, View};
+use crate::clock::Timestamp;
+use crate::flow::{Flow, FlowSecrets, Purpose, Status};
+use crate::identity::{FlowId, Owner, ProviderId, TokenId};
+use crate::provider::{Binding, ProviderRef};
+use crate::secret::{CodeVerifier, ExposeSecret as _, State};
+
+const TABLE: &str = "flows";
+
+/// A flow as it lies in the vault.
+#[derive(Clone, Debug)]
+pub struct StoredFlow {
+    /// What is known of it.
+    pub flow: Flow,
+    sealed: Sealed,
+}
+
+#[derive(Clone)]
+struct Sealed {
+    key_id: String,
+    state: String,
+    verifier: Option<String>,
+}
+
+impl std::fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[sealed]")
+    }
+}
+
+impl View<'_> {
+    /// One flow of an owner.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if the row cannot be read.
+    pub fn flow(&self, owner: Owner, id: FlowId) -> Result<Option<StoredFlow>, Error> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT * FROM flows WHERE owner = ?1 AND id = ?2")?;
+        Ok(statement.query_row((owner, id), read_flow).optional()?)
+    }
+
+    /// A flow by its identifier alone, for the browser, which has no owner.
+    ///
+    /// # Errors
+    /// As [`Self::flow`].
+    pub fn flow_by_id(&self, id: FlowId) -> Result<Option<StoredFlow>, Error> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT * FROM flows WHERE id = ?1")?;
+        Ok(statement.query_row([id], read_flow).optional()?)
+    }
+
+    /// The flow that a redirect's `state` names, whatever its owner and status.
+    ///
+    /// # Errors
+    /// As [`Self::flow`].
+    pub fn flow_by_state(&self, state: &State) -> Result<Option<StoredFlow>, Error> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT * FROM flows WHERE state_hash = ?1")?;
+        let found = statement.query_row([hash(state)], read_flow).optional()?;
+        let Some(stored) = found else { return Ok(None) };
+        // The hash found the row; the whole value is compared in constant time.
+        Ok(self
+            .flow_secrets(&stored)?
+            .state
+            .matches(state)
+            .then_some(stored))
+    }
+
+    /// The pending flows of an owner with a provider, newest first.
+    ///
+    /// # Errors
+    /// As [`Self::flow`].
+    pub fn pending_flows(
+        &self,
+        owner: Owner,
+        provider: &ProviderRef,
+    ) -> Result<Vec<StoredFlow>, Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT * FROM flows
+             WHERE owner = ?1 AND provider_id = ?2 AND source = ?3 AND status = 'pending' ORDER BY seq DESC",
+        )?;
+        let rows =
+            statement.query_map((owner, &provider.provider_id, provider.source), read_flow)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Opens a flow's state and verifier.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if a value was damaged or moved.
+    pub fn flow_secrets(&self, stored: &StoredFlow) -> Result<FlowSecrets, Error> {
+        let row = stored.flow.id.to_string();
+        let Sealed {
+            key_id,
+            state,
+            verifier,
+        } = &stored.sealed;
+        let open = |column, text: &str| {
+            self.cipher
+                .open(place(stored.flow.owner, &row, column), key_id, text)
+        };
+        Ok(FlowSecrets {
+            state: State::new(open("state", state)?),
+            verifier: verifier
+                .as_deref()
+                .map(|text| open("verifier", text).map(CodeVerifier::new))
+                .transpose()?,
+        })
+    }
+}
+
+impl Change<'_> {
+    /// Stores a new flow.
+    ///
+    /// # Errors
+    /// [`Error::Unwritable`] if the store cannot take it.
+    pub fn insert_flow(&self, flow: &Flow, secrets: &FlowSecrets) -> Result<(), Error> {
+        let row = flow.id.to_string();
+        let place = |column| place(flow.owner, &row, column);
+        let state = self
+            .cipher
+            .seal(place("state"), &secrets.state, flow.created_at);
+        let verifier = secrets.verifier.as_ref().map(|verifier| {
+            self.cipher
+                .seal(place("verifier"), verifier, flow.created_at)
+        });
+        let renews = if let Purpose::Renew(token_id) = flow.purpose {
+            Some(token_id)
+        } else {
+            None
+        };
+        self.connection
+            .prepare_cached(
+                "INSERT INTO flows (owner, id, source, provider_id, client_id, token_url, user_id, agent_id,
+                    purpose, renews, requested, redirect_uri, is_default, is_shareable, state_hash, key_id,
+                    state, verifier, status, created_at, expires_at)
+                 VALUES (:owner, :id, :source, :provider_id, :client_id, :token_url, :user_id, :agent_id,
+                    :purpose, :renews, :requested, :redirect_uri, :is_default, :is_shareable, :state_hash, :key_id,
+                    :state, :verifier, 'pending', :created_at, :expires_at)",
+            )?
+            .execute(named_params! {
+                ":owner": flow.owner,
+                ":id": flow.id,
+                ":source": flow.provider.source,
+                ":provider_id": flow.provider.provider_id,
+                ":client_id": flow.binding.client_id,
+                ":token_url": flow.binding.token_url,
+                ":user_id": flow.user_id,
+                ":agent_id": flow.agent_id,
+                ":purpose": PurposeName::of(flow.purpose),
+                ":renews": renews,
+                ":requested": flow.requested,
+                ":redirect_uri": flow.redirect_uri,
+                ":is_default": flow.is_default,
+                ":is_shareable": flow.is_shareable,
+                ":state_hash": hash(&secrets.state),
+                ":key_id": self.cipher.key_id().0,
+                ":state": state,
+                ":verifier": verifier,
+                ":created_at": flow.created_at,
+                ":expires_at": flow.expires_at,
+            })?;
+        Ok(())
+    }
+
+    /// Claims a pending flow for the one exchange of its code; `false` if it
+    /// was claimed or ended before.
+    ///
+    /// # Errors
+    /// [`Error::Unwritable`] if the store cannot take it.
+    pub fn claim_flow(&self, owner: Owner, id: FlowId) -> Result<bool, Error> {
+        let claimed = self.connection.execute(
+            "UPDATE flows SET status = 'exchanging' WHERE owner = ?1 AND id = ?2 AND status = 'pending'",
+            (owner, id),
+        )?;
+        Ok(claimed > 0)
+    }
+
+    /// Ends a flow with a token; `false` if it has ended already.
+    ///
+    /// # Errors
+    /// [`Error::Unwritable`] if the store cannot take it.
+    pub fn complete_flow(
+        &self,
+        flow: &Flow,
+        token_id: TokenId,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let ended = self.connection.execute(
+            "UPDATE flows SET status = 'completed', token_id = ?3, finished_at = ?4, verifier = NULL
+             WHERE owner = ?1 AND id = ?2 AND status IN ('pending', 'exchanging')",
+            (flow.owner, flow.id, token_id, now),
+        )?;
+        self.erase_after_commit();
+        Ok(ended > 0)
+    }
+
+    /// Ends a flow without a token; `false` if it has ended already.
+    ///
+    /// # Errors
+    /// [`Error::Unwritable`] if the store cannot take it.
+    pub fn fail_flow(
+        &self,
+        flow: &Flow,
+        error: &str,
+        description: Option<&str>,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let ended = self.connection.execute(
+            "UPDATE flows SET status = 'failed', error = ?3, error_description = ?4, finished_at = ?5,
+                verifier = NULL
+             WHERE owner = ?1 AND id = ?2 AND status IN ('pending', 'exchanging')",
+            (flow.owner, flow.id, error, description, now),
+        )?;
+        self.erase_after_commit();
+        Ok(ended > 0)
+    }
+
+    /// Fails every flow whose exchange was cut off by the daemon's end: its
+    /// code may have been spent, and must not be sent again.
+    ///
+    /// # Errors
+    /// [`Error::Unwritable`] if the store cannot take it.
+    pub fn fail_interrupted_flows(
+        &self,
+        description: &str,
+        now: Timestamp,
+    ) -> Result<usize, Error> {
+        Ok(self.connection.execute(
+            "UPDATE flows SET status = 'failed', error = 'interrupted', error_description = ?1,
+                finished_at = ?2, verifier = NULL
+             WHERE status = 'exchanging'",
+            (description, now),
+        )?)
+    }
+
+    /// Deletes the flows of a provider.
+    ///
+    /// # Errors
+    /// [`Error::Unwritable`] if the store cannot take it.
+    pub fn delete_flows_of_provider(
+        &self,
+        owner: Owner,
+        provider: &ProviderRef,
+    ) -> Result<Vec<FlowId>, Error> {
+        let mut statement = self.connection.prepare_cached(
+            "DELETE FROM flows WHERE owner = ?1 AND source = ?2 AND provider_id = ?3 RETURNING id",
+        )?;
+        let rows = statement.query_map((owner, provider.source, &provider.provider_id), |row| {
+            row.get(0)
+        })?;
+        self.erase_after_commit();
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Deletes the flows that ended, or could no longer be finished, before `limit`.
+    ///
+    /// # Errors
+    /// [`Error::Unwritable`] if the store cannot take it.
+    pub fn delete_flows_before(&self, limit: Timestamp) -> Result<usize, Error> {
+        let deleted = self.connection.execute(
+            "DELETE FROM flows WHERE coalesce(finished_at, expires_at) < ?1",
+            [limit],
+        )?;
+        if deleted > 0 {
+            self.erase_after_commit();
+        }
+        Ok(deleted)
+    }
+}
+
+fn read_flow(row: &Row<'_>) -> rusqlite::Result<StoredFlow> {
+    let provider_id: ProviderId = row.get("provider_id")?;
+    let purpose = match row.get("purpose")? {
+        PurposeName::New => Purpose::New,
+        PurposeName::Renew => Purpose::Renew(row.get("renews")?),
+        PurposeName::Connect => Purpose::Connect,
+    };
+    let status = match row.get("status")? {
+        StatusName::Pending => Status::Pending,
+        StatusName::Exchanging => Status::Exchanging,
+        StatusName::Completed => Status::Completed(row.get("token_id")?),
+        StatusName::Failed => Status::Failed {
+            error: row.get("error")?,
+            description: row.get("error_description")?,
+        },
+    };
+    let flow = Flow {
+        id: row.get("id")?,
+        owner: row.get("owner")?,
+        provider: ProviderRef {
+            source: row.get("source")?,
+            provider_id,
+        },
+        binding: Binding {
+            client_id: row.get("client_id")?,
+            token_url: row.get("token_url")?,
+        },
+        user_id: row.get("user_id")?,
+        agent_id: row.get("agent_id")?,
+        purpose,
+        requested: row.get("requested")?,
+        redirect_uri: row.get("redirect_uri")?,
+        is_default: row.get("is_default")?,
+        is_shareable: row.get("is_shareable")?,
+        status,
+        created_at: row.get("created_at")?,
+        expires_at: row.get("expires_at")?,
+        finished_at: row.get("finished_at")?,
+    };
+    let sealed = Sealed {
+        key_id: row.get("key_id")?,
+        state: row.get("state")?,
+        verifier: row.get("verifier")?,
+    };
+    Ok(StoredFlow { flow, sealed })
+}
+
+#[derive(Clone, Copy)]
+enum PurposeName {
+    New,
+    Renew,
+    Connect,
+}
+
+impl PurposeName {
+    fn of(purpose: Purpose) -> Self {
+        match purpose {
+            Purpose::New => Self::New,
+            Purpose::Renew(_) => Self::Renew,
+            Purpose::Connect => Self::Connect,
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum StatusName {
+    Pending,
+    Exchanging,
+    Completed,
+    Failed,
+}
+
+named_text! {
+    PurposeName { PurposeName::New => "new", PurposeName::Renew => "renew", PurposeName::Connect => "connect" }
+    StatusName {
+        StatusName::Pending => "pending",
+        StatusName::Exchanging => "exchanging",
+        StatusName::Completed => "completed",
+        StatusName::Failed => "failed",
+    }
+}
+
+/// The index by which a redirect finds its flow: it tells nothing of the state.
+#[expect(clippy::disallowed_methods, reason = "hashed for the vault's index")]
+fn hash(state: &State) -> [u8; 32] {
+    Sha256::digest(state.expose_secret().as_bytes()).into()
+}
+
+fn place<'a>(owner: Owner, row: &'a str, column: &'static str) -> Place<'a> {
+    Place {
+        owner,
+        table: TABLE,
+        row,
+        column,
+    }
+}

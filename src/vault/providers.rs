@@ -1,0 +1,218 @@
+//! The owners' providers.
+
+use rusqlite::types::FromSqlError;
+use rusqlite::{OptionalExtension as _, Row, named_params};
+use url::Url;
+use uuid::Uuid;
+
+use super::cipher::Place;
+use super::columns::{from_json, json, parse};
+use super::{Change, Error, View};
+use crate::clock::Timestamp;
+use crate::identity::{Owner, ProviderId};
+use crate::provider::{Client, Endpoints, Provider, Source};
+use crate::secret::ClientSecret;
+
+const TABLE: &str = "providers";
+
+impl View<'_> {
+    /// One provider of an owner, with its client secret.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if the row cannot be read.
+    pub fn provider(
+        &self,
+        owner: Owner,
+        provider_id: &ProviderId,
+    ) -> Result<Option<Provider>, Error> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT * FROM providers WHERE owner = ?1 AND provider_id = ?2")?;
+        let row = statement.query_row((owner, provider_id), |row| self.read_provider(owner, row));
+        row.optional()?.transpose()
+    }
+
+    /// An owner's providers, newest first.
+    ///
+    /// # Errors
+    /// As [`Self::provider`].
+    pub fn providers(&self, owner: Owner) -> Result<Vec<Provider>, Error> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT * FROM providers WHERE owner = ?1 ORDER BY seq DESC")?;
+        let rows = statement.query_map([owner], |row| self.read_provider(owner, row))?;
+        rows.map(|row| row?).collect()
+    }
+
+    /// The outer error is SQLite's or a column's; the inner one the cipher's.
+    fn read_provider(
+        &self,
+        owner: Owner,
+        row: &Row<'_>,
+    ) -> rusqlite::Result<Result<Provider, Error>> {
+        let provider_id: ProviderId = row.get("provider_id")?;
+        let sealed: Option<String> = row.get("client_secret")?;
+        let key_id: String = row.get("key_id")?;
+        let secret = sealed
+            .map(|sealed| {
+                self.cipher
+                    .open(place(owner, &provider_id), &key_id, &sealed)
+            })
+            .transpose();
+        let client_secret = match secret {
+            Ok(secret) => secret.map(ClientSecret::new),
+            Err(error) => return Ok(Err(error)),
+        };
+        let url = |text: &str| Url::parse(text).map_err(FromSqlError::other);
+        let optional_url = |column: &str| match row.get_ref(column)? {
+            rusqlite::types::ValueRef::Null => Ok(None),
+            _ => parse(row, column, url).map(Some),
+        };
+        Ok(Ok(Provider {
+            id: parse(row, "id", |text| {
+                Uuid::try_parse(text).map_err(FromSqlError::other)
+            })?,
+            source: Source::Owner,
+            provider_id,
+            name: row.get("name")?,
+            client: Client {
+                client_id: row.get("client_id")?,
+                client_secret,
+                auth_method: row.get("auth_method")?,
+                is_dynamic: row.get("is_dynamic")?,
+            },
+            endpoints: Endpoints {
+                authorization: parse(row, "authorization_url", url)?,
+                token: parse(row, "token_url", url)?,
+                revocation: optional_url("revocation_url")?,
+                issuer: row.get("issuer")?,
+                sends_iss: row.get("sends_iss")?,
+            },
+            pkce: row.get("pkce")?,
+            kind: row.get("kind")?,
+            authorization_params: from_json(row, "authorization_params")?,
+            allowed_redirect_uris: from_json(row, "allowed_redirect_uris")?,
+            mcp_server_url: optional_url("mcp_server_url")?,
+            created_at: row.get("created_at")?,
+            updated_at: row.get("updated_at")?,
+        }))
+    }
+}
+
+impl Change<'_> {
+    /// Stores a new provider of an owner.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyExists`] if the owner has one of that identifier.
+    pub fn insert_provider(&self, owner: Owner, provider: &Provider) -> Result<(), Error> {
+        let inserted = self.write_provider(
+            owner,
+            provider,
+            "INSERT INTO providers (owner, provider_id, id, name, client_id, key_id, client_secret,
+                auth_method, is_dynamic, authorization_url, token_url, revocation_url, issuer, sends_iss,
+                pkce, kind, authorization_params, allowed_redirect_uris, mcp_server_url, created_at, updated_at)
+             VALUES (:owner, :provider_id, :id, :name, :client_id, :key_id, :client_secret,
+                :auth_method, :is_dynamic, :authorization_url, :token_url, :revocation_url, :issuer, :sends_iss,
+                :pkce, :kind, :authorization_params, :allowed_redirect_uris, :mcp_server_url, :created_at, :updated_at)
+             ON CONFLICT (owner, provider_id) DO NOTHING",
+        )?;
+        if inserted == 0 {
+            Err(Error::AlreadyExists)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Stores a changed provider over the one of the same identifier.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if there is none.
+    pub fn update_provider(&self, owner: Owner, provider: &Provider) -> Result<(), Error> {
+        let updated = self.write_provider(
+            owner,
+            provider,
+            "UPDATE providers SET id = :id, name = :name, client_id = :client_id, key_id = :key_id,
+                client_secret = :client_secret, auth_method = :auth_method, is_dynamic = :is_dynamic,
+                authorization_url = :authorization_url, token_url = :token_url,
+                revocation_url = :revocation_url, issuer = :issuer, sends_iss = :sends_iss, pkce = :pkce,
+                kind = :kind, authorization_params = :authorization_params,
+                allowed_redirect_uris = :allowed_redirect_uris, mcp_server_url = :mcp_server_url,
+                created_at = :created_at, updated_at = :updated_at
+             WHERE owner = :owner AND provider_id = :provider_id",
+        )?;
+        self.erase_after_commit();
+        if updated == 0 {
+            Err(Error::NotFound)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Deletes a provider; its tokens, flows and connections are the caller's
+    /// to delete in the same change.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if there is none.
+    pub fn delete_provider(&self, owner: Owner, provider_id: &ProviderId) -> Result<(), Error> {
+        let deleted = self.connection.execute(
+            "DELETE FROM providers WHERE owner = ?1 AND provider_id = ?2",
+            (owner, provider_id),
+        )?;
+        self.erase_after_commit();
+        if deleted == 0 {
+            Err(Error::NotFound)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn write_provider(
+        &self,
+        owner: Owner,
+        provider: &Provider,
+        statement: &str,
+    ) -> Result<usize, Error> {
+        let Provider {
+            client, endpoints, ..
+        } = provider;
+        let place = place(owner, &provider.provider_id);
+        let secret = client.client_secret.as_ref();
+        let sealed = secret.map(|secret| self.cipher.seal(place, secret, provider.updated_at));
+        let created_at: Timestamp = provider.created_at;
+        Ok(self
+            .connection
+            .prepare_cached(statement)?
+            .execute(named_params! {
+                ":owner": owner,
+                ":provider_id": provider.provider_id,
+                ":id": provider.id.to_string(),
+                ":name": provider.name,
+                ":client_id": client.client_id,
+                ":key_id": self.cipher.key_id().0,
+                ":client_secret": sealed,
+                ":auth_method": client.auth_method,
+                ":is_dynamic": client.is_dynamic,
+                ":authorization_url": endpoints.authorization.as_str(),
+                ":token_url": endpoints.token.as_str(),
+                ":revocation_url": endpoints.revocation.as_ref().map(Url::as_str),
+                ":issuer": endpoints.issuer,
+                ":sends_iss": endpoints.sends_iss,
+                ":pkce": provider.pkce,
+                ":kind": provider.kind,
+                ":authorization_params": json(&provider.authorization_params)?,
+                ":allowed_redirect_uris": json(&provider.allowed_redirect_uris)?,
+                ":mcp_server_url": provider.mcp_server_url.as_ref().map(Url::as_str),
+                ":created_at": created_at,
+                ":updated_at": provider.updated_at,
+            })?)
+    }
+}
+
+fn place(owner: Owner, provider_id: &ProviderId) -> Place<'_> {
+    Place {
+        owner,
+        table: TABLE,
+        row: provider_id.as_str(),
+        column: "client_secret",
+    }
+}

@@ -1,0 +1,72 @@
+//! The vault's tables, as a list of migrations on `user_version`.
+//!
+//! A released migration is never edited: a change is a new entry at the end.
+//! A file of a newer version than this list knows is refused, not guessed at.
+
+use rusqlite::Connection;
+
+use super::Error;
+
+/// Migration `n` of this list brings a file from `user_version` n to n + 1.
+const MIGRATIONS: &[&str] = &[include_str!("schema/0001_spine.sql")];
+
+/// The version a file has once every migration has run.
+pub(super) fn known_version() -> i64 {
+    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
+}
+
+/// The file's version; 0 for a new one.
+pub(super) fn version(connection: &Connection) -> Result<i64, Error> {
+    Ok(connection.query_row("PRAGMA user_version", [], |row| row.get(0))?)
+}
+
+/// Whether the file must be migrated before it is used.
+///
+/// # Errors
+/// [`Error::NewerSchema`] if a newer daemon wrote it.
+pub(super) fn is_outdated(connection: &Connection) -> Result<bool, Error> {
+    let (found, known) = (version(connection)?, known_version());
+    if found > known {
+        return Err(Error::NewerSchema { found, known });
+    }
+    Ok(found < known)
+}
+
+/// Runs the migrations that the file lacks, all or none of them.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), Error> {
+    let transaction =
+        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let done = usize::try_from(version(&transaction)?).unwrap_or(0);
+    for migration in MIGRATIONS.iter().skip(done) {
+        transaction.execute_batch(migration)?;
+    }
+    transaction.pragma_update(None, "user_version", known_version())?;
+    transaction.commit()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fresh_file_reaches_the_known_version_once() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        assert!(is_outdated(&connection).unwrap());
+        migrate(&mut connection).unwrap();
+        assert!(!is_outdated(&connection).unwrap());
+        migrate(&mut connection).unwrap();
+    }
+
+    #[test]
+    fn a_newer_file_is_refused() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .pragma_update(None, "user_version", known_version() + 1)
+            .unwrap();
+        assert!(matches!(
+            is_outdated(&connection),
+            Err(Error::NewerSchema { .. })
+        ));
+    }
+}

@@ -1,0 +1,366 @@
+//! The stored tokens and their secrets.
+
+use rusqlite::{OptionalExtension as _, Row, named_params};
+
+use super::cipher::Place;
+use super::columns::{from_json, json};
+use super::{Change, Error, View};
+use crate::clock::Timestamp;
+use crate::identity::{AgentId, Owner, TokenId, UserId};
+use crate::provider::{Binding, ProviderRef};
+use crate::secret::{AccessToken, RefreshToken};
+use crate::token::{State, Token};
+
+const TABLE: &str = "tokens";
+
+/// A token as it lies in the vault: its secrets sealed until they are asked for.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    /// What is known of it.
+    pub token: Token,
+    sealed: Sealed,
+}
+
+#[derive(Clone)]
+struct Sealed {
+    key_id: String,
+    access_token: String,
+    refresh_token: Option<String>,
+}
+
+impl std::fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[sealed]")
+    }
+}
+
+/// What a token's secrets become in a change.
+#[derive(Clone, Copy, Debug)]
+pub struct Secrets<'a> {
+    /// The access token.
+    pub access_token: &'a AccessToken,
+    /// The refresh token, if there is one.
+    pub refresh_token: Option<&'a RefreshToken>,
+}
+
+const SELECT: &str = "SELECT t.* FROM tokens t ";
+
+impl View<'_> {
+    /// One token of an owner.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if the row cannot be read.
+    pub fn token(&self, owner: Owner, id: TokenId) -> Result<Option<Stored>, Error> {
+        let mut statement = self
+            .connection
+            .prepare_cached(&[SELECT, "WHERE t.owner = ?1 AND t.id = ?2"].concat())?;
+        let stored = statement
+            .query_row((owner, id), |row| self.read_token(row))
+            .optional()?;
+        Ok(stored)
+    }
+
+    /// An owner's tokens, newest first.
+    ///
+    /// # Errors
+    /// As [`Self::token`].
+    pub fn tokens(&self, owner: Owner) -> Result<Vec<Stored>, Error> {
+        let mut statement = self
+            .connection
+            .prepare_cached(&[SELECT, "WHERE t.owner = ?1 ORDER BY t.seq DESC"].concat())?;
+        let rows = statement.query_map([owner], |row| self.read_token(row))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// An owner's tokens of one provider, newest first; `user_id` and
+    /// `agent_id` (one that may use the token) narrow them down.
+    ///
+    /// # Errors
+    /// As [`Self::token`].
+    pub fn tokens_of_provider(
+        &self,
+        owner: Owner,
+        provider: &ProviderRef,
+        user_id: Option<&UserId>,
+        agent_id: Option<&AgentId>,
+    ) -> Result<Vec<Stored>, Error> {
+        let mut statement = self.connection.prepare_cached(
+            &[
+                SELECT,
+                "WHERE t.owner = :owner AND t.provider_id = :provider_id AND t.source = :source
+                   AND (:user_id IS NULL OR t.user_id = :user_id)
+                   AND (:agent_id IS NULL OR EXISTS (
+                        SELECT 1 FROM connections c WHERE c.owner = t.owner
+                         AND c.token_id = t.id AND c.agent_id = :agent_id))
+                 ORDER BY t.seq DESC",
+            ]
+            .concat(),
+        )?;
+        let parameters = named_params! {
+            ":owner": owner,
+            ":provider_id": provider.provider_id,
+            ":source": provider.source,
+            ":user_id": user_id,
+            ":agent_id": agent_id,
+        };
+        let rows = statement.query_map(parameters, |row| self.read_token(row))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Opens a token's access token.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if the value was damaged or moved.
+    pub fn access_token(&self, stored: &Stored) -> Result<AccessToken, Error> {
+        let row = stored.token.id.to_string();
+        let place = place(stored.token.owner, &row, "access_token");
+        let sealed = &stored.sealed;
+        self.cipher
+            .open(place, &sealed.key_id, &sealed.access_token)
+            .map(AccessToken::new)
+    }
+
+    /// Opens a token's refresh token, if it has one.
+    ///
+    /// # Errors
+    /// As [`Self::access_token`].
+    pub fn refresh_token(&self, stored: &Stored) -> Result<Option<RefreshToken>, Error> {
+        let row = stored.token.id.to_string();
+        let place = place(stored.token.owner, &row, "refresh_token");
+        let sealed = &stored.sealed;
+        let open = |text: &String| {
+            self.cipher
+                .open(place, &sealed.key_id, text)
+                .map(RefreshToken::new)
+        };
+        sealed.refresh_token.as_ref().map(open).transpose()
+    }
+
+    fn read_token(&self, row: &Row<'_>) -> rusqlite::Result<Stored> {
+        let refresh_token: Option<String> = row.get("refresh_token")?;
+        let person_needed: Option<String> = row.get("person_needed")?;
+        let id: TokenId = row.get("id")?;
+        let used_at: Option<Timestamp> = row.get("used_at")?;
+        let token = Token {
+            id,
+            owner: row.get("owner")?,
+            provider: ProviderRef {
+                source: row.get("source")?,
+                provider_id: row.get("provider_id")?,
+            },
+            binding: Binding {
+                client_id: row.get("client_id")?,
+                token_url: row.get("token_url")?,
+            },
+            user_id: row.get("user_id")?,
+            agent_id: row.get("agent_id")?,
+            account_label: row.get("account_label")?,
+            token_type: row.get("token_type")?,
+            granted: row.get("granted")?,
+            requested: row.get("requested")?,
+            issued_at: row.get("issued_at")?,
+            expires_at: row.get("expires_at")?,
+            is_refreshable: refresh_token.is_some(),
+            is_default: row.get("is_default")?,
+            state: person_needed.map_or(State::Active, |reason| State::PersonNeeded { reason }),
+            generation: row.get("generation")?,
+            metadata: from_json(row, "metadata")?,
+            created_at: row.get("created_at")?,
+            updated_at: row.get("updated_at")?,
+            refreshed_at: row.get("refreshed_at")?,
+            used_at: self.usage.last(id).max(used_at),
+        };
+        let sealed = Sealed {
+            key_id: row.get("key_id")?,
+            access_token: row.get("access_token")?,
+            refresh_token,
+        };
+        Ok(Stored { token, sealed })
+    }
+}
+
+impl Change<'_> {
+    /// Stores a new token.
+    ///
+    /// # Errors
+    /// [`Error::Unwritable`] if the store cannot take it.
+    pub fn insert_token(&self, token: &Token, secrets: Secrets<'_>) -> Result<(), Error> {
+        self.write_token(
+            token,
+            secrets,
+            "INSERT INTO tokens (owner, id, source, provider_id, client_id, token_url, user_id, agent_id,
+                account_label, key_id, access_token, refresh_token, token_type, granted, requested,
+                issued_at, expires_at, is_default, person_needed, generation, metadata,
+                created_at, updated_at, refreshed_at, used_at)
+             VALUES (:owner, :id, :source, :provider_id, :client_id, :token_url, :user_id, :agent_id,
+                :account_label, :key_id, :access_token, :refresh_token, :token_type, :granted, :requested,
+                :issued_at, :expires_at, :is_default, :person_needed, :generation, :metadata,
+                :created_at, :updated_at, :refreshed_at, :used_at)",
+        )?;
+        Ok(())
+    }
+
+    /// Stores a new grant over a token whose row still holds the generation
+    /// before it: compare and set. `token.generation` is the new one.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if the token is gone or holds another generation.
+    pub fn replace_token(&self, token: &Token, secrets: Secrets<'_>) -> Result<(), Error> {
+        let updated = self.write_token(
+            token,
+            secrets,
+            "UPDATE tokens SET source = :source, provider_id = :provider_id, client_id = :client_id,
+                token_url = :token_url, user_id = :user_id, agent_id = :agent_id,
+                account_label = :account_label, key_id = :key_id, access_token = :access_token,
+                refresh_token = :refresh_token, token_type = :token_type, granted = :granted,
+                requested = :requested, issued_at = :issued_at, expires_at = :expires_at,
+                is_default = :is_default, person_needed = :person_needed, generation = :generation,
+                metadata = :metadata, created_at = :created_at, updated_at = :updated_at,
+                refreshed_at = :refreshed_at, used_at = :used_at
+             WHERE owner = :owner AND id = :id AND generation = :generation - 1",
+        )?;
+        self.erase_after_commit();
+        if updated == 0 {
+            Err(Error::NotFound)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Marks a token as needing the person, if its row still holds
+    /// `generation`; whether it did.
+    ///
+    /// # Errors
+    /// [`Error::Unwritable`] if the store cannot take it.
+    pub fn mark_person_needed(
+        &self,
+        token: &Token,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<bool, Error> {
+        let updated = self.connection.execute(
+            "UPDATE tokens SET person_needed = ?4, updated_at = ?5
+             WHERE owner = ?1 AND id = ?2 AND generation = ?3",
+            (token.owner, token.id, token.generation, reason, now),
+        )?;
+        Ok(updated > 0)
+    }
+
+    /// Deletes a token, and with it its connections and refresh attempt.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if it is gone already.
+    pub fn delete_token(&self, owner: Owner, id: TokenId) -> Result<(), Error> {
+        let deleted = self.connection.execute(
+            "DELETE FROM tokens WHERE owner = ?1 AND id = ?2",
+            (owner, id),
+        )?;
+        self.erase_after_commit();
+        if deleted == 0 {
+            Err(Error::NotFound)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Makes `token` the default of its owner, provider and user; the one
+    /// before it no longer is.
+    ///
+    /// # Errors
+    /// [`Error::Unwritable`] if the store cannot take it.
+    pub fn set_default(&self, token: &Token) -> Result<(), Error> {
+        self.clear_default(token)?;
+        self.connection.execute(
+            "UPDATE tokens SET is_default = 1 WHERE owner = ?1 AND id = ?2",
+            (token.owner, token.id),
+        )?;
+        Ok(())
+    }
+
+    /// Takes the default away from whichever token of the same owner,
+    /// provider and user has it.
+    ///
+    /// # Errors
+    /// As [`Self::set_default`].
+    pub fn clear_default(&self, token: &Token) -> Result<(), Error> {
+        self.connection.execute(
+            "UPDATE tokens SET is_default = 0
+             WHERE owner = ?1 AND source = ?2 AND provider_id = ?3 AND user_id = ?4 AND is_default = 1",
+            (token.owner, token.provider.source, &token.provider.provider_id, &token.user_id),
+        )?;
+        Ok(())
+    }
+
+    /// Writes down when tokens were last handed out.
+    pub(super) fn write_usage(&self, uses: &[(TokenId, Timestamp)]) -> Result<(), Error> {
+        let mut statement = self.connection.prepare_cached(
+            "UPDATE tokens SET used_at = max(coalesce(used_at, ?2), ?2) WHERE id = ?1",
+        )?;
+        for (id, used_at) in uses {
+            statement.execute((id, used_at))?;
+        }
+        Ok(())
+    }
+
+    fn write_token(
+        &self,
+        token: &Token,
+        secrets: Secrets<'_>,
+        statement: &str,
+    ) -> Result<usize, Error> {
+        let row = token.id.to_string();
+        let place = |column| place(token.owner, &row, column);
+        let access_token = self.cipher.seal(
+            place("access_token"),
+            secrets.access_token,
+            token.updated_at,
+        );
+        let refresh_token = secrets.refresh_token.map(|secret| {
+            self.cipher
+                .seal(place("refresh_token"), secret, token.updated_at)
+        });
+        let person_needed = match &token.state {
+            State::Active => None,
+            State::PersonNeeded { reason } => Some(reason),
+        };
+        Ok(self
+            .connection
+            .prepare_cached(statement)?
+            .execute(named_params! {
+                ":owner": token.owner,
+                ":id": token.id,
+                ":source": token.provider.source,
+                ":provider_id": token.provider.provider_id,
+                ":client_id": token.binding.client_id,
+                ":token_url": token.binding.token_url,
+                ":user_id": token.user_id,
+                ":agent_id": token.agent_id,
+                ":account_label": token.account_label,
+                ":key_id": self.cipher.key_id().0,
+                ":access_token": access_token,
+                ":refresh_token": refresh_token,
+                ":token_type": token.token_type,
+                ":granted": token.granted,
+                ":requested": token.requested,
+                ":issued_at": token.issued_at,
+                ":expires_at": token.expires_at,
+                ":is_default": token.is_default,
+                ":person_needed": person_needed,
+                ":generation": token.generation,
+                ":metadata": json(&token.metadata)?,
+                ":created_at": token.created_at,
+                ":updated_at": token.updated_at,
+                ":refreshed_at": token.refreshed_at,
+                ":used_at": token.used_at,
+            })?)
+    }
+}
+
+fn place<'a>(owner: Owner, row: &'a str, column: &'static str) -> Place<'a> {
+    Place {
+        owner,
+        table: TABLE,
+        row,
+        column,
+    }
+}
