@@ -1,0 +1,107 @@
+//! Replies that hand out a token or say what it waits for.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::secret::AccessToken;
+use crate::token::Token;
+
+/// How a request for a token stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuthStatus {
+    /// Here is the token.
+    Completed,
+    /// A person must log in at `url`.
+    Pending,
+    /// A person must let the agent use an account.
+    ConnectionRequired,
+    /// The token that was named can only be renewed by a person.
+    TokenExpired,
+}
+
+/// The reply of `POST /v2/auth/authenticate`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AuthenticateResponse {
+    /// How it stands.
+    pub status: AuthStatus,
+    /// Where the person goes.
+    pub url: Option<String>,
+    /// What to wait for.
+    pub auth_id: Option<String>,
+    /// The token.
+    #[serde(with = "super::token", default)]
+    pub token: Option<AccessToken>,
+    /// For whom the token speaks.
+    pub user_id: Option<String>,
+    /// About the token; see [`token_metadata`].
+    pub metadata: Option<Map<String, Value>>,
+}
+
+/// How a flow stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WaitStatus {
+    /// It ended well; here is the token.
+    Completed,
+    /// It has not ended, and no waiting was asked for.
+    Pending,
+    /// It has not ended in the time that was given.
+    Timeout,
+    /// There is no such flow, or it ended without a token.
+    NotFound,
+}
+
+/// The reply of `GET /v2/auth/wait/{auth_id}`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct WaitResponse {
+    /// How it stands.
+    pub status: WaitStatus,
+    /// The token.
+    #[serde(with = "super::token", default)]
+    pub token: Option<AccessToken>,
+    /// For whom the token speaks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+    /// About the token; see [`token_metadata`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<Map<String, Value>>,
+    /// Why the flow failed, as an OAuth error code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// Why the flow failed, for a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error_description: Option<String>,
+}
+
+impl WaitResponse {
+    /// A reply that says only how the flow stands.
+    #[must_use]
+    pub fn new(status: WaitStatus) -> Self {
+        Self {
+            status,
+            token: None,
+            user_id: None,
+            metadata: None,
+            error: None,
+            error_description: None,
+        }
+    }
+}
+
+/// What a reply says about the token that it hands out: what was stored with
+/// it, and over that the contract's own members.
+#[must_use]
+pub fn token_metadata(token: &Token) -> Map<String, Value> {
+    let own = [
+        ("token_id", json!(token.id)),
+        ("token_type", json!(token.token_type)),
+        ("scopes", json!(token.granted)),
+        ("expires_at", json!(token.expires_at)),
+        ("provider_account_label", json!(token.account_label)),
+        ("missing_scopes", json!(token.missing_scopes())),
+    ];
+    let mut metadata = token.metadata.clone();
+    metadata.extend(own.map(|(name, value)| (name.to_owned(), value)));
+    metadata
+}

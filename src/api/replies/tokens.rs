@@ -1,0 +1,117 @@
+//! Stored tokens and what happened to them: never with a secret.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::clock::Timestamp;
+use crate::identity::Scopes;
+use crate::token::{State, Token};
+
+/// The reply of `POST /v2/auth/tokens/import`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenImportResponse {
+    /// The stored token.
+    pub token_id: String,
+}
+
+/// Whether there is any token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenStatusResponse {
+    /// Whether there is.
+    pub has_token: bool,
+}
+
+/// Whether there is any token, for each provider that was named.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenStatusBatchResponse {
+    /// Whether there is, by the provider's identifier.
+    pub has_token: BTreeMap<String, bool>,
+}
+
+/// One stored token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenSummary {
+    /// The token.
+    pub id: String,
+    /// The provider it came from.
+    pub provider_id: String,
+    /// What a person calls the account.
+    pub provider_account_label: Option<String>,
+    /// The scopes granted.
+    pub scopes: Scopes,
+    /// When the access token expires; `None` if it does not.
+    pub expires_at: Option<Timestamp>,
+    /// Whether it is the default of its provider and user.
+    pub is_default: bool,
+    /// When it was stored.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// For whom it speaks. (Beside the contract, like all below.)
+    pub user_id: String,
+    /// The agent it was obtained for; `None` for the user's own.
+    pub agent_id: Option<String>,
+    /// Why only a person can renew it; `None` while its grant stands.
+    pub reconnect_reason: Option<String>,
+}
+
+impl TokenSummary {
+    /// `token` as its owner sees it.
+    #[must_use]
+    pub fn new(token: &Token) -> Self {
+        Self {
+            id: token.id.to_string(),
+            provider_id: token.provider.provider_id.to_string(),
+            provider_account_label: token.account_label.clone(),
+            scopes: token.granted.clone(),
+            expires_at: token.expires_at,
+            is_default: token.is_default,
+            created_at: token.created_at,
+            updated_at: token.updated_at,
+            user_id: token.user_id.to_string(),
+            agent_id: token.agent_id.as_ref().map(ToString::to_string),
+            reconnect_reason: match &token.state {
+                State::Active => None,
+                State::PersonNeeded { reason } => Some(reason.clone()),
+            },
+        }
+    }
+}
+
+/// The reply of `DELETE /v2/auth/tokens`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevokeTokensResponse {
+    /// What was done.
+    pub message: String,
+    /// The provider.
+    pub provider_id: String,
+}
+
+/// One thing that happened to a token.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TokenEventSummary {
+    /// The event.
+    pub id: String,
+    /// The provider.
+    pub provider_id: String,
+    /// The agent, where one had a part in it.
+    pub agent_id: Option<String>,
+    /// What happened, such as `refreshed`.
+    pub event_type: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// Through what.
+    pub source: Option<String>,
+    /// What a person calls the account.
+    pub provider_account_label: Option<String>,
+    /// The token's scopes at that time.
+    pub scopes: Scopes,
+    /// Particulars.
+    pub detail: Option<Map<String, Value>>,
+    /// When a person took note of it.
+    pub acknowledged_at: Option<Timestamp>,
+    /// When it happened.
+    pub created_at: Timestamp,
+}

@@ -1,0 +1,109 @@
+//! What a 422 answer may show of the request: small values, and no secret.
+//!
+//! A member is taken for a secret by its name, at any depth and in any case;
+//! a text that names one (a form body, JSON inside a string) is hidden whole.
+
+use serde_json::{Map, Value};
+
+/// Members whose values are never shown.
+const SECRET_MEMBERS: [&str; 6] = [
+    "client_secret",
+    "access_token",
+    "refresh_token",
+    "code",
+    "state",
+    "code_verifier",
+];
+
+/// Members that metadata must not carry, since it is stored and handed out in
+/// clear. `code` and `state` are ordinary words there.
+const CREDENTIALS: [&str; 4] = [
+    "client_secret",
+    "access_token",
+    "refresh_token",
+    "code_verifier",
+];
+
+/// Parts of a text that holds one of those in another form.
+const SECRET_MARKS: [&str; 8] = [
+    "client_secret",
+    "access_token",
+    "refresh_token",
+    "code_verifier",
+    "code=",
+    "state=",
+    "\"code\"",
+    "\"state\"",
+];
+
+const HIDDEN: &str = "[redacted]";
+
+/// Bytes of JSON: enough for any field that a person mistyped.
+const LIMIT: usize = 1024;
+
+/// The client's own JSON reader stops at 128; nothing that a person wrote by
+/// hand is nearly as deep as this.
+const DEPTH_LIMIT: usize = 16;
+
+/// Whether the values of members with this name are secrets.
+pub(super) fn is_secret(name: &str) -> bool {
+    is_one_of(name, &SECRET_MEMBERS)
+}
+
+/// The value as it may be shown; `None` if it is too large to be.
+pub(super) fn echo(value: &Value) -> Option<Value> {
+    let shown = redacted(value, 0);
+    let length = serde_json::to_vec(&shown).map_or(usize::MAX, |json| json.len());
+    (length <= LIMIT).then_some(shown)
+}
+
+/// What stands for a value that is not shown.
+pub(super) fn hidden() -> Value {
+    Value::from(HIDDEN)
+}
+
+fn redacted(value: &Value, depth: usize) -> Value {
+    match value {
+        Value::Array(_) | Value::Object(_) if depth == DEPTH_LIMIT => Value::from("…"),
+        Value::Array(items) => items.iter().map(|item| redacted(item, depth + 1)).collect(),
+        Value::Object(members) => members
+            .iter()
+            .map(|(name, member)| {
+                let shown = if is_secret(name) {
+                    hidden()
+                } else {
+                    redacted(member, depth + 1)
+                };
+                (name.clone(), shown)
+            })
+            .collect(),
+        Value::String(text) if names_a_secret(text) => hidden(),
+        shown => shown.clone(),
+    }
+}
+
+fn names_a_secret(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    SECRET_MARKS.iter().any(|mark| text.contains(mark))
+}
+
+/// The members without those that carry a credential, at any depth.
+pub(crate) fn without_secrets(members: &Map<String, Value>) -> Map<String, Value> {
+    members
+        .iter()
+        .filter(|(name, _)| !is_one_of(name, &CREDENTIALS))
+        .map(|(name, member)| (name.clone(), stripped(member)))
+        .collect()
+}
+
+fn stripped(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(stripped).collect(),
+        Value::Object(members) => Value::Object(without_secrets(members)),
+        other => other.clone(),
+    }
+}
+
+fn is_one_of(name: &str, names: &[&str]) -> bool {
+    names.iter().any(|secret| name.eq_ignore_ascii_case(secret))
+}

@@ -1,0 +1,173 @@
+//! The words: pydantic's message, type and particulars of each fault.
+//!
+//! Compared with pydantic 2.13, which a client of the hosted service may have
+//! been written against. Words of our own have the type `value_error`.
+
+use serde_json::{Value, json};
+
+/// What is wrong with a value, wherever it stands.
+#[derive(Debug)]
+pub(crate) struct Problem {
+    pub(super) kind: &'static str,
+    pub(super) msg: String,
+    pub(super) ctx: Option<(&'static str, Value)>,
+    /// Whether the value itself must not be shown.
+    pub(super) hides_input: bool,
+}
+
+impl Problem {
+    fn plain(kind: &'static str, msg: impl Into<String>) -> Self {
+        Self {
+            kind,
+            msg: msg.into(),
+            ctx: None,
+            hides_input: false,
+        }
+    }
+
+    fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.ctx = Some((name, value.into()));
+        self
+    }
+
+    /// The same, without showing the value.
+    pub(super) fn hiding_input(mut self) -> Self {
+        self.hides_input = true;
+        self
+    }
+
+    pub(super) fn missing() -> Self {
+        Self::plain("missing", "Field required")
+    }
+
+    pub(super) fn not_json(error: impl Into<String>) -> Self {
+        Self::plain("json_invalid", "JSON decode error").with("error", error.into())
+    }
+
+    pub(super) fn not_an_object() -> Self {
+        Self::plain(
+            "model_attributes_type",
+            "Input should be a valid dictionary or object to extract fields from",
+        )
+    }
+
+    pub(super) fn not_text() -> Self {
+        Self::plain("string_type", "Input should be a valid string")
+    }
+
+    pub(super) fn empty_text() -> Self {
+        Self::plain(
+            "string_too_short",
+            "String should have at least 1 character",
+        )
+        .with("min_length", 1)
+    }
+
+    pub(super) fn not_of_pattern(pattern: &'static str) -> Self {
+        Self::plain(
+            "string_pattern_mismatch",
+            format!("String should match pattern '{pattern}'"),
+        )
+        .with("pattern", pattern)
+    }
+
+    pub(super) fn not_a_list() -> Self {
+        Self::plain("list_type", "Input should be a valid list")
+    }
+
+    pub(super) fn not_a_dictionary() -> Self {
+        Self::plain("dict_type", "Input should be a valid dictionary")
+    }
+
+    pub(super) fn not_a_flag() -> Self {
+        Self::plain("bool_type", "Input should be a valid boolean")
+    }
+
+    pub(super) fn not_an_integer() -> Self {
+        Self::plain("int_type", "Input should be a valid integer")
+    }
+
+    pub(super) fn fractional() -> Self {
+        Self::plain(
+            "int_from_float",
+            "Input should be a valid integer, got a number with a fractional part",
+        )
+    }
+
+    pub(super) fn huge_integer() -> Self {
+        Self::plain(
+            "int_parsing_size",
+            "Unable to parse input string as an integer, exceeded maximum size",
+        )
+    }
+
+    pub(super) fn not_an_integers_text() -> Self {
+        Self::plain(
+            "int_parsing",
+            "Input should be a valid integer, unable to parse string as an integer",
+        )
+    }
+
+    pub(super) fn below(least: i64) -> Self {
+        Self::plain(
+            "greater_than_equal",
+            format!("Input should be greater than or equal to {least}"),
+        )
+        .with("ge", least)
+    }
+
+    pub(super) fn above(most: i64) -> Self {
+        Self::plain(
+            "less_than_equal",
+            format!("Input should be less than or equal to {most}"),
+        )
+        .with("le", most)
+    }
+
+    pub(super) fn uuid_not_text() -> Self {
+        Self::plain(
+            "uuid_type",
+            "UUID input should be a string, bytes or UUID object",
+        )
+    }
+
+    pub(super) fn not_a_uuid(why: &str) -> Self {
+        Self::plain(
+            "uuid_parsing",
+            format!("Input should be a valid UUID, {why}"),
+        )
+        .with("error", why)
+    }
+
+    pub(super) fn url_not_text() -> Self {
+        Self::plain("url_type", "URL input should be a string or URL")
+    }
+
+    pub(super) fn not_a_url(why: &str) -> Self {
+        Self::plain("url_parsing", format!("Input should be a valid URL, {why}")).with("error", why)
+    }
+
+    pub(super) fn insecure_url() -> Self {
+        Self::plain(
+            "url_scheme",
+            "URL scheme should be 'https' ('http' for a loopback address only)",
+        )
+        .with("expected_schemes", "'https'")
+    }
+
+    /// `names` in the order of the contract.
+    pub(super) fn not_one_of(names: &[&str]) -> Self {
+        let quoted: Vec<_> = names.iter().map(|name| format!("'{name}'")).collect();
+        let expected = match quoted.split_last() {
+            Some((last, [])) => last.clone(),
+            Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+            None => String::new(),
+        };
+        Self::plain("enum", format!("Input should be {expected}")).with("expected", expected)
+    }
+
+    /// A rule of our own, as one clause.
+    pub(crate) fn rule(clause: &str) -> Self {
+        Self::plain("value_error", format!("Value error, {clause}")).with("error", json!(clause))
+    }
+}

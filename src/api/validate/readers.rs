@@ -1,0 +1,246 @@
+//! What a value can be required to be.
+//!
+//! A reader gives the value as a domain type, or records what is wrong with it
+//! and gives `None`. JSON is taken at its word (`"true"` is no boolean); the
+//! numbers of a query are read from text, as pydantic does.
+
+use std::collections::BTreeMap;
+use std::num::IntErrorKind;
+use std::ops::RangeInclusive;
+
+use serde_json::{Map, Value};
+use url::Url;
+use uuid::Uuid;
+
+use super::{Place, Problem};
+use crate::identity::{ProviderId, Scopes, TokenId};
+use crate::provider::{AuthMethod, EndpointError, Kind, Pkce, parse_endpoint};
+
+/// A text.
+pub(crate) fn text(place: &mut Place<'_>) -> Option<String> {
+    borrowed_text(place, Problem::not_text).map(str::to_owned)
+}
+
+/// A text that says something.
+pub(crate) fn present(place: &mut Place<'_>) -> Option<String> {
+    let text = text(place)?;
+    if text.is_empty() {
+        return place.refuse(Problem::empty_text());
+    }
+    Some(text)
+}
+
+fn borrowed_text<'a>(place: &mut Place<'a>, otherwise: fn() -> Problem) -> Option<&'a str> {
+    match place.value() {
+        Value::String(text) => Some(text),
+        _ => place.refuse(otherwise()),
+    }
+}
+
+/// A boolean.
+pub(crate) fn flag(place: &mut Place<'_>) -> Option<bool> {
+    match place.value() {
+        Value::Bool(flag) => Some(*flag),
+        _ => place.refuse(Problem::not_a_flag()),
+    }
+}
+
+/// A length of time in whole seconds, not negative. `3.0` is whole.
+pub(crate) fn seconds(place: &mut Place<'_>) -> Option<i64> {
+    let Value::Number(number) = place.value() else {
+        return place.refuse(Problem::not_an_integer());
+    };
+    let whole = match (number.as_i64(), number.as_f64()) {
+        (Some(whole), _) => Some(whole),
+        (None, Some(float)) if float.fract() != 0.0 => return place.refuse(Problem::fractional()),
+        (None, float) => float.and_then(exact_integer),
+    };
+    match whole {
+        None => place.refuse(Problem::huge_integer()),
+        Some(whole) if whole < 0 => place.refuse(Problem::below(0)),
+        whole => whole,
+    }
+}
+
+/// Within 2^53 a float without a fraction is exactly an integer.
+fn exact_integer(float: f64) -> Option<i64> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    (float.abs() <= EXACT).then_some(float as i64)
+}
+
+/// A number of a query, within `range`.
+pub(crate) fn whole_number(place: &mut Place<'_>, range: RangeInclusive<u32>) -> Option<u32> {
+    let text = borrowed_text(place, Problem::not_text)?;
+    let Some(number) = parsed_integer(text) else {
+        return place.refuse(Problem::not_an_integers_text());
+    };
+    match u32::try_from(number) {
+        Ok(number) if range.contains(&number) => Some(number),
+        _ if number < i64::from(*range.start()) => {
+            place.refuse(Problem::below(i64::from(*range.start())))
+        }
+        _ => place.refuse(Problem::above(i64::from(*range.end()))),
+    }
+}
+
+/// A number as pydantic reads it from text; one beyond 64 bits is brought to
+/// the nearest end.
+fn parsed_integer(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let whole = match text.split_once('.') {
+        Some((whole, fraction)) if fraction.bytes().all(|digit| digit == b'0') => whole,
+        Some(_) => return None,
+        None => text,
+    };
+    whole.parse().map_or_else(
+        |error: std::num::ParseIntError| match error.kind() {
+            IntErrorKind::PosOverflow => Some(i64::MAX),
+            IntErrorKind::NegOverflow => Some(i64::MIN),
+            _ => None,
+        },
+        Some,
+    )
+}
+
+/// An array, each item as `read` understands it; all items are read.
+pub(crate) fn list<T>(
+    place: &mut Place<'_>,
+    read: impl Fn(&mut Place<'_>) -> Option<T>,
+) -> Option<Vec<T>> {
+    let Value::Array(items) = place.value() else {
+        return place.refuse(Problem::not_a_list());
+    };
+    let read: Vec<_> = items
+        .iter()
+        .enumerate()
+        .map(|(index, item)| place.item(index, item, &read))
+        .collect();
+    read.into_iter().collect()
+}
+
+/// An array of scopes.
+pub(crate) fn scopes(place: &mut Place<'_>) -> Option<Scopes> {
+    let texts = list(place, text)?;
+    Some(Scopes::new(texts.iter().map(String::as_str)))
+}
+
+/// An object, as it is.
+pub(crate) fn object(place: &mut Place<'_>) -> Option<Map<String, Value>> {
+    match place.value() {
+        Value::Object(members) => Some(members.clone()),
+        _ => place.refuse(Problem::not_a_dictionary()),
+    }
+}
+
+/// An object of texts; a member whose name `is_reserved` is refused with
+/// `clause`.
+pub(crate) fn text_map(
+    place: &mut Place<'_>,
+    is_reserved: fn(&str) -> bool,
+    clause: &str,
+) -> Option<BTreeMap<String, String>> {
+    let Value::Object(members) = place.value() else {
+        return place.refuse(Problem::not_a_dictionary());
+    };
+    let read: Vec<_> = members
+        .iter()
+        .map(|(name, member)| {
+            place.member(name, member, |inner| {
+                if is_reserved(name) {
+                    return inner.refuse(Problem::rule(clause));
+                }
+                Some((name.clone(), text(inner)?))
+            })
+        })
+        .collect();
+    read.into_iter().collect()
+}
+
+/// A UUID of a token.
+pub(crate) fn token_id(place: &mut Place<'_>) -> Option<TokenId> {
+    let text = borrowed_text(place, Problem::uuid_not_text)?;
+    match Uuid::try_parse(text) {
+        Ok(uuid) => Some(TokenId::new(uuid)),
+        Err(error) => place.refuse(Problem::not_a_uuid(&error.to_string())),
+    }
+}
+
+/// An identifier for a new provider.
+pub(crate) fn provider_id(place: &mut Place<'_>) -> Option<ProviderId> {
+    let text = borrowed_text(place, Problem::not_text)?;
+    ProviderId::parse(text).or_else(|| place.refuse(Problem::not_of_pattern(ProviderId::PATTERN)))
+}
+
+/// The address of an OAuth endpoint or an MCP server.
+pub(crate) fn endpoint(place: &mut Place<'_>) -> Option<Url> {
+    let text = borrowed_text(place, Problem::url_not_text)?;
+    let problem = match parse_endpoint(text) {
+        Ok(url) => return Some(url),
+        Err(EndpointError::NotAUrl) => Problem::not_a_url(&why_not_a_url(text)),
+        Err(EndpointError::Insecure) => Problem::insecure_url(),
+        Err(error @ EndpointError::Fragment) => Problem::not_a_url(&error.to_string()),
+        Err(error @ EndpointError::UserInfo) => {
+            Problem::not_a_url(&error.to_string()).hiding_input()
+        }
+    };
+    place.refuse(problem)
+}
+
+/// An absolute address without a fragment (RFC 6749, section 3.1.2), as it was
+/// written: it is later compared letter by letter.
+pub(crate) fn redirect_uri(place: &mut Place<'_>) -> Option<String> {
+    let text = borrowed_text(place, Problem::url_not_text)?;
+    match Url::parse(text) {
+        Ok(url) if url.fragment().is_none() => Some(text.to_owned()),
+        Ok(_) => place.refuse(Problem::not_a_url(&EndpointError::Fragment.to_string())),
+        Err(_) => place.refuse(Problem::not_a_url(&why_not_a_url(text))),
+    }
+}
+
+fn why_not_a_url(text: &str) -> String {
+    if text.is_empty() {
+        return "input is empty".to_owned();
+    }
+    Url::parse(text).map_or_else(|error| error.to_string(), |_| String::new())
+}
+
+/// A domain type that the contract spells as one of a few names.
+pub(crate) trait Choice: Copy + 'static {
+    /// Each value with its name, in the contract's order.
+    fn choices() -> Vec<(&'static str, Self)>;
+}
+
+impl Choice for AuthMethod {
+    fn choices() -> Vec<(&'static str, Self)> {
+        Self::ALL.map(|method| (method.as_str(), method)).into()
+    }
+}
+
+impl Choice for Kind {
+    fn choices() -> Vec<(&'static str, Self)> {
+        Self::ALL.map(|kind| (kind.as_str(), kind)).into()
+    }
+}
+
+/// Its methods; whether it is on is another field's business.
+impl Choice for Pkce {
+    fn choices() -> Vec<(&'static str, Self)> {
+        [Self::S256, Self::Plain]
+            .into_iter()
+            .filter_map(|pkce| Some((pkce.method()?, pkce)))
+            .collect()
+    }
+}
+
+/// One of the names of `T`.
+pub(crate) fn choice<T: Choice>(place: &mut Place<'_>) -> Option<T> {
+    let choices = T::choices();
+    let chosen = choices
+        .iter()
+        .find(|(name, _)| place.value().as_str() == Some(name));
+    if let Some((_, value)) = chosen {
+        return Some(*value);
+    }
+    let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
+    place.refuse(Problem::not_one_of(&names))
+}
