@@ -1,1 +1,257 @@
-//! Placeholder.
+//! The use cases: what each call of the API does, for whoever the transport
+//! says is asking.
+//!
+//! It names no transport, no status code and no JSON. Everything that changes
+//! is one change of the vault, made together with the event that tells of it.
+
+mod authenticate;
+mod decision;
+mod flows;
+mod people;
+mod providers;
+mod redirects;
+mod refresh;
+mod saving;
+mod tokens;
+mod waiters;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+pub use self::authenticate::{Authenticated, HandedOut};
+pub use self::flows::Waited;
+pub use self::redirects::{AuthorizationResponse, Ended, Outcome};
+
+use self::refresh::Refreshes;
+use self::waiters::Waiters;
+use crate::clock::Ambient;
+use crate::identity::{OrganizationId, Owner, ProviderId, UserId};
+use crate::oauth;
+use crate::provider::quirks::LoopbackHost;
+use crate::provider::{Provider, ProviderRef, Source};
+use crate::vault::{self, Vault};
+
+/// Why a use case could not be done, by what the caller can do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No such thing in the caller's own namespace.
+    #[error("no such {what}")]
+    NotFound {
+        /// What is missing, with its name where the caller gave one.
+        what: String,
+    },
+    /// There is one of that name already.
+    #[error("{what} already exists")]
+    AlreadyExists {
+        /// What.
+        what: String,
+    },
+    /// A redirect address that the provider does not allow.
+    #[error("it is neither a loopback address nor in the provider's allowed_redirect_uris")]
+    RedirectNotAllowed,
+    /// The change would leave the provider without what the contract asks of it.
+    #[error("{rule}")]
+    Rule {
+        /// The field that breaks the rule.
+        field: &'static str,
+        /// The rule.
+        rule: &'static str,
+    },
+    /// A state that names no pending flow of the caller's.
+    #[error("this state names no pending flow: it is unknown, expired or already used")]
+    UnknownState,
+    /// The flow ended without a token.
+    #[error("the login did not succeed ({error}){}", description.as_ref().map(|text| format!(": {text}")).unwrap_or_default())]
+    FlowFailed {
+        /// The OAuth error code, or one of ours.
+        error: String,
+        /// For a person.
+        description: Option<String>,
+    },
+    /// The provider answered, and not with what was asked of it.
+    #[error("{0}")]
+    Provider(oauth::Error),
+    /// The provider cannot be reached now.
+    #[error("the provider cannot be reached now; the login is kept, try again")]
+    ProviderUnavailable {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// The caller waits for too many flows at once.
+    #[error("too many calls of yours are waiting already; end some of them first")]
+    TooManyWaiters,
+    /// The daemon is about to end.
+    #[error("agent-authd is stopping; try again in a moment")]
+    Stopping,
+    /// The vault, or something below it.
+    #[error(transparent)]
+    Vault(#[from] vault::Error),
+}
+
+impl Error {
+    fn no_provider(provider_id: &str) -> Self {
+        // What somebody typed is shown back to them, but not at any length.
+        let name: String = provider_id.chars().take(128).collect();
+        Self::NotFound { what: format!("provider {name:?}; `agent-auth provider add` makes one") }
+    }
+
+    fn no_token() -> Self {
+        Self::NotFound { what: "token".to_owned() }
+    }
+}
+
+/// What the daemon decides for the broker.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where redirects arrive, such as `http://127.0.0.1:8252`.
+    pub redirect_base: String,
+    /// How long a person has to finish a flow, in seconds.
+    pub flow_lifetime: i64,
+    /// How many calls may wait for flows at once, per owner.
+    pub max_waiters: usize,
+}
+
+/// The use cases; clones share them.
+#[derive(Clone, Debug)]
+pub struct Broker(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    vault: Vault,
+    oauth: oauth::Client,
+    ambient: Ambient,
+    settings: Settings,
+    waiters: Arc<Waiters>,
+    refreshes: Refreshes,
+    people: people::People,
+    /// Becomes true when the daemon is about to end.
+    stopping: watch::Sender<bool>,
+}
+
+/// How much there is of an owner's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Providers.
+    pub providers: u32,
+    /// Tokens.
+    pub tokens: u32,
+    /// Flows that wait for a person.
+    pub flows_pending: u32,
+}
+
+impl Broker {
+    /// A broker over an open vault. What a crash left half done is put right
+    /// first.
+    ///
+    /// # Errors
+    /// [`Error::Vault`] if the vault cannot take that.
+    pub async fn new(
+        vault: Vault,
+        oauth: oauth::Client,
+        ambient: Ambient,
+        settings: Settings,
+    ) -> Result<Self, Error> {
+        let broker = Self(Arc::new(Inner {
+            waiters: Arc::new(Waiters::new(settings.max_waiters)),
+            refreshes: Refreshes::default(),
+            people: people::People::default(),
+            stopping: watch::Sender::new(false),
+            vault,
+            oauth,
+            ambient,
+            settings,
+        }));
+        broker.resume().await?;
+        Ok(broker)
+    }
+
+    /// Where redirects arrive, such as `http://127.0.0.1:8252`.
+    #[must_use]
+    pub fn redirect_base(&self) -> &str {
+        &self.0.settings.redirect_base
+    }
+
+    /// What to register with `provider` as its redirect address.
+    #[must_use]
+    pub fn default_redirect_uri(&self, provider: &Provider) -> String {
+        let base = self.redirect_base();
+        let base = match provider.quirks().redirect_host {
+            LoopbackHost::Ipv4 => base.to_owned(),
+            LoopbackHost::Localhost => base.replace("127.0.0.1", "localhost"),
+        };
+        format!("{base}/host-oauth-callback/{}", provider.provider_id)
+    }
+
+    /// An owner's name to the outside.
+    #[must_use]
+    pub fn organization_id(&self, owner: Owner) -> OrganizationId {
+        self.0.vault.organization_id(owner)
+    }
+
+    /// How much there is of an owner's.
+    ///
+    /// # Errors
+    /// [`Error::Vault`].
+    pub fn counts(&self, owner: Owner) -> Result<Counts, Error> {
+        let now = self.0.ambient.now();
+        Ok(self.0.vault.read(|view| {
+            let (providers, tokens, flows_pending) = view.counts(owner, now)?;
+            Ok(Counts { providers, tokens, flows_pending })
+        })?)
+    }
+
+    /// Why nothing can be stored now; `None` while it can.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.0.vault.trouble()
+    }
+
+    /// Lets waiters go, and what is being saved finish, before the daemon ends.
+    pub async fn stop(&self) {
+        self.0.stopping.send_replace(true);
+        self.0.refreshes.settled().await;
+        if let Err(error) = self.0.vault.flush_usage().await {
+            tracing::warn!(error = %error, "when tokens were last used was not written down");
+        }
+    }
+
+    /// What is to be done now and then: writing down when tokens were used,
+    /// forgetting flows that are long over.
+    pub async fn tidy(&self) {
+        let limit = self.0.ambient.now().plus_seconds(-crate::flow::AFTERLIFE_SECONDS);
+        let tidied = async {
+            self.0.vault.flush_usage().await?;
+            if self.0.vault.read(|view| view.has_flows_before(limit))? {
+                self.0.vault.write(move |change| change.delete_flows_before(limit)).await?;
+            }
+            Ok::<_, vault::Error>(())
+        };
+        if let Err(error) = tidied.await {
+            tracing::warn!(error = %error, "the vault was not tidied; trying again later");
+        }
+    }
+
+    /// The human on whose behalf an owner acts who names none.
+    fn user(&self, owner: Owner, user_id: Option<&UserId>) -> UserId {
+        user_id.cloned().unwrap_or_else(|| self.0.people.login_name(owner))
+    }
+
+    /// The provider that a caller means by an identifier.
+    fn find_provider(&self, owner: Owner, provider_id: &str) -> Result<Provider, Error> {
+        let found = match ProviderId::parse(provider_id) {
+            Some(id) => self.0.vault.read(|view| view.provider(owner, &id))?,
+            None => None,
+        };
+        found.ok_or_else(|| Error::no_provider(provider_id))
+    }
+
+    /// The provider that a stored token or flow came from, as it is now.
+    fn provider_of(&self, owner: Owner, reference: &ProviderRef) -> Result<Provider, Error> {
+        match reference.source {
+            Source::Owner => self.find_provider(owner, reference.provider_id.as_str()),
+            Source::Platform => Err(Error::no_provider(reference.provider_id.as_str())),
+        }
+    }
+}

@@ -6,7 +6,7 @@
 //!
 //! Every row was checked on 2026-11-20 against the provider's own documents.
 
-use crate::provider::Provider;
+use crate::provider::{AuthMethod, Kind, Provider};
 
 /// How the parameters of a token request are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,10 +70,16 @@ pub struct Quirks {
     pub sends_resource: bool,
     /// Whether a refresh must name the scopes (RFC 6749, section 6).
     pub refresh_sends_scopes: bool,
-    /// The member of an error reply that holds its code.
-    pub error_member: &'static str,
-    /// Codes that mean the same as `invalid_grant` here.
-    pub grant_ending_errors: &'static [&'static str],
+    /// How a confidential client proves itself, where only one way is taken.
+    pub confidential_auth: Option<AuthMethod>,
+    /// Scopes without which no refresh token comes.
+    pub added_scopes: &'static [&'static str],
+    /// The member of an error reply that holds its code, where that is not
+    /// `error`.
+    pub error_member: Option<&'static str>,
+    /// Errors that mean the same as `invalid_grant` here: a code, and what its
+    /// description must hold.
+    pub grant_ending_errors: &'static [(&'static str, &'static str)],
     /// The member in which a token is nested when the reply has none at its top.
     pub nested_grant: Option<&'static str>,
 }
@@ -90,7 +96,9 @@ impl Quirks {
         redirect_host: LoopbackHost::Ipv4,
         sends_resource: true,
         refresh_sends_scopes: false,
-        error_member: "error",
+        confidential_auth: None,
+        added_scopes: &[],
+        error_member: None,
         grant_ending_errors: &[],
         nested_grant: None,
     };
@@ -101,7 +109,164 @@ impl Provider {
     #[must_use]
     pub fn quirks(&self) -> Quirks {
         match self.kind {
-            Some(_) | None => Quirks::NONE,
+            Some(Kind::Microsoft) => MICROSOFT,
+            Some(Kind::Salesforce) => SALESFORCE,
+            Some(Kind::Slack) => SLACK,
+            Some(Kind::X) => X,
+            None => self
+                .endpoints
+                .token
+                .host_str()
+                .map_or(Quirks::NONE, of_host),
         }
     }
 }
+
+fn of_host(host: &str) -> Quirks {
+    HOSTS
+        .iter()
+        .find(|(known, _)| *known == host)
+        .map_or(Quirks::NONE, |(_, quirks)| *quirks)
+}
+
+/// The hosts of well-known token endpoints. A provider with a host per customer
+/// (Salesforce, Okta, Auth0) is known by its kind, or needs no quirks.
+const HOSTS: [(&str, Quirks); 20] = [
+    ("api.dropbox.com", DROPBOX),
+    ("api.dropboxapi.com", DROPBOX),
+    ("api.hubapi.com", HUBSPOT),
+    ("api.linear.app", LINEAR),
+    ("api.notion.com", NOTION),
+    ("api.twitter.com", X),
+    ("api.x.com", X),
+    ("auth.atlassian.com", ATLASSIAN),
+    ("github.com", GITHUB),
+    ("login.microsoftonline.com", MICROSOFT),
+    ("login.microsoftonline.us", MICROSOFT),
+    ("login.partner.microsoftonline.cn", MICROSOFT),
+    ("login.salesforce.com", SALESFORCE),
+    ("oauth2.googleapis.com", GOOGLE),
+    ("slack-gov.com", SLACK),
+    ("slack.com", SLACK),
+    ("ssl.reddit.com", REDDIT),
+    ("test.salesforce.com", SALESFORCE),
+    ("www.reddit.com", REDDIT),
+    ("zoom.us", ZOOM),
+];
+
+const ATLASSIAN: Quirks = Quirks {
+    authorization_params: &[("audience", "api.atlassian.com"), ("prompt", "consent")],
+    added_scopes: &["offline_access"],
+    grant_ending_errors: &[("unauthorized_client", "refresh_token is invalid")],
+    ..Quirks::NONE
+};
+
+const DROPBOX: Quirks = Quirks {
+    authorization_params: &[("token_access_type", "offline")],
+    revocation: Revocation::OwnCall {
+        beside_token: "/2/auth/token/revoke",
+    },
+    ..Quirks::NONE
+};
+
+const GITHUB: Quirks = Quirks {
+    revocation: Revocation::GitHubGrant {
+        api: "https://api.github.com/",
+    },
+    grant_ending_errors: &[("bad_refresh_token", ""), ("bad_verification_code", "")],
+    ..Quirks::NONE
+};
+
+const GOOGLE: Quirks = Quirks {
+    authorization_params: &[("access_type", "offline"), ("prompt", "consent")],
+    revocation: Revocation::Rfc7009 {
+        beside_token: Some("revoke"),
+    },
+    ..Quirks::NONE
+};
+
+const HUBSPOT: Quirks = Quirks {
+    redirect_host: LoopbackHost::Localhost,
+    error_member: Some("status"),
+    grant_ending_errors: &[("BAD_REFRESH_TOKEN", ""), ("BAD_AUTH_CODE", "")],
+    ..Quirks::NONE
+};
+
+const LINEAR: Quirks = Quirks {
+    scope_separator: ",",
+    revocation: Revocation::Rfc7009 {
+        beside_token: Some("revoke"),
+    },
+    ..Quirks::NONE
+};
+
+const MICROSOFT: Quirks = Quirks {
+    added_scopes: &["offline_access"],
+    redirect_host: LoopbackHost::Localhost,
+    sends_resource: false,
+    refresh_sends_scopes: true,
+    grant_ending_errors: &[("interaction_required", ""), ("consent_required", "")],
+    ..Quirks::NONE
+};
+
+const NOTION: Quirks = Quirks {
+    token_body: TokenBody::Json,
+    token_headers: &[("notion-version", "2025-09-03")],
+    authorization_params: &[("owner", "user")],
+    revocation: Revocation::Rfc7009 {
+        beside_token: Some("revoke"),
+    },
+    confidential_auth: Some(AuthMethod::ClientSecretBasic),
+    ..Quirks::NONE
+};
+
+const REDDIT: Quirks = Quirks {
+    authorization_params: &[("duration", "permanent")],
+    revocation: Revocation::Rfc7009 {
+        beside_token: Some("revoke_token"),
+    },
+    confidential_auth: Some(AuthMethod::ClientSecretBasic),
+    ..Quirks::NONE
+};
+
+const SALESFORCE: Quirks = Quirks {
+    default_expires_in: Some(7_200),
+    revocation: Revocation::Rfc7009 {
+        beside_token: Some("revoke"),
+    },
+    ..Quirks::NONE
+};
+
+const SLACK: Quirks = Quirks {
+    scope_separator: ",",
+    revocation: Revocation::OwnCall {
+        beside_token: "auth.revoke",
+    },
+    grant_ending_errors: &[
+        ("account_inactive", ""),
+        ("code_already_used", ""),
+        ("invalid_code", ""),
+        ("invalid_refresh_token", ""),
+        ("token_expired", ""),
+        ("token_revoked", ""),
+    ],
+    nested_grant: Some("authed_user"),
+    ..Quirks::NONE
+};
+
+const X: Quirks = Quirks {
+    added_scopes: &["offline.access"],
+    revocation: Revocation::Rfc7009 {
+        beside_token: Some("revoke"),
+    },
+    confidential_auth: Some(AuthMethod::ClientSecretBasic),
+    ..Quirks::NONE
+};
+
+const ZOOM: Quirks = Quirks {
+    revocation: Revocation::Rfc7009 {
+        beside_token: Some("revoke"),
+    },
+    confidential_auth: Some(AuthMethod::ClientSecretBasic),
+    ..Quirks::NONE
+};

@@ -95,6 +95,18 @@ impl View<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Whether there is a flow that ended, or could no longer be finished,
+    /// before `limit`.
+    ///
+    /// # Errors
+    /// [`Error::Unwritable`] if the file cannot be read.
+    pub fn has_flows_before(&self, limit: Timestamp) -> Result<bool, Error> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT 1 FROM flows WHERE coalesce(finished_at, expires_at) < ?1 LIMIT 1")?;
+        Ok(statement.exists([limit])?)
+    }
+
     /// Opens a flow's state and verifier.
     ///
     /// # Errors

@@ -1,0 +1,248 @@
+//! `authenticate`: a usable token, or the flow that will give one.
+
+use std::time::Duration;
+
+use super::decision::{Candidate, Decision, decide};
+use super::flows::NewFlow;
+use super::refresh::Refreshed;
+use super::{Broker, Error};
+use crate::api::requests::AuthenticateRequest;
+use crate::flow::{Flow, Purpose};
+use crate::identity::{FlowId, Owner, Scopes, TokenId, UserId};
+use crate::provider::Provider;
+use crate::secret::AccessToken;
+use crate::token::{Freshness, State, Token};
+use crate::vault::{Stored, View};
+
+/// What a caller gets.
+#[derive(Debug)]
+pub enum Authenticated {
+    /// A usable token.
+    Completed(HandedOut),
+    /// A person must log in at `url`.
+    Pending(Ask),
+    /// A person must let the agent use an account, at `url`.
+    ConnectionRequired(Ask),
+    /// The token that was named can only be renewed by a person, at `url`.
+    TokenExpired(Ask),
+    /// No token, and no flow was to be started.
+    NothingYet(UserId),
+}
+
+/// A token on its way to a permitted caller.
+#[derive(Debug)]
+pub struct HandedOut {
+    /// What is known of it.
+    pub token: Token,
+    /// The token itself.
+    pub access_token: AccessToken,
+}
+
+/// What a person is to do.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// Where they do it.
+    pub url: String,
+    /// The flow that waits for it.
+    pub flow: FlowId,
+    /// Who they are.
+    pub user_id: UserId,
+}
+
+/// One request, resolved.
+struct Question<'a> {
+    owner: Owner,
+    user_id: UserId,
+    provider: Provider,
+    request: &'a AuthenticateRequest,
+}
+
+impl Broker {
+    /// Returns a usable token, or starts the flow that will give one.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for an unknown provider or token,
+    /// [`Error::RedirectNotAllowed`], [`Error::ProviderUnavailable`] if the
+    /// token is dead and cannot be refreshed now, [`Error::Provider`] if the
+    /// provider refuses the client.
+    pub async fn authenticate(
+        &self,
+        owner: Owner,
+        request: &AuthenticateRequest,
+    ) -> Result<Authenticated, Error> {
+        let provider = self.find_provider(owner, &request.provider)?;
+        if let Some(redirect_uri) = &request.redirect_uri
+            && !provider.allows_redirect(redirect_uri)
+        {
+            return Err(Error::RedirectNotAllowed);
+        }
+        let user_id = self.user(owner, request.user_id.as_ref());
+        let question = Question { owner, user_id, provider, request };
+        match request.token_id {
+            Some(token_id) => self.authenticate_with(&question, token_id).await,
+            None if request.force_new && !request.check_only => {
+                let flow = NewFlow { is_shareable: false, ..question.flow(Purpose::New, &request.scopes) };
+                Ok(Authenticated::Pending(self.ask(&question, flow).await?))
+            }
+            None => self.authenticate_with_any(&question).await,
+        }
+    }
+
+    /// That token and no other.
+    async fn authenticate_with(
+        &self,
+        question: &Question<'_>,
+        token_id: TokenId,
+    ) -> Result<Authenticated, Error> {
+        let read = |view: &View<'_>| {
+            let stored = view.token(question.owner, token_id)?;
+            let agent = question.request.agent_id.as_ref();
+            let connections = view.connections_of_token(question.owner, token_id)?;
+            let permitted =
+                agent.is_none_or(|agent| connections.iter().any(|connection| connection.agent_id == *agent));
+            Ok(stored.map(|stored| (stored, permitted)))
+        };
+        let found = self.0.vault.read(read)?;
+        let found = found.filter(|(stored, _)| stored.token.provider == question.provider.reference());
+        let (stored, permitted) = found.ok_or_else(Error::no_token)?;
+        if !permitted {
+            return self.ask_for(question, Decision::Connect).await;
+        }
+        let wanted = stored.token.requested.union(&question.request.scopes);
+        if stored.token.is_usable(self.0.ambient.now())
+            && let Some(handed_out) = self.hand_out(stored).await?
+        {
+            return Ok(Authenticated::Completed(handed_out));
+        }
+        match self.ask_for(question, Decision::Renew(token_id, wanted)).await? {
+            Authenticated::Pending(ask) => Ok(Authenticated::TokenExpired(ask)),
+            other => Ok(other),
+        }
+    }
+
+    /// Whichever stored token serves best.
+    async fn authenticate_with_any(&self, question: &Question<'_>) -> Result<Authenticated, Error> {
+        loop {
+            let now = self.0.ambient.now();
+            let (decision, used) = self.0.vault.read(|view| {
+                let (candidates, mut stored) = candidates(view, question)?;
+                let for_agent = question.request.agent_id.is_some();
+                let decision = decide(&question.request.scopes, for_agent, candidates, now);
+                let used = match decision {
+                    Decision::Use(id) => stored.iter().position(|stored| stored.token.id == id),
+                    _ => None,
+                };
+                Ok((decision, used.map(|index| stored.swap_remove(index))))
+            })?;
+            let Some(stored) = used else { return self.ask_for(question, decision).await };
+            // A grant that turns out to have ended is no candidate any more.
+            if let Some(handed_out) = self.hand_out(stored).await? {
+                return Ok(Authenticated::Completed(handed_out));
+            }
+        }
+    }
+
+    /// Starts the flow that a decision asks for, unless the caller only looks.
+    async fn ask_for(&self, question: &Question<'_>, decision: Decision) -> Result<Authenticated, Error> {
+        if question.request.check_only {
+            return Ok(Authenticated::NothingYet(question.user_id.clone()));
+        }
+        let wanted = &question.request.scopes;
+        match decision {
+            Decision::Use(_) | Decision::New => {
+                self.ask(question, question.flow(Purpose::New, wanted)).await.map(Authenticated::Pending)
+            }
+            Decision::Renew(token_id, scopes) => {
+                let flow = question.flow(Purpose::Renew(token_id), &scopes);
+                self.ask(question, flow).await.map(Authenticated::Pending)
+            }
+            Decision::Connect => {
+                let flow = question.flow(Purpose::Connect, wanted);
+                self.ask(question, flow).await.map(Authenticated::ConnectionRequired)
+            }
+        }
+    }
+
+    async fn ask(&self, question: &Question<'_>, flow: NewFlow<'_>) -> Result<Ask, Error> {
+        let stored = self.find_or_start_flow(&question.provider, flow).await?;
+        let url = self.flow_url(&question.provider, &stored)?;
+        let Flow { id, user_id, .. } = stored.flow;
+        Ok(Ask { url, flow: id, user_id })
+    }
+
+    /// The token in a form that will still be good when it is used; `None` if
+    /// its grant has ended.
+    pub(super) async fn hand_out(&self, stored: Stored) -> Result<Option<HandedOut>, Error> {
+        let now = self.0.ambient.now();
+        let freshness = stored.token.freshness(now);
+        if freshness == Freshness::Fresh {
+            return self.opened(&stored).map(Some);
+        }
+        if !stored.token.is_refreshable {
+            // Its last minute is all that is left of it.
+            return if freshness == Freshness::Stale { self.opened(&stored).map(Some) } else { Ok(None) };
+        }
+        match self.refreshed(&stored.token).await {
+            Refreshed::Done => {}
+            Refreshed::Ended => return Ok(None),
+            Refreshed::NotNow(_) | Refreshed::Misconfigured(_) if freshness == Freshness::Stale => {
+                return self.opened(&stored).map(Some);
+            }
+            Refreshed::NotNow(retry_after) => return Err(Error::ProviderUnavailable { retry_after }),
+            Refreshed::Misconfigured(error) => return Err(Error::Provider(error)),
+        }
+        let renewed = self.0.vault.read(|view| view.token(stored.token.owner, stored.token.id))?;
+        let Some(renewed) = renewed else { return Err(Error::no_token()) };
+        match renewed.token.freshness(self.0.ambient.now()) {
+            Freshness::Dead => {
+                Err(Error::ProviderUnavailable { retry_after: Duration::from_secs(1) })
+            }
+            _ if renewed.token.state != State::Active => Ok(None),
+            _ => self.opened(&renewed).map(Some),
+        }
+    }
+
+    fn opened(&self, stored: &Stored) -> Result<HandedOut, Error> {
+        let access_token = self.0.vault.read(|view| view.access_token(stored))?;
+        self.0.vault.mark_used(stored.token.id, self.0.ambient.now());
+        Ok(HandedOut { token: stored.token.clone(), access_token })
+    }
+}
+
+impl<'a> Question<'a> {
+    fn flow(&'a self, purpose: Purpose, scopes: &Scopes) -> NewFlow<'a> {
+        NewFlow {
+            owner: self.owner,
+            user_id: &self.user_id,
+            agent_id: self.request.agent_id.as_ref(),
+            purpose,
+            scopes: scopes.clone(),
+            redirect_uri: self.request.redirect_uri.as_deref(),
+            is_default: self.request.is_default,
+            is_shareable: true,
+        }
+    }
+}
+
+/// Every token that could serve, and in the same order as it is stored.
+fn candidates(
+    view: &View<'_>,
+    question: &Question<'_>,
+) -> Result<(Vec<Candidate>, Vec<Stored>), crate::vault::Error> {
+    let (owner, user) = (question.owner, Some(&question.user_id));
+    let reference = question.provider.reference();
+    let all = view.tokens_of_provider(owner, &reference, user, None)?;
+    let bound = match &question.request.agent_id {
+        None => None,
+        agent => Some(view.tokens_of_provider(owner, &reference, user, agent.as_ref())?),
+    };
+    let is_permitted = |token: &Token| match &bound {
+        None => token.agent_id.is_none(),
+        Some(bound) => bound.iter().any(|stored| stored.token.id == token.id),
+    };
+    let candidates = all
+        .iter()
+        .map(|stored| Candidate { is_permitted: is_permitted(&stored.token), token: stored.token.clone() })
+        .collect();
+    Ok((candidates, all))
+}

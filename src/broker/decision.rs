@@ -1,0 +1,146 @@
+//! The decision table of authenticate: which of the stored tokens serves a
+//! request, or which flow is needed. Pure, row by row as the contract's
+//! semantics have it.
+
+use std::cmp::Reverse;
+
+use crate::clock::Timestamp;
+use crate::identity::{Scopes, TokenId};
+use crate::token::{State, Token};
+
+/// A token that could serve a request, by its owner, provider and user.
+#[derive(Clone, Debug)]
+pub(super) struct Candidate {
+    pub(super) token: Token,
+    /// Whether the agent that asks may use it; without an agent, whether it
+    /// is the user's own.
+    pub(super) is_permitted: bool,
+}
+
+/// What authenticate does about a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// Hand this token out, refreshed if need be.
+    Use(TokenId),
+    /// Ask the person whether the agent may use what is stored.
+    Connect,
+    /// Ask the person for these scopes, and renew this token in place.
+    Renew(TokenId, Scopes),
+    /// Ask the person for a new token.
+    New,
+}
+
+/// Decides, for a request without `token_id` and `force_new`.
+pub(super) fn decide(
+    wanted: &Scopes,
+    for_agent: bool,
+    mut candidates: Vec<Candidate>,
+    now: Timestamp,
+) -> Decision {
+    candidates.sort_by_key(|candidate| preference(&candidate.token));
+    let serves = |token: &Token| token.is_usable(now) && token.satisfies(wanted);
+    let permitted = || candidates.iter().filter(|candidate| candidate.is_permitted).map(|candidate| &candidate.token);
+    if let Some(token) = permitted().find(|token| serves(token)) {
+        return Decision::Use(token.id);
+    }
+    if for_agent && candidates.iter().any(|candidate| serves(&candidate.token)) {
+        return Decision::Connect;
+    }
+    // A grant that stands is widened before one that has ended is renewed.
+    let renewable = permitted().find(|token| token.state == State::Active).or_else(|| permitted().next());
+    renewable.map_or(Decision::New, |token| Decision::Renew(token.id, wanted.union(&token.requested)))
+}
+
+/// The default first, then the most recently used, then the newest.
+fn preference(token: &Token) -> (bool, Reverse<Timestamp>, Reverse<Timestamp>) {
+    (!token.is_default, Reverse(token.used_at.unwrap_or(token.created_at)), Reverse(token.created_at))
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::token::tests::token;
+
+    fn now() -> Timestamp {
+        Timestamp::from_millis(0).plus_seconds(10)
+    }
+
+    /// A token with scopes `a` and `b`, the permitted default.
+    fn candidate(id: u128) -> Candidate {
+        let token = Token { id: TokenId::new(Uuid::from_u128(id)), ..token(Some(3600)) };
+        Candidate { token, is_permitted: true }
+    }
+
+    fn id(id: u128) -> TokenId {
+        TokenId::new(Uuid::from_u128(id))
+    }
+
+    fn a() -> Scopes {
+        Scopes::new(["a"])
+    }
+
+    #[test]
+    fn nothing_stored_asks_for_a_new_token() {
+        assert_eq!(decide(&a(), false, vec![], now()), Decision::New);
+        assert_eq!(decide(&a(), true, vec![], now()), Decision::New);
+    }
+
+    #[test]
+    fn the_users_own_token_is_used() {
+        assert_eq!(decide(&a(), false, vec![candidate(1)], now()), Decision::Use(id(1)));
+    }
+
+    #[test]
+    fn the_default_comes_first_then_the_most_recently_used() {
+        let mut tokens: Vec<_> = (1..=3).map(candidate).collect();
+        tokens[0].token.is_default = false;
+        tokens[1].token.is_default = false;
+        tokens[1].token.used_at = Some(now());
+        assert_eq!(decide(&a(), false, tokens.clone(), now()), Decision::Use(id(3)));
+        tokens.pop();
+        assert_eq!(decide(&a(), false, tokens, now()), Decision::Use(id(2)));
+    }
+
+    #[test]
+    fn another_agents_token_leads_to_the_consent_page() {
+        let mut stored = candidate(1);
+        stored.is_permitted = false;
+        assert_eq!(decide(&a(), true, vec![stored], now()), Decision::Connect);
+    }
+
+    #[test]
+    fn an_agents_token_does_not_serve_the_user_without_agent() {
+        let mut stored = candidate(1);
+        stored.is_permitted = false;
+        assert_eq!(decide(&a(), false, vec![stored], now()), Decision::New);
+    }
+
+    #[test]
+    fn a_scope_never_asked_for_renews_in_place_with_the_union() {
+        let decision = decide(&Scopes::new(["c"]), false, vec![candidate(1)], now());
+        assert_eq!(decision, Decision::Renew(id(1), Scopes::new(["a", "b", "c"])));
+    }
+
+    #[test]
+    fn a_scope_asked_for_and_not_granted_does_not_ask_again() {
+        assert_eq!(decide(&Scopes::new(["b"]), false, vec![candidate(1)], now()), Decision::Use(id(1)));
+    }
+
+    #[test]
+    fn a_grant_that_has_ended_is_renewed_in_place() {
+        let mut stored = candidate(1);
+        stored.token.state = State::PersonNeeded { reason: "invalid_grant".into() };
+        let decision = decide(&a(), false, vec![stored], now());
+        assert_eq!(decision, Decision::Renew(id(1), Scopes::new(["a", "b"])));
+    }
+
+    #[test]
+    fn an_expired_token_without_refresh_token_is_not_used() {
+        let mut stored = candidate(1);
+        stored.token.is_refreshable = false;
+        let late = now().plus_seconds(3600);
+        assert!(matches!(decide(&a(), false, vec![stored], late), Decision::Renew(..)));
+    }
+}

@@ -1,0 +1,187 @@
+//! An owner's providers: making, changing and deleting them.
+
+use super::{Broker, Error};
+use crate::api::requests::{ProviderCreateRequest, ProviderUpdateRequest};
+use crate::event::{Event, Kind, Source};
+use crate::identity::{FlowId, Owner, ProviderId};
+use crate::provider::{AuthMethod, Client, Endpoints, Pkce, Provider, Source as DefinedBy};
+use crate::vault;
+
+impl Broker {
+    /// Creates a provider.
+    ///
+    /// # Errors
+    /// [`Error::AlreadyExists`].
+    pub async fn create_provider(
+        &self,
+        owner: Owner,
+        request: ProviderCreateRequest,
+    ) -> Result<Provider, Error> {
+        let now = self.0.ambient.now();
+        let provider = Provider {
+            id: self.0.ambient.uuid(),
+            source: DefinedBy::Owner,
+            pkce: request.pkce(),
+            client: Client {
+                auth_method: request.auth_method(),
+                client_id: request.client_id,
+                client_secret: request.client_secret,
+                is_dynamic: false,
+            },
+            provider_id: request.provider_id,
+            name: request.name,
+            endpoints: Endpoints {
+                authorization: request.auth_url,
+                token: request.token_url,
+                revocation: None,
+                issuer: None,
+                sends_iss: false,
+            },
+            kind: request.provider_type,
+            authorization_params: request.authorization_params,
+            allowed_redirect_uris: request.allowed_redirect_uris,
+            mcp_server_url: None,
+            created_at: now,
+            updated_at: now,
+        };
+        self.store_provider(owner, provider).await
+    }
+
+    async fn store_provider(&self, owner: Owner, provider: Provider) -> Result<Provider, Error> {
+        let stored = provider.clone();
+        match self.0.vault.write(move |change| change.insert_provider(owner, &stored)).await {
+            Ok(()) => Ok(provider),
+            Err(vault::Error::AlreadyExists) => {
+                Err(Error::AlreadyExists { what: format!("provider {:?}", provider.provider_id.as_str()) })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// An owner's providers, newest first.
+    ///
+    /// # Errors
+    /// [`Error::Vault`].
+    pub fn providers(&self, owner: Owner) -> Result<Vec<Provider>, Error> {
+        Ok(self.0.vault.read(|view| view.providers(owner))?)
+    }
+
+    /// One provider of an owner.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn provider(&self, owner: Owner, provider_id: &str) -> Result<Provider, Error> {
+        self.find_provider(owner, provider_id)
+    }
+
+    /// Changes a provider. A secret never goes to an address that it was not
+    /// given for: another token endpoint without a new secret drops the
+    /// stored one, and tokens obtained under the old client or addresses need
+    /// the person again.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Rule`].
+    pub async fn update_provider(
+        &self,
+        owner: Owner,
+        provider_id: &str,
+        request: ProviderUpdateRequest,
+    ) -> Result<Provider, Error> {
+        let id = ProviderId::parse(provider_id).ok_or_else(|| Error::no_provider(provider_id))?;
+        let now = self.0.ambient.now();
+        let ambient = self.0.ambient.clone();
+        let updated = self.0.vault.write(move |change| {
+            let old = change.provider(owner, &id)?.ok_or(vault::Error::NotFound)?;
+            let new = Provider { updated_at: now, ..changed(old.clone(), request) };
+            if let Some(rule) = broken_rule(&new) {
+                return Ok(Err(rule));
+            }
+            change.update_provider(owner, &new)?;
+            if old.binding() != new.binding() || old.endpoints.authorization != new.endpoints.authorization {
+                for stored in change.tokens_of_provider(owner, &new.reference(), None, None)? {
+                    let reason = "provider_changed";
+                    change.mark_person_needed(&stored.token, reason, now)?;
+                    let event = Event::about(&stored.token, Kind::ReconnectRequired, Source::Api, ambient.uuid(), now);
+                    change.add_event(&event.because(reason))?;
+                }
+            }
+            Ok(Ok(new))
+        });
+        match updated.await {
+            Ok(updated) => updated,
+            Err(vault::Error::NotFound) => Err(Error::no_provider(provider_id)),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Deletes a provider with its tokens, flows and connections. The tokens
+    /// are not revoked: that is what deleting tokens does.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn delete_provider(&self, owner: Owner, provider_id: &str) -> Result<(), Error> {
+        let provider = self.find_provider(owner, provider_id)?;
+        let now = self.0.ambient.now();
+        let ambient = self.0.ambient.clone();
+        let flows = self.0.vault.write(move |change| {
+            let reference = provider.reference();
+            for stored in change.tokens_of_provider(owner, &reference, None, None)? {
+                change.delete_token(owner, stored.token.id)?;
+                let event = Event::about(&stored.token, Kind::Deleted, Source::Api, ambient.uuid(), now);
+                change.add_event(&event.because("provider_deleted"))?;
+            }
+            let flows = change.delete_flows_of_provider(owner, &reference)?;
+            change.delete_provider(owner, &provider.provider_id)?;
+            Ok(flows)
+        });
+        let flows: Vec<FlowId> = match flows.await {
+            Err(vault::Error::NotFound) => return Err(Error::no_provider(provider_id)),
+            other => other?,
+        };
+        flows.into_iter().for_each(|flow| self.0.waiters.wake(flow));
+        Ok(())
+    }
+}
+
+/// The provider with what the request changes.
+fn changed(mut provider: Provider, request: ProviderUpdateRequest) -> Provider {
+    if let Some(token_url) = request.token_url
+        && token_url != provider.endpoints.token
+    {
+        // What is known of the old server is not true of the new one.
+        provider.endpoints = Endpoints {
+            authorization: provider.endpoints.authorization,
+            token: token_url,
+            revocation: None,
+            issuer: None,
+            sends_iss: false,
+        };
+        provider.client.client_secret = None;
+    }
+    if let Some(secret) = request.client_secret {
+        if provider.client.auth_method == AuthMethod::None {
+            provider.client.auth_method = AuthMethod::ClientSecretPost;
+        }
+        provider.client.client_secret = Some(secret);
+    }
+    let pkce = match (request.uses_pkce, request.code_challenge_method) {
+        (Some(false), _) => Some(Pkce::Off),
+        (Some(true), None) if provider.pkce == Pkce::Off => Some(Pkce::S256),
+        (Some(true), method) => method,
+        (None, method) => method.filter(|_| provider.pkce != Pkce::Off),
+    };
+    provider.pkce = pkce.unwrap_or(provider.pkce);
+    provider.name = request.name.unwrap_or(provider.name);
+    provider.client.client_id = request.client_id.unwrap_or(provider.client.client_id);
+    provider.endpoints.authorization = request.auth_url.unwrap_or(provider.endpoints.authorization);
+    provider.authorization_params = request.authorization_params.unwrap_or(provider.authorization_params);
+    provider.allowed_redirect_uris = request.allowed_redirect_uris.unwrap_or(provider.allowed_redirect_uris);
+    provider
+}
+
+fn broken_rule(provider: &Provider) -> Option<Error> {
+    (provider.pkce == Pkce::Off && !provider.client.is_confidential()).then_some(Error::Rule {
+        field: "uses_pkce",
+        rule: "PKCE cannot be turned off for a public client",
+    })
+}

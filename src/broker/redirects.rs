@@ -1,0 +1,326 @@
+//! What a redirect brings back: a code to exchange, or a refusal.
+//!
+//! A state is used once: the flow it names is claimed before its code is sent,
+//! so that a replayed redirect never exchanges twice.
+
+use super::{Broker, Error};
+use crate::api::requests::CallbackQuery;
+use crate::event::{Event, Kind, Source};
+use crate::flow::{Flow, Purpose, Status};
+use crate::identity::{FlowId, Owner, TokenId};
+use crate::oauth;
+use crate::provider::Provider;
+use crate::secret::AuthorizationCode;
+use crate::token::{Grant, State, Token};
+use crate::vault::{self, Change, Secrets, StoredFlow};
+
+/// An authorization response (RFC 6749, section 4.1.2), and who brought it.
+#[derive(Debug)]
+pub struct AuthorizationResponse {
+    /// The provider's identifier in the address that it came to.
+    pub provider_id: String,
+    /// What it says.
+    pub response: CallbackQuery,
+    /// Who brought it over the API; `None` for the browser, whose state is
+    /// its only proof.
+    pub owner: Option<Owner>,
+}
+
+/// How a flow that a redirect named has ended.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// The flow.
+    pub flow: FlowId,
+    /// What people call its provider.
+    pub provider_name: String,
+    /// How.
+    pub outcome: Outcome,
+}
+
+/// How a flow has ended.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// With a token.
+    Connected(Box<Token>),
+    /// The person or the provider said no.
+    Refused {
+        /// The OAuth error code, or one of ours.
+        error: String,
+        /// For a person.
+        description: Option<String>,
+    },
+    /// The provider could not be reached for the exchange.
+    Unavailable,
+}
+
+impl Broker {
+    /// Ends the flow that an authorization response names.
+    ///
+    /// # Errors
+    /// [`Error::UnknownState`] if it names none that waits; nothing has
+    /// changed then.
+    pub async fn finish(&self, arrived: AuthorizationResponse) -> Result<Ended, Error> {
+        let AuthorizationResponse { provider_id, response, owner } = arrived;
+        let state = response.state.as_ref().ok_or(Error::UnknownState)?;
+        let found = self.0.vault.read(|view| view.flow_by_state(state))?;
+        let stored = found
+            .filter(|stored| owner.is_none_or(|owner| stored.flow.owner == owner))
+            .filter(|stored| stored.flow.provider.provider_id.as_str() == provider_id)
+            .filter(|stored| stored.flow.status_at(self.0.ambient.now()) == Status::Pending)
+            .ok_or(Error::UnknownState)?;
+        let flow = &stored.flow;
+        let provider = self.provider_of(flow.owner, &flow.provider)?;
+        if let Some((error, description)) = refusal(&provider, flow, &response) {
+            return self.refuse(&stored.flow, provider.name, &error, description).await;
+        }
+        let Some(code) = response.code else {
+            let description = "the provider sent neither a code nor an error".to_owned();
+            return self.refuse(&stored.flow, provider.name, "invalid_response", Some(description)).await;
+        };
+        let (claimed, flow_id) = (flow.owner, flow.id);
+        if !self.0.vault.write(move |change| change.claim_flow(claimed, flow_id)).await? {
+            return Err(Error::UnknownState);
+        }
+        // From here on the code is spent: what follows runs to its end even
+        // if the browser goes away.
+        let broker = self.clone();
+        let exchange = tokio::spawn(async move { broker.exchange(stored, provider, code).await });
+        exchange.await.map_err(|_| Error::Stopping)?
+    }
+
+    /// How a flow has ended, for the page that the browser is sent to;
+    /// `None` if it has not, or is unknown or long over.
+    ///
+    /// # Errors
+    /// [`Error::Vault`].
+    pub fn ended(&self, flow_id: &str) -> Result<Option<Ended>, Error> {
+        let Some(id) = FlowId::parse(flow_id) else { return Ok(None) };
+        let Some(stored) = self.0.vault.read(|view| view.flow_by_id(id))? else { return Ok(None) };
+        let flow = stored.flow;
+        let now = self.0.ambient.now();
+        let outcome = match flow.status_at(now) {
+            _ if flow.is_forgotten(now) => return Ok(None),
+            Status::Pending | Status::Exchanging => return Ok(None),
+            Status::Failed { error, .. } if error == UNAVAILABLE => Outcome::Unavailable,
+            Status::Failed { error, description } => Outcome::Refused { error, description },
+            Status::Completed(token_id) => {
+                match self.0.vault.read(|view| view.token(flow.owner, token_id))? {
+                    Some(stored) => Outcome::Connected(Box::new(stored.token)),
+                    None => return Ok(None),
+                }
+            }
+        };
+        let provider = self.provider_of(flow.owner, &flow.provider)?;
+        Ok(Some(Ended { flow: id, provider_name: provider.name, outcome }))
+    }
+
+    async fn exchange(
+        &self,
+        stored: StoredFlow,
+        provider: Provider,
+        code: AuthorizationCode,
+    ) -> Result<Ended, Error> {
+        let flow = &stored.flow;
+        let secrets = self.0.vault.read(|view| view.flow_secrets(&stored))?;
+        let exchanged =
+            self.0.oauth.exchange(&provider, code, &flow.redirect_uri, secrets.verifier.as_ref()).await;
+        let grant = match exchanged {
+            Ok(grant) => grant,
+            Err(oauth::Error::Unavailable { .. } | oauth::Error::InDoubt) => {
+                let description = "the provider could not be reached to finish the login".to_owned();
+                let ended = self.refuse(flow, provider.name, UNAVAILABLE, Some(description)).await?;
+                return Ok(Ended { outcome: Outcome::Unavailable, ..ended });
+            }
+            Err(error) => {
+                let (code, description) = refused_exchange(error);
+                return self.refuse(flow, provider.name, &code, description).await;
+            }
+        };
+        let token = self.store_grant(stored.flow.clone(), provider.clone(), grant).await?;
+        self.0.waiters.wake(flow.id);
+        tracing::info!(provider.id = %provider.provider_id, token.id = %token.id, "a person connected an account");
+        Ok(Ended { flow: flow.id, provider_name: provider.name, outcome: Outcome::Connected(Box::new(token)) })
+    }
+
+    /// Ends a flow without a token, and says so to whoever waits.
+    async fn refuse(
+        &self,
+        flow: &Flow,
+        provider_name: String,
+        error: &str,
+        description: Option<String>,
+    ) -> Result<Ended, Error> {
+        let now = self.0.ambient.now();
+        let event = Event {
+            id: self.0.ambient.uuid(),
+            owner: flow.owner,
+            provider_id: flow.provider.provider_id.clone(),
+            agent_id: flow.agent_id.clone(),
+            token_id: None,
+            kind: Kind::Denied,
+            reason: Some(error.to_owned()),
+            source: Source::Flow,
+            account_label: None,
+            scopes: flow.requested.clone(),
+            detail: serde_json::Map::new(),
+            acknowledged_at: None,
+            created_at: now,
+        };
+        let (ended, code, text) = (flow.clone(), error.to_owned(), description.clone());
+        let failed = move |change: &Change<'_>| {
+            let is_first = change.fail_flow(&ended, &code, text.as_deref(), now)?;
+            if is_first { change.add_event(&event) } else { Ok(()) }
+        };
+        self.0.vault.write(failed).await?;
+        self.0.waiters.wake(flow.id);
+        tracing::info!(provider.id = %flow.provider.provider_id, error, "a login ended without a token");
+        let outcome = Outcome::Refused { error: error.to_owned(), description };
+        Ok(Ended { flow: flow.id, provider_name, outcome })
+    }
+
+    /// Stores what the provider gave, with all that hangs on it, and ends the
+    /// flow, in one change.
+    async fn store_grant(&self, flow: Flow, provider: Provider, grant: Grant) -> Result<Token, vault::Error> {
+        let now = self.0.ambient.now();
+        let token_id = TokenId::new(self.0.ambient.uuid());
+        let connection_id = crate::identity::ConnectionId::new(self.0.ambient.uuid());
+        let event_ids = [self.0.ambient.uuid(), self.0.ambient.uuid()];
+        self.save(move |change| {
+            let new = || new_token(token_id, &flow, &provider, &grant, now);
+            let token = match renewed_token(change, &flow, &provider, &grant, now)? {
+                Some(token) => {
+                    change.replace_token(&token, grant_secrets(&grant))?;
+                    // The person has answered whatever was in doubt.
+                    change.end_attempt(token.owner, token.id)?;
+                    token
+                }
+                None => change.add_token(new(), grant_secrets(&grant), flow.is_default)?,
+            };
+            change.add_event(&Event::about(&token, Kind::Connected, Source::Flow, event_ids[0], now))?;
+            if let Some(agent_id) = &flow.agent_id {
+                let connection = crate::connection::Connection {
+                    id: connection_id,
+                    owner: flow.owner,
+                    agent_id: agent_id.clone(),
+                    token_id: token.id,
+                    created_by: flow.user_id.to_string(),
+                    created_at: now,
+                };
+                if change.connect(connection)?.id == connection_id {
+                    let event = Event::about(&token, Kind::AgentConnected, Source::Flow, event_ids[1], now);
+                    change.add_event(&Event { agent_id: flow.agent_id.clone(), ..event })?;
+                }
+            }
+            change.complete_flow(&flow, token.id, now)?;
+            Ok(token)
+        })
+        .await
+    }
+}
+
+/// The error code of a flow whose provider could not be reached.
+const UNAVAILABLE: &str = "temporarily_unavailable";
+
+/// Why a response is refused before its code is looked at.
+fn refusal(provider: &Provider, flow: &Flow, response: &CallbackQuery) -> Option<(String, Option<String>)> {
+    // RFC 9207, section 2.4, for errors too: a response of another server
+    // must not even end a flow in that server's words.
+    if let Some(issuer) = &provider.endpoints.issuer {
+        let mixed_up = match &response.iss {
+            Some(iss) => iss != issuer,
+            None => provider.endpoints.sends_iss,
+        };
+        if mixed_up {
+            let why = "the answer does not come from the provider that was asked";
+            return Some(("invalid_issuer".to_owned(), Some(why.to_owned())));
+        }
+    }
+    if let Some(error) = &response.error {
+        let clean = |text: &String| oauth::clean_text(text);
+        return Some((clean(error), response.error_description.as_ref().map(clean)));
+    }
+    if flow.binding != provider.binding() {
+        let why = "the provider was changed after this login began; start it again";
+        return Some(("provider_changed".to_owned(), Some(why.to_owned())));
+    }
+    None
+}
+
+/// A refused exchange as an error code and a sentence.
+fn refused_exchange(error: oauth::Error) -> (String, Option<String>) {
+    match error {
+        oauth::Error::InvalidGrant { description } => ("invalid_grant".to_owned(), description),
+        oauth::Error::Misconfigured { code, description } => (code, description),
+        other => ("server_error".to_owned(), Some(other.to_string())),
+    }
+}
+
+/// The token that a flow renews in place, with its new grant; `None` if the
+/// flow makes a new one, the old one is gone, or the person chose another
+/// account this time: the old account's grant is not thrown away for it.
+fn renewed_token(
+    change: &Change<'_>,
+    flow: &Flow,
+    provider: &Provider,
+    grant: &Grant,
+    now: crate::clock::Timestamp,
+) -> Result<Option<Token>, vault::Error> {
+    let Purpose::Renew(token_id) = flow.purpose else { return Ok(None) };
+    let Some(stored) = change.token(flow.owner, token_id)? else { return Ok(None) };
+    let old = stored.token;
+    let is_other = |(old, new): (&String, &String)| old != new;
+    if old.account_label.as_ref().zip(grant.account_label.as_ref()).is_some_and(is_other) {
+        return Ok(None);
+    }
+    if flow.is_default {
+        change.set_default(&old)?;
+    }
+    let mut metadata = old.metadata.clone();
+    metadata.extend(grant.metadata.clone());
+    Ok(Some(Token {
+        is_default: old.is_default || flow.is_default,
+        generation: old.generation + 1,
+        created_at: old.created_at,
+        used_at: old.used_at,
+        agent_id: old.agent_id,
+        account_label: grant.account_label.clone().or(old.account_label),
+        metadata,
+        ..new_token(old.id, flow, provider, grant, now)
+    }))
+}
+
+fn new_token(
+    id: TokenId,
+    flow: &Flow,
+    provider: &Provider,
+    grant: &Grant,
+    now: crate::clock::Timestamp,
+) -> Token {
+    Token {
+        id,
+        owner: flow.owner,
+        provider: flow.provider.clone(),
+        binding: provider.binding(),
+        user_id: flow.user_id.clone(),
+        agent_id: flow.agent_id.clone(),
+        account_label: grant.account_label.clone(),
+        token_type: grant.token_type.clone(),
+        granted: grant.scopes.clone().unwrap_or_else(|| flow.requested.clone()),
+        requested: flow.requested.clone(),
+        issued_at: now,
+        expires_at: grant.expires_at,
+        is_refreshable: grant.refresh_token.is_some(),
+        is_default: flow.is_default,
+        state: State::Active,
+        generation: 1,
+        metadata: grant.metadata.clone(),
+        created_at: now,
+        updated_at: now,
+        refreshed_at: None,
+        used_at: None,
+    }
+}
+
+pub(super) fn grant_secrets(grant: &Grant) -> Secrets<'_> {
+    Secrets { access_token: &grant.access_token, refresh_token: grant.refresh_token.as_ref() }
+}

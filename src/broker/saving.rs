@@ -1,0 +1,35 @@
+//! Storing what a provider has given, which cannot be had a second time.
+
+use std::time::Duration;
+
+use super::Broker;
+use crate::vault::{self, Change};
+
+/// The first wait after a failed save, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
+
+impl Broker {
+    /// Makes a change and, when the store cannot take it, makes it again until
+    /// it can: the code or refresh token is spent, so that an exchange could
+    /// not be repeated, but a save can. Whoever calls it runs in a task of its
+    /// own, which no disconnect cancels.
+    ///
+    /// # Errors
+    /// Those that another try would not change.
+    pub(super) async fn save<T: Send + 'static>(
+        &self,
+        change: impl Fn(&Change<'_>) -> Result<T, vault::Error> + Clone + Send + 'static,
+    ) -> Result<T, vault::Error> {
+        let mut pause = PAUSES.0;
+        loop {
+            match self.0.vault.write(change.clone()).await {
+                Err(vault::Error::Unwritable { why }) => {
+                    tracing::error!(error = %why, "a new grant cannot be stored yet; trying again");
+                }
+                other => return other,
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSES.1);
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! Who waits for which flow, so that all of them wake when it ends.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+use crate::identity::{FlowId, Owner};
+
+#[derive(Debug)]
+pub(super) struct Waiters {
+    /// How many may wait at once per owner.
+    limit: usize,
+    state: Mutex<Waiting>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    /// Dropping the sender wakes whoever holds a receiver.
+    flows: HashMap<FlowId, watch::Sender<()>>,
+    counts: HashMap<Owner, usize>,
+}
+
+/// A place among the waiters, given back when dropped.
+#[derive(Debug)]
+pub(super) struct Waiter {
+    waiters: Arc<Waiters>,
+    owner: Owner,
+    flow: FlowId,
+    ended: watch::Receiver<()>,
+}
+
+impl Waiters {
+    pub(super) fn new(limit: usize) -> Self {
+        Self { limit, state: Mutex::default() }
+    }
+
+    /// Takes a place; `None` if the owner has none left. To be taken before
+    /// the flow's status is read, so that its end cannot be missed.
+    pub(super) fn join(self: &Arc<Self>, owner: Owner, flow: FlowId) -> Option<Waiter> {
+        let mut state = self.lock();
+        let count = state.counts.entry(owner).or_default();
+        if *count >= self.limit {
+            return None;
+        }
+        *count += 1;
+        let ended = state.flows.entry(flow).or_insert_with(|| watch::Sender::new(())).subscribe();
+        Some(Waiter { waiters: Arc::clone(self), owner, flow, ended })
+    }
+
+    /// Wakes everyone who waits for a flow.
+    pub(super) fn wake(&self, flow: FlowId) {
+        self.lock().flows.remove(&flow);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiter {
+    /// Returns when the flow has ended.
+    pub(super) async fn ended(&mut self) {
+        // Nothing is ever sent: the only change is that the sender goes.
+        while self.ended.changed().await.is_ok() {}
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        let mut state = self.waiters.lock();
+        if let Some(count) = state.counts.get_mut(&self.owner) {
+            *count -= 1;
+            if *count == 0 {
+                state.counts.remove(&self.owner);
+            }
+        }
+        // This one's receiver is still counted; the last one takes the entry along.
+        if state.flows.get(&self.flow).is_some_and(|sender| sender.receiver_count() <= 1) {
+            state.flows.remove(&self.flow);
+        }
+    }
+}
