@@ -1,0 +1,102 @@
+//! The pages of what did not work out: what happened, and what to do now.
+//!
+//! The words are in `templates/failed.html`, the titles and statuses here.
+
+use askama::Template;
+
+use super::{Page, STYLE, filters, render};
+
+/// Why a sign-in or a request to the listener did not lead to a connection.
+#[derive(Clone, Copy, Debug)]
+pub enum Failure<'a> {
+    /// The person gave no permission, at the provider or on the consent page.
+    /// An answer like any other, so the status is 200.
+    Refused {
+        /// What people call the provider.
+        provider_name: &'a str,
+    },
+    /// The flow's time is over.
+    Expired,
+    /// No flow has this state. The page echoes nothing of the request.
+    UnknownState,
+    /// The provider answered with an error (RFC 6749, sections 4.1.2.1 and 5.2).
+    ProviderRefused {
+        /// What people call the provider.
+        provider_name: &'a str,
+        /// Its `error`.
+        error: &'a str,
+        /// Its `error_description`, if any.
+        description: Option<&'a str>,
+    },
+    /// The provider could not be reached, or its answer made no sense.
+    ProviderUnavailable {
+        /// What people call the provider.
+        provider_name: &'a str,
+    },
+    /// The flow's redirect has been here before.
+    AlreadyUsed {
+        /// What people call the provider.
+        provider_name: &'a str,
+    },
+    /// No page has this path.
+    NotFound,
+    /// A parameter is missing, malformed or there twice.
+    BadRequest,
+    /// The `Host` is not the listener's own.
+    WrongHost,
+    /// The daemon or its store is in trouble.
+    Internal {
+        /// The number that the log has too.
+        request_id: &'a str,
+    },
+    /// GitHub came back from a change to an app (`setup_action=update`), which
+    /// asks for nothing. No failure, so the status is 200.
+    SetupUpdated,
+}
+
+impl Failure<'_> {
+    fn status(&self) -> u16 {
+        match self {
+            Self::Refused { .. } | Self::SetupUpdated => 200,
+            Self::UnknownState | Self::BadRequest => 400,
+            Self::NotFound => 404,
+            Self::AlreadyUsed { .. } => 409,
+            Self::Expired => 410,
+            Self::WrongHost => 421,
+            Self::Internal { .. } => 500,
+            Self::ProviderRefused { .. } => 502,
+            Self::ProviderUnavailable { .. } => 503,
+        }
+    }
+
+    fn title(&self) -> &'static str {
+        match self {
+            Self::Refused { .. } => "Nothing was connected",
+            Self::Expired => "This link has expired",
+            Self::UnknownState => "We do not know this link",
+            Self::ProviderRefused { .. } => "The provider said no",
+            Self::ProviderUnavailable { .. } => "The provider did not answer",
+            Self::AlreadyUsed { .. } => "This link was used before",
+            Self::NotFound => "There is nothing here",
+            Self::BadRequest => "This link is not complete",
+            Self::WrongHost => "This is the wrong address",
+            Self::Internal { .. } => "Something went wrong",
+            Self::SetupUpdated => "Your changes are saved",
+        }
+    }
+
+    fn is_mishap(&self) -> bool {
+        !matches!(self, Self::SetupUpdated)
+    }
+}
+
+/// Says what happened, and what to do now.
+#[must_use]
+pub fn failed(failure: &Failure<'_>) -> Page {
+    #[derive(Template)]
+    #[template(path = "failed.html")]
+    struct Document<'a> {
+        failure: &'a Failure<'a>,
+    }
+    render(&Document { failure }, failure.status())
+}
