@@ -1,1 +1,156 @@
-//! Placeholder.
+//! Where things lie when nobody says otherwise, by the platform's own rules.
+//!
+//! | | Linux | macOS |
+//! | --- | --- | --- |
+//! | vault | `$XDG_DATA_HOME/agent-authd`, else `~/.local/share/agent-authd` | `~/Library/Application Support/agent-authd/data` |
+//! | settings and key | `$XDG_CONFIG_HOME/agent-authd`, else `~/.config/agent-authd` | `~/Library/Application Support/agent-authd` |
+//! | socket | `$XDG_RUNTIME_DIR/agent-authd/agent-auth.sock` | in the vault's folder |
+//!
+//! Without a runtime folder (macOS, containers, `su`) the socket is
+//! `agent-auth.sock` in the vault's folder. Nothing here makes a file or a folder.
+
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use directories::ProjectDirs;
+
+/// What the folders are called.
+const APPLICATION: &str = "agent-authd";
+
+/// The socket's name in its folder.
+const SOCKET: &str = "agent-auth.sock";
+
+/// The longest path of a Unix socket, in bytes: `sun_path` of `sockaddr_un`
+/// (unix(7)) without the NUL at its end. 107 on Linux, 103 on macOS and the BSDs.
+pub const LONGEST_SOCKET_PATH: usize = if cfg!(any(target_os = "linux", target_os = "android")) {
+    107
+} else {
+    103
+};
+
+/// Why a place cannot be named or used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// Neither `$HOME` nor the user database names a home folder.
+    #[error(
+        "there is no home folder to keep things in: set HOME, or name each path (--data-dir, --key-file, --socket)"
+    )]
+    NoHome,
+    /// The kernel could not take it as a socket's address.
+    #[error(
+        "the socket's path is {length} bytes long and may have {LONGEST_SOCKET_PATH} at most: {path}; choose a shorter one with --socket or AGENT_AUTH_SOCK",
+        path = path.display()
+    )]
+    SocketPathTooLong {
+        /// The path.
+        path: PathBuf,
+        /// Its length in bytes.
+        length: usize,
+    },
+}
+
+/// The platform's default places for this user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Defaults {
+    /// The folder of the vault.
+    pub data_dir: PathBuf,
+    /// The folder of `config.toml` and of the vault's key; never the vault's
+    /// folder, so that a copy of the one does not carry the other.
+    pub config_dir: PathBuf,
+    /// The folder of things that end with the session, where there is one.
+    pub runtime_dir: Option<PathBuf>,
+}
+
+impl Defaults {
+    /// The places for the user whose process this is, by its environment.
+    ///
+    /// # Errors
+    /// [`Error::NoHome`].
+    pub fn of_this_user() -> Result<Self, Error> {
+        let dirs = ProjectDirs::from("", "", APPLICATION).ok_or(Error::NoHome)?;
+        let (data, config) = (dirs.data_dir(), dirs.config_dir());
+        Ok(Self {
+            data_dir: if data == config {
+                data.join("data")
+            } else {
+                data.to_owned()
+            },
+            config_dir: config.to_owned(),
+            runtime_dir: dirs.runtime_dir().map(Path::to_owned),
+        })
+    }
+
+    /// The settings' file.
+    #[must_use]
+    pub fn config_file(&self) -> PathBuf {
+        self.config_dir.join("config.toml")
+    }
+
+    /// The file of the vault's key.
+    #[must_use]
+    pub fn key_file(&self) -> PathBuf {
+        self.config_dir.join("vault.key")
+    }
+
+    /// The socket of a daemon whose vault is in `data_dir`: in the runtime
+    /// folder, or in `data_dir` where there is none.
+    #[must_use]
+    pub fn socket(&self, data_dir: &Path) -> PathBuf {
+        self.runtime_dir.as_deref().unwrap_or(data_dir).join(SOCKET)
+    }
+}
+
+/// Checks that `path` fits into a socket's address.
+///
+/// # Errors
+/// [`Error::SocketPathTooLong`].
+pub fn check_socket(path: &Path) -> Result<(), Error> {
+    let length = path.as_os_str().as_bytes().len();
+    if length <= LONGEST_SOCKET_PATH {
+        return Ok(());
+    }
+    Err(Error::SocketPathTooLong {
+        path: path.to_owned(),
+        length,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn defaults(runtime_dir: Option<&str>) -> Defaults {
+        Defaults {
+            data_dir: "/home/me/data".into(),
+            config_dir: "/home/me/config".into(),
+            runtime_dir: runtime_dir.map(PathBuf::from),
+        }
+    }
+
+    #[test]
+    fn the_socket_is_in_the_runtime_folder_or_else_beside_the_vault() {
+        let data_dir = Path::new("/srv/vault");
+        assert_eq!(
+            defaults(Some("/run/user/1000/agent-authd")).socket(data_dir),
+            Path::new("/run/user/1000/agent-authd/agent-auth.sock")
+        );
+        assert_eq!(
+            defaults(None).socket(data_dir),
+            Path::new("/srv/vault/agent-auth.sock")
+        );
+    }
+
+    #[test]
+    fn the_key_is_never_in_the_vaults_folder() {
+        let defaults = Defaults::of_this_user().unwrap();
+        assert!(!defaults.key_file().starts_with(&defaults.data_dir));
+    }
+
+    #[test]
+    fn a_socket_path_is_held_to_the_kernels_limit() {
+        let fits = PathBuf::from("/".repeat(LONGEST_SOCKET_PATH));
+        assert_eq!(check_socket(&fits), Ok(()));
+        let error = check_socket(&fits.join("x")).unwrap_err().to_string();
+        assert!(error.contains("--socket"), "{error}");
+    }
+}
