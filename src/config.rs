@@ -1,1 +1,341 @@
-//! Placeholder.
+//! The daemon's settings: flag before environment before file before default,
+//! checked once, and from then on always valid.
+//!
+//! Nothing here makes, opens or deletes anything but the settings' file, which
+//! is read. No secret is ever a setting: neither a flag nor the environment nor
+//! this file is a place for one.
+
+pub mod args;
+mod file;
+pub mod listen;
+pub mod log;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::paths::{self, Defaults};
+use args::Flags;
+use file::File;
+use listen::{ListenError, RedirectListen};
+use log::{LogFormat, LogLevel};
+
+/// How long a person has to finish a login, in seconds.
+const FLOW_LIFETIME: u32 = 600;
+
+/// Connections to the socket at a time: a few for each agent of a busy machine.
+const MAX_CONNECTIONS: u32 = 1024;
+
+/// Requests of one owner that wait for a login at a time.
+const MAX_WAITERS: u32 = 256;
+
+/// Events kept per owner; the oldest go first.
+const MAX_EVENTS: u32 = 10_000;
+
+/// Why there is no valid configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A path cannot be named or used.
+    #[error(transparent)]
+    Paths(#[from] paths::Error),
+    /// The file named by `--config` does not exist.
+    #[error("there is no configuration file {}", .path.display())]
+    Missing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file exists and cannot be read.
+    #[error("the configuration file {} cannot be read", .path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is not TOML.
+    #[error("{}, line {line}: {what}", .path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What the parser said.
+        what: String,
+    },
+    /// The file has a key that means nothing.
+    #[error("{}, line {line}: unknown key `{key}`; {hint}", .path.display())]
+    UnknownKey {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The key.
+        key: String,
+        /// The nearest known key, or all of them.
+        hint: String,
+    },
+    /// A value is of the wrong type or out of range.
+    #[error("{}, line {line}: `{key}` must be {expected}", .path.display())]
+    WrongValue {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// The key.
+        key: String,
+        /// What was expected.
+        expected: String,
+    },
+    /// The redirect listener's address is none.
+    #[error("{place} cannot be used: {fault}")]
+    Address {
+        /// Where it was given.
+        place: String,
+        /// What is wrong with it.
+        fault: ListenError,
+    },
+    /// The key lies in the vault's folder.
+    #[error(
+        "the key file {} lies in the vault's folder {}: whoever copies the folder has both; choose another place with --key-file or --data-dir",
+        .key_file.display(), .data_dir.display()
+    )]
+    KeyBesideVault {
+        /// The key's file.
+        key_file: PathBuf,
+        /// The vault's folder.
+        data_dir: PathBuf,
+    },
+    /// A relative path was given and the current folder is gone.
+    #[error("the path {} cannot be made absolute", .path.display())]
+    NoCurrentDir {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// The settings that hold. Every path is absolute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The file they were read from, if there was one.
+    pub file: Option<PathBuf>,
+    /// The Unix socket to listen on; it fits into a socket's address.
+    pub socket: PathBuf,
+    /// The folder of the vault.
+    pub data_dir: PathBuf,
+    /// The file of the vault's key; not in `data_dir`.
+    pub key_file: PathBuf,
+    /// Where browsers come back to.
+    pub redirect_listen: RedirectListen,
+    /// The form of the log.
+    pub log_format: LogFormat,
+    /// The least severe events that are logged.
+    pub log_level: LogLevel,
+    /// How long a person has to finish a login; whole seconds.
+    pub flow_lifetime: Duration,
+    /// Connections to the socket that are served at a time.
+    pub max_connections: u32,
+    /// Requests of one owner that may wait for a login at a time.
+    pub max_waiters: u32,
+    /// Events kept per owner.
+    pub max_events: u32,
+}
+
+impl Config {
+    /// Puts the settings together: `flags` (with the environment already in
+    /// them, as clap does it), then the file, then this user's defaults.
+    ///
+    /// # Errors
+    /// A file that was named and does not exist, a fault in it, a path that
+    /// cannot be used, or no home folder where a default needs one.
+    pub fn resolve(flags: &Flags) -> Result<Self, Error> {
+        Self::with_defaults(flags, Defaults::of_this_user())
+    }
+
+    fn with_defaults(
+        flags: &Flags,
+        defaults: Result<Defaults, paths::Error>,
+    ) -> Result<Self, Error> {
+        let (path, file) = read_file(flags.config.as_deref(), defaults.as_ref().ok())?;
+        let place = |flag: &Option<PathBuf>, file: &Option<PathBuf>| flag.clone().or(file.clone());
+        let usual = |pick: fn(&Defaults) -> PathBuf| defaults.clone().map(|found| pick(&found));
+
+        let data_dir = place(&flags.data_dir, &file.data_dir)
+            .map_or_else(|| usual(|d| d.data_dir.clone()), Ok)?;
+        let key_file =
+            place(&flags.key_file, &file.key_file).map_or_else(|| usual(Defaults::key_file), Ok)?;
+        let socket = match place(&flags.socket, &file.socket) {
+            Some(socket) => socket,
+            None => defaults?.socket(&data_dir),
+        };
+        Self {
+            file: path,
+            socket: absolute(socket)?,
+            data_dir: absolute(data_dir)?,
+            key_file: absolute(key_file)?,
+            redirect_listen: flags
+                .redirect_listen
+                .or(file.redirect_listen)
+                .unwrap_or(RedirectListen::DEFAULT),
+            log_format: flags.log_format.or(file.log_format).unwrap_or_default(),
+            log_level: flags.log_level.or(file.log_level).unwrap_or_default(),
+            flow_lifetime: Duration::from_secs(file.flow_lifetime.unwrap_or(FLOW_LIFETIME).into()),
+            max_connections: file.max_connections.unwrap_or(MAX_CONNECTIONS),
+            max_waiters: file.max_waiters.unwrap_or(MAX_WAITERS),
+            max_events: file.max_events.unwrap_or(MAX_EVENTS),
+        }
+        .checked()
+    }
+
+    fn checked(self) -> Result<Self, Error> {
+        paths::check_socket(&self.socket)?;
+        if self.key_file.starts_with(&self.data_dir) {
+            return Err(Error::KeyBesideVault {
+                key_file: self.key_file,
+                data_dir: self.data_dir,
+            });
+        }
+        Ok(self)
+    }
+
+    /// The settings as a file of them would say it: what `--check-config` prints.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        let quoted = |text: &str| toml::Value::from(text).to_string();
+        let path = |path: &Path| quoted(&path.to_string_lossy());
+        [
+            ("socket", path(&self.socket)),
+            ("data_dir", path(&self.data_dir)),
+            ("key_file", path(&self.key_file)),
+            ("redirect_listen", quoted(&self.redirect_listen.to_string())),
+            ("log_format", quoted(&self.log_format.to_string())),
+            ("log_level", quoted(&self.log_level.to_string())),
+            ("flow_lifetime", self.flow_lifetime.as_secs().to_string()),
+            ("max_connections", self.max_connections.to_string()),
+            ("max_waiters", self.max_waiters.to_string()),
+            ("max_events", self.max_events.to_string()),
+        ]
+        .map(|(key, value)| format!("{key} = {value}\n"))
+        .concat()
+    }
+}
+
+/// Reads the file that was `named`, which must exist, or else the usual one,
+/// which need not.
+fn read_file(
+    named: Option<&Path>,
+    defaults: Option<&Defaults>,
+) -> Result<(Option<PathBuf>, File), Error> {
+    let path = match (named, defaults) {
+        (Some(path), _) => absolute(path.to_owned())?,
+        (None, Some(defaults)) => defaults.config_file(),
+        (None, None) => return Ok((None, File::default())),
+    };
+    match File::read(&path)? {
+        Some(file) => Ok((Some(path), file)),
+        None if named.is_some() => Err(Error::Missing { path }),
+        None => Ok((None, File::default())),
+    }
+}
+
+fn absolute(path: PathBuf) -> Result<PathBuf, Error> {
+    std::path::absolute(&path).map_err(|source| Error::NoCurrentDir { path, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn defaults() -> Result<Defaults, paths::Error> {
+        Ok(Defaults {
+            data_dir: "/home/me/data".into(),
+            config_dir: "/nonexistent/config".into(),
+            runtime_dir: Some("/run/me".into()),
+        })
+    }
+
+    /// Flags that name a file with this text; the folder goes with the first part.
+    fn flags_with_file(text: &str) -> (tempfile::TempDir, Flags) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        std::fs::write(&path, text).unwrap();
+        let flags = Flags {
+            config: Some(path),
+            ..Flags::default()
+        };
+        (folder, flags)
+    }
+
+    #[test]
+    fn with_nothing_said_the_defaults_hold() {
+        let config = Config::with_defaults(&Flags::default(), defaults()).unwrap();
+        assert_eq!(
+            config.to_toml(),
+            "socket = \"/run/me/agent-auth.sock\"\n\
+             data_dir = \"/home/me/data\"\n\
+             key_file = \"/nonexistent/config/vault.key\"\n\
+             redirect_listen = \"127.0.0.1:8252\"\n\
+             log_format = \"text\"\n\
+             log_level = \"info\"\n\
+             flow_lifetime = 600\n\
+             max_connections = 1024\n\
+             max_waiters = 256\n\
+             max_events = 10000\n"
+        );
+        assert_eq!(config.file, None);
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_file_and_the_file_over_the_default() {
+        let (_folder, mut flags) =
+            flags_with_file("data_dir = '/file'\nlog_level = 'warn'\nmax_events = 7\n");
+        flags.data_dir = Some("/flag".into());
+        let config = Config::with_defaults(&flags, defaults()).unwrap();
+        assert_eq!(config.data_dir, Path::new("/flag"));
+        assert_eq!(config.log_level, LogLevel::Warn);
+        assert_eq!(config.max_events, 7);
+        assert_eq!(config.file, flags.config);
+    }
+
+    #[test]
+    fn what_check_config_prints_can_be_read_back() {
+        let config = Config::with_defaults(&Flags::default(), defaults()).unwrap();
+        let (_folder, flags) = flags_with_file(&config.to_toml());
+        let again = Config::with_defaults(&flags, defaults()).unwrap();
+        assert_eq!(again.to_toml(), config.to_toml());
+    }
+
+    #[test]
+    fn a_file_that_was_named_must_exist() {
+        let flags = Flags {
+            config: Some("/nonexistent/config.toml".into()),
+            ..Flags::default()
+        };
+        let error = Config::with_defaults(&flags, defaults()).unwrap_err();
+        assert!(matches!(error, Error::Missing { .. }), "{error}");
+    }
+
+    #[test]
+    fn without_a_home_every_path_must_be_named() {
+        let mut flags = Flags {
+            data_dir: Some("/d".into()),
+            key_file: Some("/k".into()),
+            ..Flags::default()
+        };
+        let error = Config::with_defaults(&flags, Err(paths::Error::NoHome)).unwrap_err();
+        assert!(error.to_string().contains("--socket"), "{error}");
+        flags.socket = Some("/s".into());
+        assert!(Config::with_defaults(&flags, Err(paths::Error::NoHome)).is_ok());
+    }
+
+    #[test]
+    fn a_key_in_the_vaults_folder_is_refused() {
+        let flags = Flags {
+            key_file: Some("/home/me/data/vault.key".into()),
+            ..Flags::default()
+        };
+        let error = Config::with_defaults(&flags, defaults()).unwrap_err();
+        assert!(error.to_string().contains("--key-file"), "{error}");
+    }
+}

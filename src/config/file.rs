@@ -1,0 +1,254 @@
+//! The settings' file: TOML, one flat table, every key known.
+//!
+//! A fault names the file, the line, the key and what was expected; an unknown
+//! key names the nearest known one. Values are checked for their type and
+//! range here, for sense together in `config.rs`.
+
+use std::io::ErrorKind;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::Error;
+use super::listen::RedirectListen;
+use super::log::{LogFormat, LogLevel};
+
+/// Every key, in the order of `--check-config`.
+const KEYS: [&str; 10] = [
+    "socket",
+    "data_dir",
+    "key_file",
+    "redirect_listen",
+    "log_format",
+    "log_level",
+    "flow_lifetime",
+    "max_connections",
+    "max_waiters",
+    "max_events",
+];
+
+/// How alike a mistyped key and a known one must be, from 0 to 1, for the one
+/// to be suggested for the other.
+const ALIKE: f64 = 0.7;
+
+/// What a file says; `None` where it does not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct File {
+    pub(super) socket: Option<PathBuf>,
+    pub(super) data_dir: Option<PathBuf>,
+    pub(super) key_file: Option<PathBuf>,
+    pub(super) redirect_listen: Option<RedirectListen>,
+    pub(super) log_format: Option<LogFormat>,
+    pub(super) log_level: Option<LogLevel>,
+    pub(super) flow_lifetime: Option<u32>,
+    pub(super) max_connections: Option<u32>,
+    pub(super) max_waiters: Option<u32>,
+    pub(super) max_events: Option<u32>,
+}
+
+impl File {
+    /// Reads the file at `path`; `None` if there is none.
+    pub(super) fn read(path: &Path) -> Result<Option<Self>, Error> {
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::parse(path, &text).map(Some),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::Unreadable {
+                path: path.to_owned(),
+                source: error,
+            }),
+        }
+    }
+
+    /// Parses `text`, the content of the file at `path`.
+    pub(super) fn parse(path: &Path, text: &str) -> Result<Self, Error> {
+        let table = DeTable::parse(text).map_err(|error| Error::Syntax {
+            path: path.to_owned(),
+            line: line_of(text, error.span().map_or(0, |span| span.start)),
+            what: error.message().to_owned(),
+        })?;
+        let mut file = Self::default();
+        for (key, value) in table.into_inner() {
+            let entry = Entry {
+                path,
+                line: line_of(text, key.span().start),
+                key: key.get_ref(),
+                value: &value,
+            };
+            file.set(&entry)?;
+        }
+        Ok(file)
+    }
+
+    fn set(&mut self, entry: &Entry<'_>) -> Result<(), Error> {
+        match entry.key {
+            "socket" => self.socket = Some(entry.path()?),
+            "data_dir" => self.data_dir = Some(entry.path()?),
+            "key_file" => self.key_file = Some(entry.path()?),
+            "redirect_listen" => self.redirect_listen = Some(entry.address()?),
+            "log_format" => self.log_format = Some(entry.choice("\"text\" or \"json\"")?),
+            "log_level" => {
+                self.log_level =
+                    Some(entry.choice("\"error\", \"warn\", \"info\", \"debug\" or \"trace\"")?);
+            }
+            "flow_lifetime" => self.flow_lifetime = Some(entry.number(10..=86_400)?),
+            "max_connections" => self.max_connections = Some(entry.number(1..=65_536)?),
+            "max_waiters" => self.max_waiters = Some(entry.number(1..=65_536)?),
+            "max_events" => self.max_events = Some(entry.number(0..=10_000_000)?),
+            _ => return Err(entry.unknown()),
+        }
+        Ok(())
+    }
+}
+
+/// One `key = value`, with where it stands.
+struct Entry<'a> {
+    path: &'a Path,
+    line: usize,
+    key: &'a str,
+    value: &'a Spanned<DeValue<'a>>,
+}
+
+impl Entry<'_> {
+    /// A path; one that is not absolute is taken from the file's own folder.
+    fn path(&self) -> Result<PathBuf, Error> {
+        let text = self.text("a path as a string")?;
+        if text.is_empty() || text.starts_with('~') {
+            return Err(self.wrong("a path, written out in full (~ is not expanded)"));
+        }
+        Ok(self.path.parent().unwrap_or(Path::new("")).join(text))
+    }
+
+    fn address(&self) -> Result<RedirectListen, Error> {
+        let text = self.text("an address as a string, such as \"127.0.0.1:8252\"")?;
+        text.parse().map_err(|fault| Error::Address {
+            place: format!("{}, line {}: {}", self.path.display(), self.line, self.key),
+            fault,
+        })
+    }
+
+    fn choice<T: ValueEnum>(&self, expected: &str) -> Result<T, Error> {
+        T::from_str(self.text(expected)?, false).map_err(|_| self.wrong(expected))
+    }
+
+    fn number(&self, range: RangeInclusive<u32>) -> Result<u32, Error> {
+        let parsed = match self.value.get_ref() {
+            DeValue::Integer(number) => u32::from_str_radix(number.as_str(), number.radix()).ok(),
+            _ => None,
+        };
+        parsed
+            .filter(|number| range.contains(number))
+            .ok_or_else(|| {
+                self.wrong(&format!(
+                    "a whole number from {} to {}",
+                    range.start(),
+                    range.end()
+                ))
+            })
+    }
+
+    fn text(&self, expected: &str) -> Result<&str, Error> {
+        self.value
+            .get_ref()
+            .as_str()
+            .ok_or_else(|| self.wrong(expected))
+    }
+
+    fn wrong(&self, expected: &str) -> Error {
+        Error::WrongValue {
+            path: self.path.to_owned(),
+            line: self.line,
+            key: self.key.to_owned(),
+            expected: expected.to_owned(),
+        }
+    }
+
+    fn unknown(&self) -> Error {
+        let nearest = KEYS
+            .into_iter()
+            .map(|known| (strsim::jaro_winkler(self.key, known), known))
+            .filter(|(alike, _)| *alike >= ALIKE)
+            .max_by(|left, right| left.0.total_cmp(&right.0));
+        Error::UnknownKey {
+            path: self.path.to_owned(),
+            line: self.line,
+            key: self.key.to_owned(),
+            hint: nearest.map_or_else(
+                || format!("known are {}", KEYS.join(", ")),
+                |(_, known)| format!("did you mean `{known}`?"),
+            ),
+        }
+    }
+}
+
+/// The line, from 1, of the byte at `offset`.
+fn line_of(text: &str, offset: usize) -> usize {
+    let before = text.as_bytes().iter().take(offset);
+    1 + before.filter(|byte| **byte == b'\n').count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(text: &str) -> String {
+        File::parse(Path::new("/etc/a/config.toml"), text)
+            .unwrap_err()
+            .to_string()
+    }
+
+    #[test]
+    fn every_key_is_read() {
+        let file = File::parse(
+            Path::new("/etc/a/config.toml"),
+            "socket = 'run/s'\ndata_dir = '/d'\nkey_file = '/k'\nredirect_listen = 'localhost:0'\n\
+             log_format = 'json'\nlog_level = 'warn'\nflow_lifetime = 60\nmax_connections = 1\n\
+             max_waiters = 0x10\nmax_events = 0\n",
+        );
+        assert_eq!(
+            file.unwrap(),
+            File {
+                socket: Some("/etc/a/run/s".into()),
+                data_dir: Some("/d".into()),
+                key_file: Some("/k".into()),
+                redirect_listen: Some("localhost:0".parse().unwrap()),
+                log_format: Some(LogFormat::Json),
+                log_level: Some(LogLevel::Warn),
+                flow_lifetime: Some(60),
+                max_connections: Some(1),
+                max_waiters: Some(16),
+                max_events: Some(0),
+            }
+        );
+    }
+
+    #[test]
+    fn an_unknown_key_names_its_line_and_the_nearest_known_one() {
+        assert_eq!(
+            fault("# mine\n\nredirct_listen = 'x'\n"),
+            "/etc/a/config.toml, line 3: unknown key `redirct_listen`; did you mean `redirect_listen`?"
+        );
+        assert!(fault("zzz = 1").contains("known are socket, data_dir"));
+        assert!(fault("[server]\nsocket = '/s'").contains("line 1: unknown key `server`"));
+    }
+
+    #[test]
+    fn a_wrong_value_names_its_line_key_and_what_was_expected() {
+        assert_eq!(
+            fault("\nmax_waiters = 'many'"),
+            "/etc/a/config.toml, line 2: `max_waiters` must be a whole number from 1 to 65536"
+        );
+        assert!(fault("flow_lifetime = -1").contains("`flow_lifetime` must be a whole number"));
+        assert!(fault("socket = 1").contains("`socket` must be a path as a string"));
+        assert!(fault("socket = '~/s'").contains("~ is not expanded"));
+        assert!(fault("log_level = 'loud'").contains("\"info\""));
+    }
+
+    #[test]
+    fn broken_toml_names_its_line() {
+        assert!(fault("socket = '/s'\nlog_level = \n").starts_with("/etc/a/config.toml, line 2: "));
+        assert!(fault("socket = '/s'\nsocket = '/t'\n").contains("line 2: "));
+    }
+}
