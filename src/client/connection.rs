@@ -1,0 +1,81 @@
+//! One connection to the daemon's socket, for one request.
+//!
+//! Before a byte is sent, the kernel is asked who listens there: what follows
+//! may be a client secret, and the answer a token.
+
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::client::conn::http1;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use tokio::net::UnixStream;
+
+use super::Error;
+
+/// Sends `request` to the daemon at `socket` and returns the head of its
+/// answer; the body follows as it is read.
+///
+/// The request's URI is a path; its `Host` is set here. There is no limit on
+/// the time the daemon takes, since it may be waiting for a person. Dropping
+/// the future, or the answer's body, closes the connection.
+///
+/// # Errors
+/// [`Error::NotRunning`], [`Error::Closed`], [`Error::ForeignServer`] or
+/// [`Error::Broken`].
+pub async fn send(
+    socket: &Path,
+    mut request: Request<Full<Bytes>>,
+) -> Result<Response<Incoming>, Error> {
+    let stream = connect(socket).await?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(broken)?;
+    tokio::spawn(connection);
+    let host = hyper::header::HeaderValue::from_static("localhost");
+    request.headers_mut().insert(hyper::header::HOST, host);
+    sender.send_request(request).await.map_err(broken)
+}
+
+async fn connect(socket: &Path) -> Result<UnixStream, Error> {
+    let stream = UnixStream::connect(socket).await.map_err(|error| {
+        let socket = socket.to_owned();
+        match error.kind() {
+            ErrorKind::NotFound | ErrorKind::ConnectionRefused => Error::NotRunning { socket },
+            ErrorKind::PermissionDenied => Error::Closed { socket },
+            _ => Error::Broken(error),
+        }
+    })?;
+    let server = stream.peer_cred().map_err(Error::Broken)?.uid();
+    if is_trusted(server, nix::unistd::geteuid().as_raw()) {
+        return Ok(stream);
+    }
+    Err(Error::ForeignServer {
+        socket: socket.to_owned(),
+        uid: server,
+    })
+}
+
+/// Whether a server of the uid `server` may see what the user `me` sends.
+fn is_trusted(server: u32, me: u32) -> bool {
+    server == me || server == 0
+}
+
+fn broken(error: hyper::Error) -> Error {
+    Error::Broken(io::Error::other(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_users_own_server_or_roots_is_trusted() {
+        assert!(is_trusted(1000, 1000));
+        assert!(is_trusted(0, 1000));
+        assert!(!is_trusted(1001, 1000));
+        assert!(!is_trusted(1000, 0));
+    }
+}
