@@ -27,7 +27,7 @@ pub use self::redirects::{AuthorizationResponse, Ended, Outcome};
 use self::refresh::Refreshes;
 use self::waiters::Waiters;
 use crate::clock::Ambient;
-use crate::identity::{OrganizationId, Owner, ProviderId, UserId};
+use crate::identity::{FlowId, OrganizationId, Owner, ProviderId, UserId};
 use crate::oauth;
 use crate::provider::quirks::LoopbackHost;
 use crate::provider::{Provider, ProviderRef, Source};
@@ -62,6 +62,12 @@ pub enum Error {
     /// A state that names no pending flow of the caller's.
     #[error("this state names no pending flow: it is unknown, expired or already used")]
     UnknownState,
+    /// A state that named a flow which has ended, well or not.
+    #[error("this state names no pending flow: it is unknown, expired or already used")]
+    AlreadyEnded {
+        /// The flow.
+        flow: FlowId,
+    },
     /// The flow ended without a token.
     #[error("the login did not succeed ({error}){}", description.as_ref().map(|text| format!(": {text}")).unwrap_or_default())]
     FlowFailed {

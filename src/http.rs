@@ -1,1 +1,63 @@
-//! Placeholder.
+//! The API over the Unix socket: who is asking, which operation, and the
+//! answer in the contract's form.
+//!
+//! The kernel says who is at the other end, once, when the connection is
+//! accepted; there are no keys, and what a request says about itself is not
+//! looked at.
+
+mod handlers;
+mod peer;
+mod reply;
+mod request;
+mod routes;
+pub mod socket;
+
+use std::sync::Arc;
+
+use hyper::Request;
+use hyper::body::Incoming;
+
+use crate::broker::Broker;
+use crate::clock::{Ambient, Timestamp};
+use crate::server::Reply;
+
+pub use self::peer::{Access, Peer};
+
+use self::routes::Routes;
+
+/// The API: every operation of the contract over one broker.
+#[derive(Clone)]
+pub struct Api(Arc<Inner>);
+
+struct Inner {
+    broker: Broker,
+    routes: Routes,
+    ambient: Ambient,
+    started_at: Timestamp,
+}
+
+impl Api {
+    /// The API over `broker`.
+    #[must_use]
+    pub fn new(broker: Broker, ambient: Ambient) -> Self {
+        let started_at = ambient.now();
+        Self(Arc::new(Inner { broker, routes: routes::all(), ambient, started_at }))
+    }
+
+    /// Answers one request of a peer.
+    pub async fn answer(self, peer: Peer, request: Request<Incoming>) -> Reply {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+        let started = std::time::Instant::now();
+        let answer = match request::read(&self, peer, request).await {
+            Ok((handler, call)) => handler(call).await,
+            Err(error) => Err(error),
+        };
+        let reply = answer.unwrap_or_else(|error| reply::from_error(error, &self.0.ambient));
+        // The path alone: a query may hold a code.
+        tracing::debug!(
+            peer.uid = peer.uid, peer.pid, %method, path, status = reply.status().as_u16(),
+            micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX), "answered"
+        );
+        reply
+    }
+}

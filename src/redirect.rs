@@ -1,3 +1,139 @@
-//! Placeholder.
+//! The loopback listener that a provider sends the browser back to (RFC 8252,
+//! section 7.3), and the pages a person sees there.
+//!
+//! Any web page can make a browser come here, so it answers only navigations
+//! to its exact paths under its exact name, tells an unknown state nothing,
+//! echoes nothing, and sends the browser on to a page without a code in its
+//! address.
 
+mod guard;
+pub mod listener;
 pub mod pages;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
+use hyper::{Method, Request, Response, StatusCode};
+
+use self::pages::{Connected, Failure, Page};
+use crate::api::requests::CallbackQuery;
+use crate::broker::{AuthorizationResponse, Broker, Ended, Error, Outcome};
+use crate::server::Reply;
+
+/// Where a finished flow's page is; its identifier follows.
+const ENDED_PATH: &str = "/connected/";
+
+/// Paths that a redirect may come to; the provider's identifier follows. The
+/// first is what is registered with providers, the others are the contract's.
+const CALLBACK_PATHS: [&str; 3] =
+    ["/host-oauth-callback/", "/v2/auth/callback/", "/v2/auth/setup/"];
+
+/// Answers one request of a browser.
+pub async fn answer(broker: Broker, own_hosts: &[String], request: Request<Incoming>) -> Reply {
+    if let Err(failure) = guard::check(own_hosts, request.method(), request.headers()) {
+        return reply(&pages::failed(&failure));
+    }
+    if *request.method() != Method::GET {
+        return reply(&pages::failed(&Failure::BadRequest));
+    }
+    let path = request.uri().path();
+    if let Some(flow) = path.strip_prefix(ENDED_PATH) {
+        return reply(&ended_page(&broker, flow));
+    }
+    let callback = CALLBACK_PATHS.iter().find_map(|prefix| path.strip_prefix(prefix));
+    match callback {
+        Some(provider_id) => callback_reply(&broker, provider_id, request.uri().query()).await,
+        None => reply(&pages::failed(&Failure::NotFound)),
+    }
+}
+
+/// Ends the flow that a redirect names, and sends the browser on to a page
+/// that has no code in its address.
+pub async fn callback_reply(broker: &Broker, provider_id: &str, query: Option<&str>) -> Reply {
+    let Ok(response) = CallbackQuery::from_query(query.unwrap_or_default()) else {
+        return reply(&pages::failed(&Failure::BadRequest));
+    };
+    let arrived =
+        AuthorizationResponse { provider_id: provider_id.to_owned(), response, owner: None };
+    match broker.finish(arrived).await {
+        // Whoever reloads the redirect sees how it ended; nothing is done again.
+        Ok(Ended { flow, .. }) | Err(Error::AlreadyEnded { flow }) => {
+            see_other(&format!("{ENDED_PATH}{flow}"))
+        }
+        Err(error) => reply(&failed_page(&error)),
+    }
+}
+
+/// What a person is told about a flow that has ended.
+fn ended_page(broker: &Broker, flow: &str) -> Page {
+    match broker.ended(flow) {
+        Ok(Some(ended)) => outcome_page(&ended),
+        Ok(None) => pages::failed(&Failure::NotFound),
+        Err(error) => failed_page(&error),
+    }
+}
+
+fn outcome_page(ended: &Ended) -> Page {
+    let provider_name = ended.provider_name.as_str();
+    match &ended.outcome {
+        Outcome::Connected(token) => pages::connected(&Connected {
+            provider_name,
+            account_label: token.account_label.as_deref(),
+            user_id: &token.user_id,
+            agent_id: token.agent_id.as_ref(),
+            scopes: &token.granted,
+            missing: &token.missing_scopes(),
+        }),
+        Outcome::Refused { error, .. } if error == "access_denied" => {
+            pages::failed(&Failure::Refused { provider_name })
+        }
+        Outcome::Refused { error, .. } if error == "expired" => pages::failed(&Failure::Expired),
+        Outcome::Refused { error, description } => pages::failed(&Failure::ProviderRefused {
+            provider_name,
+            error,
+            description: description.as_deref(),
+        }),
+        Outcome::Unavailable => pages::failed(&Failure::ProviderUnavailable { provider_name }),
+    }
+}
+
+fn failed_page(error: &Error) -> Page {
+    match error {
+        Error::UnknownState => pages::failed(&Failure::UnknownState),
+        Error::NotFound { .. } => pages::failed(&Failure::NotFound),
+        _ => {
+            tracing::error!(error = %error, "a redirect could not be handled");
+            pages::failed(&Failure::Internal { request_id: "see the log of agent-authd" })
+        }
+    }
+}
+
+fn see_other(location: &str) -> Reply {
+    let mut reply = bare(StatusCode::SEE_OTHER, "");
+    if let Ok(location) = HeaderValue::from_str(location) {
+        reply.headers_mut().insert(LOCATION, location);
+    }
+    reply
+}
+
+fn reply(page: &Page) -> Reply {
+    let status = StatusCode::from_u16(page.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut reply = bare(status, page.html.clone());
+    let headers = reply.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    let policy = HeaderValue::from_static(page.content_security_policy());
+    headers.insert(CONTENT_SECURITY_POLICY, policy);
+    reply
+}
+
+fn bare(status: StatusCode, body: impl Into<Bytes>) -> Reply {
+    let mut reply = Response::new(Full::new(body.into()));
+    *reply.status_mut() = status;
+    for (name, value) in pages::SECURITY_HEADERS {
+        let (Ok(name), value) = (HeaderName::try_from(*name), HeaderValue::from_static(value)) else {
+            continue;
+        };
+        reply.headers_mut().insert(name, value);
+    }
+    reply
+}

@@ -57,8 +57,8 @@ impl Broker {
     /// Ends the flow that an authorization response names.
     ///
     /// # Errors
-    /// [`Error::UnknownState`] if it names none that waits; nothing has
-    /// changed then.
+    /// [`Error::UnknownState`] if it names none, [`Error::AlreadyEnded`] if it
+    /// names one that no longer waits; nothing has changed then.
     pub async fn finish(&self, arrived: AuthorizationResponse) -> Result<Ended, Error> {
         let AuthorizationResponse { provider_id, response, owner } = arrived;
         let state = response.state.as_ref().ok_or(Error::UnknownState)?;
@@ -66,9 +66,15 @@ impl Broker {
         let stored = found
             .filter(|stored| owner.is_none_or(|owner| stored.flow.owner == owner))
             .filter(|stored| stored.flow.provider.provider_id.as_str() == provider_id)
-            .filter(|stored| stored.flow.status_at(self.0.ambient.now()) == Status::Pending)
             .ok_or(Error::UnknownState)?;
         let flow = &stored.flow;
+        match flow.status_at(self.0.ambient.now()) {
+            Status::Pending => {}
+            Status::Exchanging => return Err(Error::UnknownState),
+            Status::Completed(_) | Status::Failed { .. } => {
+                return Err(Error::AlreadyEnded { flow: flow.id });
+            }
+        }
         let provider = self.provider_of(flow.owner, &flow.provider)?;
         if let Some((error, description)) = refusal(&provider, flow, &response) {
             return self.refuse(&stored.flow, provider.name, &error, description).await;

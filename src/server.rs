@@ -1,0 +1,130 @@
+//! What every listener of the crate shares: the accept loop, its limits, and
+//! its end.
+//!
+//! A task per connection. A connection is counted before it is accepted, so
+//! that a flood waits in the kernel's queue; each part of a request has its
+//! time. `shutdown` and the listener are arguments, so that a test starts it
+//! anywhere.
+
+pub mod body;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{Semaphore, watch};
+
+/// How long a request's line and headers may take; also how long an idle
+/// connection is kept.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The longest line and headers of a request, in bytes.
+const MAX_HEADER_BYTES: usize = 16 * 1024;
+
+/// The most headers of a request.
+const MAX_HEADERS: usize = 64;
+
+/// How long requests under way have to end when the server does.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The pause after an accept that failed for want of descriptors or memory:
+/// trying at once again would only burn the processor that others need.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Every answer has its whole body at hand.
+pub type Reply = Response<Full<Bytes>>;
+
+/// A listening socket of some kind.
+pub trait Listener: Send + 'static {
+    /// A connection's bytes.
+    type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
+    /// Who is at the other end, taken once, when the connection is accepted.
+    type Peer: Clone + Send + Sync + 'static;
+
+    /// The next connection; `None` in place of a peer that is refused.
+    fn accept(
+        &mut self,
+    ) -> impl Future<Output = io::Result<(Self::Stream, Option<Self::Peer>)>> + Send;
+}
+
+/// Serves connections until `shutdown` becomes true, then lets the requests
+/// under way end.
+pub async fn serve<L, H, F>(
+    mut listener: L,
+    max_connections: usize,
+    mut shutdown: watch::Receiver<bool>,
+    handler: H,
+) where
+    L: Listener,
+    H: Fn(L::Peer, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Reply> + Send + 'static,
+{
+    let places = Arc::new(Semaphore::new(max_connections));
+    let graceful = GracefulShutdown::new();
+    let builder = connection_builder();
+    loop {
+        let place = tokio::select! {
+            place = Arc::clone(&places).acquire_owned() => place,
+            _ = shutdown.wait_for(|stopping| *stopping) => break,
+        };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = shutdown.wait_for(|stopping| *stopping) => break,
+        };
+        let (stream, peer) = match accepted {
+            Ok((stream, Some(peer))) => (stream, peer),
+            Ok((_, None)) => continue,
+            Err(error) => {
+                pause_after(&error).await;
+                continue;
+            }
+        };
+        let handler = handler.clone();
+        let service = service_fn(move |request| {
+            let answer = handler(peer.clone(), request);
+            async move { Ok::<_, Infallible>(answer.await) }
+        });
+        let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
+        tokio::spawn(async move {
+            // A client that breaks off is its own affair.
+            if let Err(error) = connection.await {
+                tracing::debug!(error = %error, "a connection ended early");
+            }
+            drop(place);
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some requests did not end in time and were cut off");
+    }
+}
+
+fn connection_builder() -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(MAX_HEADER_BYTES)
+        .max_headers(MAX_HEADERS);
+    builder
+}
+
+async fn pause_after(error: &io::Error) {
+    // A peer that left before it was accepted costs nothing.
+    let is_harmless =
+        matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted);
+    if !is_harmless {
+        tracing::warn!(error = %error, "a connection could not be accepted; pausing");
+        tokio::time::sleep(ACCEPT_PAUSE).await;
+    }
+}

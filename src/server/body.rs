@@ -1,0 +1,47 @@
+//! Reading a request's body: bounded in size and in time.
+//!
+//! hyper's own timeout covers the headers only; a body that never comes would
+//! hold its connection for ever.
+
+use std::time::Duration;
+
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::{Body as _, Bytes, Incoming};
+
+/// The longest body, in bytes: the largest token reply that providers send
+/// fits many times.
+pub const MAX_BYTES: usize = 64 * 1024;
+
+/// How long a body may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why a body was not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// It is longer than [`MAX_BYTES`].
+    #[error("the body is larger than {MAX_BYTES} bytes")]
+    TooLarge,
+    /// It did not come in time.
+    #[error("the body did not arrive in time")]
+    TimedOut,
+    /// The connection broke, or the framing is wrong.
+    #[error("the body could not be read")]
+    Broken,
+}
+
+/// Reads a body to its end.
+///
+/// # Errors
+/// [`Error`] says why it was not read.
+pub async fn read(body: Incoming) -> Result<Bytes, Error> {
+    if body.size_hint().lower() > MAX_BYTES as u64 {
+        return Err(Error::TooLarge);
+    }
+    let reading = Limited::new(body, MAX_BYTES).collect();
+    match tokio::time::timeout(TIMEOUT, reading).await {
+        Err(_) => Err(Error::TimedOut),
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Error::TooLarge),
+        Ok(Err(_)) => Err(Error::Broken),
+    }
+}
