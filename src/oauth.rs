@@ -5,17 +5,33 @@
 //! error that says what the caller can do. It writes no log line, and no
 //! error holds a secret or quotes a reply.
 
+mod account;
 mod authorize;
+mod conform;
+mod endpoint;
+mod grant;
+mod http;
+mod redact;
+mod refusal;
+mod request;
+mod revoke;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
+
+use oauth2::{PkceCodeVerifier, Scope};
 
 pub use authorize::{AuthorizationRequest, authorization_url};
 
 use crate::clock::Ambient;
 use crate::identity::Scopes;
 use crate::provider::Provider;
-use crate::secret::{AccessToken, AuthorizationCode, CodeVerifier, RefreshToken};
+use crate::secret::{AuthorizationCode, CodeVerifier, ExposeSecret as _, RefreshToken};
 use crate::token::Grant;
+use endpoint::TokenEndpoint;
+use http::Outbound;
+use redact::Redactor;
 
 /// Why a token endpoint gave no grant, by what the caller can do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -80,6 +96,7 @@ pub enum Revocation {
 #[derive(Clone, Debug)]
 pub struct Client {
     ambient: Ambient,
+    http: Outbound,
 }
 
 impl Client {
@@ -88,7 +105,8 @@ impl Client {
     /// # Errors
     /// [`Error::Setup`] if no HTTP client can be made here.
     pub fn new(ambient: Ambient) -> Result<Self, Error> {
-        Ok(Self { ambient })
+        let http = Outbound::new()?;
+        Ok(Self { ambient, http })
     }
 
     /// Exchanges an authorization code for a grant (RFC 6749, section 4.1.3).
@@ -96,15 +114,42 @@ impl Client {
     ///
     /// # Errors
     /// [`Error`] says what the caller can do.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the code and its verifier go to the token endpoint"
+    )]
     pub async fn exchange(
         &self,
-        _provider: &Provider,
-        _code: AuthorizationCode,
-        _redirect_uri: &str,
-        _verifier: Option<&CodeVerifier>,
+        provider: &Provider,
+        code: AuthorizationCode,
+        redirect_uri: &str,
+        verifier: Option<&CodeVerifier>,
     ) -> Result<Grant, Error> {
-        let _ = self.ambient.now();
-        Err(Error::InDoubt)
+        let mut redactor = Redactor::of_client(provider);
+        redactor.hide(&code);
+        let client = request::registered(provider);
+        let mut request = client
+            .exchange_code(oauth2::AuthorizationCode::new(
+                code.expose_secret().to_owned(),
+            ))
+            .add_extra_param("redirect_uri", redirect_uri);
+        if let Some(verifier) = verifier {
+            redactor.hide(verifier);
+            let verifier = verifier.expose_secret().to_owned();
+            request = request.set_pkce_verifier(PkceCodeVerifier::new(verifier));
+        }
+        if let Some((name, value)) = authorize::resource(provider) {
+            request = request.add_extra_param(name, value);
+        }
+        let asked_at = self.ambient.now();
+        let endpoint = TokenEndpoint {
+            client: self,
+            provider,
+            redactor: &redactor,
+        };
+        let reply = request.request_async(&endpoint).await;
+        let reply = reply.map_err(endpoint::plainly)?;
+        Ok(grant::of(&reply, asked_at, redactor))
     }
 
     /// Renews a grant (RFC 6749, section 6). It is sent once. `scopes` are
@@ -112,25 +157,36 @@ impl Client {
     ///
     /// # Errors
     /// [`Error`] says what the caller can do.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the refresh token goes to the token endpoint"
+    )]
     pub async fn refresh(
         &self,
-        _provider: &Provider,
-        _refresh_token: &RefreshToken,
-        _scopes: &Scopes,
+        provider: &Provider,
+        refresh_token: &RefreshToken,
+        scopes: &Scopes,
     ) -> Result<Grant, Error> {
-        Err(Error::InDoubt)
-    }
-
-    /// Ends a grant at the provider (RFC 7009, or the provider's own call).
-    ///
-    /// # Errors
-    /// [`Error`] says why it may still stand.
-    pub async fn revoke(
-        &self,
-        _provider: &Provider,
-        _access: &AccessToken,
-        _refresh: Option<&RefreshToken>,
-    ) -> Result<Revocation, Error> {
-        Ok(Revocation::NoEndpoint)
+        let mut redactor = Redactor::of_client(provider);
+        redactor.hide(refresh_token);
+        let quirks = provider.quirks();
+        let spent = oauth2::RefreshToken::new(refresh_token.expose_secret().to_owned());
+        let client = request::registered(provider);
+        let mut request = client.exchange_refresh_token(&spent);
+        if quirks.refresh_sends_scopes && !scopes.is_empty() {
+            request = request.add_scope(Scope::new(authorize::scope(provider, scopes)));
+        }
+        if let Some((name, value)) = authorize::resource(provider) {
+            request = request.add_extra_param(name, value);
+        }
+        let asked_at = self.ambient.now();
+        let endpoint = TokenEndpoint {
+            client: self,
+            provider,
+            redactor: &redactor,
+        };
+        let reply = request.request_async(&endpoint).await;
+        let reply = reply.map_err(endpoint::plainly)?;
+        Ok(grant::of(&reply, asked_at, redactor))
     }
 }

@@ -17,9 +17,6 @@ use crate::identity::Scopes;
 use crate::provider::{Pkce, Provider, RESERVED_PARAMETERS};
 use crate::secret::{CodeVerifier, ExposeSecret as _, State};
 
-/// The parameter that names the resource a token is for (RFC 8707, section 2).
-pub(super) const RESOURCE: &str = "resource";
-
 /// What an authorization request is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct AuthorizationRequest<'a> {
@@ -55,9 +52,9 @@ pub fn authorization_url(request: &AuthorizationRequest<'_>) -> Url {
     let mut url = client
         .authorize_url(|| CsrfToken::new(request.state.expose_secret().to_owned()))
         .add_extra_param("redirect_uri", request.redirect_uri);
-    if !request.scopes.is_empty() {
-        let joined = request.scopes.join(provider.quirks().scope_separator);
-        url = url.add_scope(Scope::new(joined));
+    let scope = scope(provider, request.scopes);
+    if !scope.is_empty() {
+        url = url.add_scope(Scope::new(scope));
     }
     if let Some((challenge, method)) = code_challenge(provider.pkce, request.verifier) {
         url = url
@@ -70,14 +67,27 @@ pub fn authorization_url(request: &AuthorizationRequest<'_>) -> Url {
     url.url().0
 }
 
+/// The `scope` parameter (RFC 6749, section 3.3) in the provider's writing, with
+/// the scopes without which it gives no refresh token.
+pub(super) fn scope(provider: &Provider, scopes: &Scopes) -> String {
+    let quirks = provider.quirks();
+    let added = Scopes::new(quirks.added_scopes.iter().copied());
+    scopes.union(&added).join(quirks.scope_separator)
+}
+
+/// The `resource` parameter (RFC 8707, section 2), where the provider was
+/// discovered from a resource and may be told of it.
+pub(super) fn resource(provider: &Provider) -> Option<(&'static str, &str)> {
+    let resource = provider.mcp_server_url.as_ref();
+    resource
+        .filter(|_| provider.quirks().sends_resource)
+        .map(|url| ("resource", url.as_str()))
+}
+
 /// The parameters that are neither reserved nor the flow's own.
 fn extra_parameters(provider: &Provider) -> BTreeMap<&str, Cow<'_, str>> {
     let quirks = provider.quirks();
-    let resource = provider
-        .mcp_server_url
-        .as_ref()
-        .filter(|_| quirks.sends_resource)
-        .map(|url| (RESOURCE, Cow::from(url.as_str())));
+    let resource = resource(provider).map(|(name, value)| (name, Cow::from(value)));
     let fixed = quirks.authorization_params.iter();
     let own = provider.authorization_params.iter();
     resource

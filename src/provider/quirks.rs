@@ -4,7 +4,8 @@
 //! exact host of its token endpoint. Whoever is in neither table gets none: the
 //! plain protocol. No quirk can override what the protocol itself sets.
 //!
-//! Every row was checked on 2026-11-20 against the provider's own documents.
+//! The rows are as known on 2026-11-20, and they age: where a provider's own
+//! documents say otherwise, they are right.
 
 use crate::provider::{AuthMethod, Kind, Provider};
 
@@ -270,3 +271,60 @@ const ZOOM: Quirks = Quirks {
     confidential_auth: Some(AuthMethod::ClientSecretBasic),
     ..Quirks::NONE
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use url::Url;
+
+    #[test]
+    fn hosts_are_exact_and_in_order() {
+        assert!(HOSTS.is_sorted_by(|one, next| one.0 < next.0));
+        assert_eq!(of_host("slack.com"), SLACK);
+        for unknown in ["", "example.com", "evil-slack.com", "slack.com.example.com"] {
+            assert_eq!(of_host(unknown), Quirks::NONE, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn no_quirk_sets_a_reserved_parameter() {
+        for (host, quirks) in HOSTS {
+            for (name, _) in quirks.authorization_params {
+                assert!(
+                    !crate::provider::RESERVED_PARAMETERS.contains(name),
+                    "{host}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn header_names_are_lower_case_as_http_wants_them() {
+        for (host, quirks) in HOSTS {
+            for (name, _) in quirks.token_headers {
+                assert_eq!(*name, name.to_ascii_lowercase(), "{host}");
+            }
+        }
+    }
+
+    #[test]
+    fn tokens_are_revoked_on_the_host_they_came_from() {
+        for (host, quirks) in HOSTS {
+            let token = Url::parse(&format!("https://{host}/oauth/token")).unwrap();
+            let (Revocation::Rfc7009 {
+                beside_token: Some(address),
+            }
+            | Revocation::OwnCall {
+                beside_token: address,
+            }) = quirks.revocation
+            else {
+                continue;
+            };
+            assert_eq!(
+                token.join(address).unwrap().origin(),
+                token.origin(),
+                "{host}"
+            );
+        }
+    }
+}

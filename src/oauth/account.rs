@@ -1,0 +1,179 @@
+//! What a token reply says of the account beside the token: a label for people,
+//! and metadata for programs. Never a secret.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+
+use super::redact::Redactor;
+
+/// How much metadata is kept, in bytes of JSON: it comes back with every token.
+const METADATA_LIMIT: usize = 8 * 1024;
+
+/// Parts of names whose values are secrets, or bearers of one: Slack's
+/// `incoming_webhook` is an address that anybody who knows it may post to.
+const SECRET_NAMES: [&str; 9] = [
+    "token",
+    "secret",
+    "password",
+    "assertion",
+    "credential",
+    "webhook",
+    "api_key",
+    "apikey",
+    "jwt",
+];
+
+/// Claims of an ID token that name an account (OpenID Connect Core, section
+/// 5.1), the one that says most to a person first.
+const CLAIMS: [&str; 4] = ["/email", "/preferred_username", "/name", "/sub"];
+
+/// Where providers name the account in the reply itself.
+const NAMES: [&str; 8] = [
+    "/email",
+    "/username",
+    "/data/email",              // Asana
+    "/owner/user/person/email", // Notion
+    "/workspace_name",          // Notion
+    "/team/name",               // Slack
+    "/enterprise/name",         // Slack, a whole organization
+    "/user/name",
+];
+
+/// What a person calls the account, as far as the reply says.
+pub(super) fn label(members: &Map<String, Value>, redactor: &Redactor) -> Option<String> {
+    let reply = Value::Object(members.clone());
+    let claims = members.get("id_token").and_then(Value::as_str);
+    let claims = claims.and_then(claims_of).unwrap_or_default();
+    let named = |value: &Value, pointers: &[&str]| {
+        pointers
+            .iter()
+            .filter_map(|pointer| value.pointer(pointer)?.as_str())
+            .find_map(|text| redactor.shown(text))
+    };
+    named(&claims, &CLAIMS).or_else(|| named(&reply, &NAMES))
+}
+
+/// The claims of an ID token, unverified: it came from the token endpoint
+/// itself (OpenID Connect Core, section 3.1.3.7, point 6), and serves only as
+/// a label here.
+fn claims_of(id_token: &str) -> Option<Value> {
+    let claims = id_token.split('.').nth(1)?.trim_end_matches('=');
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()
+}
+
+/// The members worth keeping: all but secrets and Slack's `ok`, in the order
+/// of their names, as many as fit.
+pub(super) fn metadata(members: Map<String, Value>, redactor: &Redactor) -> Map<String, Value> {
+    let mut room = METADATA_LIMIT;
+    let Value::Object(members) = without_secrets(Value::Object(members), redactor) else {
+        return Map::new();
+    };
+    members
+        .into_iter()
+        .filter(|(name, value)| {
+            let size = name.len() + value.to_string().len();
+            let fits = name != "ok" && size <= room;
+            room -= if fits { size } else { 0 };
+            fits
+        })
+        .collect()
+}
+
+/// `value` without the members whose names or texts are secret, at any depth.
+fn without_secrets(value: Value, redactor: &Redactor) -> Value {
+    match value {
+        Value::Object(members) => members
+            .into_iter()
+            .filter(|(name, value)| !is_secret(name, value, redactor))
+            .map(|(name, value)| (name, without_secrets(value, redactor)))
+            .collect(),
+        Value::Array(items) => items
+            .into_iter()
+            .filter(|item| !holds_secret(item, redactor))
+            .map(|item| without_secrets(item, redactor))
+            .collect(),
+        plain => plain,
+    }
+}
+
+fn is_secret(name: &str, value: &Value, redactor: &Redactor) -> bool {
+    let lower = name.to_ascii_lowercase();
+    SECRET_NAMES.iter().any(|part| lower.contains(part))
+        || redactor.finds_secret_in(name)
+        || holds_secret(value, redactor)
+}
+
+fn holds_secret(value: &Value, redactor: &Redactor) -> bool {
+    value
+        .as_str()
+        .is_some_and(|text| redactor.finds_secret_in(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::secret::AccessToken;
+
+    fn members(value: Value) -> Map<String, Value> {
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn label_of(value: Value) -> Option<String> {
+        label(&members(value), &Redactor::default())
+    }
+
+    #[test]
+    fn the_label_comes_from_the_id_token_or_the_reply() {
+        let claims = URL_SAFE_NO_PAD.encode(r#"{"sub":"1","email":"ada@example.com"}"#);
+        let id_token = format!("e30.{claims}.sig");
+        assert_eq!(
+            label_of(json!({"id_token": id_token, "email": "other"})).unwrap(),
+            "ada@example.com"
+        );
+        assert_eq!(label_of(json!({"team": {"name": "Ada"}})).unwrap(), "Ada");
+        assert_eq!(
+            label_of(json!({"workspace_name": "Home", "owner": {"type": "workspace"}})).unwrap(),
+            "Home"
+        );
+        assert_eq!(label_of(json!({"id_token": "no.%%.jwt"})), None);
+        assert_eq!(label_of(json!({"id_token": 7, "team": null})), None);
+    }
+
+    #[test]
+    fn metadata_keeps_what_is_no_secret() {
+        let mut redactor = Redactor::default();
+        redactor.hide(&AccessToken::new("canary"));
+        let kept = metadata(
+            members(json!({
+                "ok": true,
+                "id_token": "canary-id",
+                "instance_url": "https://na1.example.com",
+                "team": {"id": "T1", "secret_key": "canary-2"},
+                "authed_user": {"id": "U1", "access_token": "canary-3"},
+                "incoming_webhook": {"url": "https://hooks.example.com/canary"},
+                "echo": "was canary",
+                "list": ["canary", "kept", {"refresh_token": "x"}],
+            })),
+            &redactor,
+        );
+        assert_eq!(
+            Value::Object(kept),
+            json!({
+                "instance_url": "https://na1.example.com",
+                "team": {"id": "T1"},
+                "authed_user": {"id": "U1"},
+                "list": ["kept", {}],
+            })
+        );
+    }
+
+    #[test]
+    fn metadata_is_bounded() {
+        let big = "x".repeat(METADATA_LIMIT);
+        let kept = metadata(members(json!({"a": big, "b": 1})), &Redactor::default());
+        assert_eq!(Value::Object(kept), json!({"b": 1}));
+    }
+}

@@ -1,0 +1,253 @@
+//! Tables of odd replies, and what becomes of each.
+
+use std::time::Duration;
+
+use oauth2::http::StatusCode;
+use serde_json::json;
+
+use super::*;
+
+fn answered(quirks: &Quirks, status: u16, body: &str) -> Result<Value, Error> {
+    let reading = Reading {
+        quirks,
+        redactor: &Redactor::default(),
+        received_at: Timestamp::from_millis(0),
+    };
+    let mut reply = Response::new(body.as_bytes().to_vec());
+    *reply.status_mut() = StatusCode::from_u16(status).unwrap();
+    let hint = "Thu, 01 Jan 1970 00:01:30 GMT".parse().unwrap();
+    reply.headers_mut().insert(header::RETRY_AFTER, hint);
+    let conforming = conform(reply, &reading)?;
+    assert_eq!(conforming.status(), StatusCode::OK);
+    Ok(serde_json::from_slice(conforming.body()).unwrap())
+}
+
+fn slack() -> Quirks {
+    Quirks {
+        nested_grant: Some("authed_user"),
+        grant_ending_errors: &[("token_revoked", "")],
+        ..Quirks::NONE
+    }
+}
+
+#[test]
+fn odd_grants_conform() {
+    let plain = json!({"access_token": "a", "token_type": "bearer"});
+    let hour = json!({"access_token": "a", "token_type": "bearer", "expires_in": 3600});
+    let scoped = json!({"access_token": "a", "token_type": "bearer", "scope": "r w"});
+    for (status, body, expected) in [
+        (200, "access_token=a&token_type=bearer&scope=", &plain),
+        (200, "access_token=a&scope=w%2Cr&token_type=bearer", &scoped),
+        (200, "access_token=a&expires_in=3600", &hour),
+        (201, r#"{"access_token":"a","token_type":"bearer"}"#, &plain),
+        (200, "\u{feff}\n{\"access_token\":\"a\"}", &plain),
+        (200, r#"{"access_token":"a","token_type":null}"#, &plain),
+        (200, r#"{"access_token":"a","expires_in":"3600"}"#, &hour),
+        (200, r#"{"access_token":"a","expires_in":3600.9}"#, &hour),
+        (
+            200,
+            r#"{"access_token":"a","expires_in":" 3600.0 "}"#,
+            &hour,
+        ),
+        (200, r#"{"access_token":"a","expires_in":0}"#, &plain),
+        (200, r#"{"access_token":"a","expires_in":"0"}"#, &plain),
+        (200, r#"{"access_token":"a","expires_in":-1}"#, &plain),
+        (200, r#"{"access_token":"a","expires_in":"never"}"#, &plain),
+        (200, r#"{"access_token":"a","expires_in":"inf"}"#, &plain),
+        (200, r#"{"access_token":"a","expires_in":[1]}"#, &plain),
+        (200, r#"{"access_token":"a","scope":"w,r"}"#, &scoped),
+        (200, r#"{"access_token":"a","scope":"w, r"}"#, &scoped),
+        (200, r#"{"access_token":"a","scope":["w","r"]}"#, &scoped),
+        (200, r#"{"access_token":"a","scope":null}"#, &plain),
+        (200, r#"{"access_token":"a","scope":[]}"#, &plain),
+        (200, r#"{"access_token":"a","refresh_token":null}"#, &plain),
+        (200, r#"{"access_token":"a","refresh_token":""}"#, &plain),
+    ] {
+        let conforming = answered(&Quirks::NONE, status, body);
+        assert_eq!(conforming.as_ref(), Ok(expected), "{body}");
+    }
+    let wrong_case = answered(
+        &Quirks::NONE,
+        200,
+        r#"{"access_token":"a","token_type":"BEARER","expires_in":1e300,"error":null}"#,
+    );
+    assert_eq!(wrong_case.unwrap()["expires_in"], json!(u64::MAX));
+}
+
+#[test]
+fn slacks_tokens_are_found_at_the_top_or_nested() {
+    let bot = r#"{"ok":true,"access_token":"xoxb","token_type":"bot",
+        "authed_user":{"id":"U1","access_token":"xoxp"}}"#;
+    let user = r#"{"ok":true,"authed_user":{"id":"U1","access_token":"xoxp",
+        "token_type":"user","scope":"a,b","refresh_token":"xoxe","expires_in":43200}}"#;
+    let bot = answered(&slack(), 200, bot).unwrap();
+    assert_eq!(bot["access_token"], "xoxb");
+    assert_eq!(bot["token_type"], "bearer");
+    let user = answered(&slack(), 200, user).unwrap();
+    assert_eq!(
+        user,
+        json!({"ok": true, "authed_user": {"id": "U1"}, "access_token": "xoxp",
+            "token_type": "bearer", "scope": "a b", "refresh_token": "xoxe",
+            "expires_in": 43200})
+    );
+}
+
+#[test]
+fn a_life_that_is_not_named_is_the_providers_default() {
+    let salesforce = Quirks {
+        default_expires_in: Some(7200),
+        ..Quirks::NONE
+    };
+    let reply = answered(&salesforce, 200, r#"{"access_token":"a"}"#);
+    assert_eq!(reply.unwrap()["expires_in"], 7200);
+}
+
+#[test]
+fn what_ends_a_grant_is_told_by_its_code() {
+    let plain = Quirks::NONE;
+    let hubspot = Quirks {
+        error_member: Some("status"),
+        grant_ending_errors: &[("BAD_REFRESH_TOKEN", "")],
+        ..plain
+    };
+    let atlassian = Quirks {
+        grant_ending_errors: &[("unauthorized_client", "refresh_token is invalid")],
+        ..plain
+    };
+    for (quirks, status, body) in [
+        (plain, 400, r#"{"error":"invalid_grant"}"#),
+        (plain, 403, r#"{"error":"invalid_grant"}"#),
+        (plain, 500, r#"{"error":"INVALID_GRANT"}"#),
+        (plain, 200, r#"{"error":"invalid_grant"}"#),
+        (plain, 400, "error=invalid_grant&error_description=gone"),
+        (slack(), 200, r#"{"ok":false,"error":"token_revoked"}"#),
+        (
+            hubspot,
+            400,
+            r#"{"status":"BAD_REFRESH_TOKEN","message":"m"}"#,
+        ),
+        (
+            atlassian,
+            403,
+            r#"{"error":"unauthorized_client","error_description":"refresh_token is invalid"}"#,
+        ),
+    ] {
+        let error = answered(&quirks, status, body).unwrap_err();
+        assert!(
+            matches!(error, Error::InvalidGrant { .. }),
+            "{body}: {error:?}"
+        );
+    }
+}
+
+#[test]
+fn settings_are_to_blame_for_what_no_person_can_renew() {
+    for (quirks, status, body, code) in [
+        (
+            Quirks::NONE,
+            401,
+            r#"{"error":"invalid_client"}"#,
+            "invalid_client",
+        ),
+        (
+            Quirks::NONE,
+            503,
+            r#"{"error":"invalid_scope"}"#,
+            "invalid_scope",
+        ),
+        (
+            Quirks::NONE,
+            200,
+            r#"{"error":"incorrect_client_credentials"}"#,
+            "incorrect_client_credentials",
+        ),
+        (
+            Quirks::NONE,
+            200,
+            "error=redirect_uri_mismatch",
+            "redirect_uri_mismatch",
+        ),
+        (Quirks::NONE, 200, r#"{"ok":false}"#, "not_ok"),
+        (Quirks::NONE, 401, "", "invalid_client"),
+        (
+            Quirks::NONE,
+            400,
+            r#"{"error":{"message":"m","type":"OAuthException","code":100}}"#,
+            "OAuthException",
+        ),
+        (
+            Quirks::NONE,
+            400,
+            r#"{"error":"token_revoked"}"#,
+            "token_revoked",
+        ),
+    ] {
+        let error = answered(&quirks, status, body).unwrap_err();
+        let Error::Misconfigured { code: found, .. } = &error else {
+            panic!("{body}: {error:?}");
+        };
+        assert_eq!(found, code);
+    }
+    let described = r#"{"error":{"message":"m","type":"t"}}"#;
+    assert_eq!(
+        answered(&Quirks::NONE, 400, described).unwrap_err(),
+        Error::Misconfigured {
+            code: "t".into(),
+            description: Some("m".into())
+        }
+    );
+}
+
+#[test]
+fn what_passes_by_itself_is_unavailable() {
+    for (status, body) in [
+        (200, "<!DOCTYPE html><title>Log in to the network</title>"),
+        (403, "<html>Attention required</html>"),
+        (408, ""),
+        (425, ""),
+        (429, r#"{"error":"whatever"}"#),
+        (500, "Internal Server Error"),
+        (502, "<html></html>"),
+        (503, r#"{"error":"Service Unavailable","path":"/token"}"#),
+        (511, "<html></html>"),
+        (400, r#"{"error":"temporarily_unavailable"}"#),
+        (200, r#"{"ok":false,"error":"ratelimited"}"#),
+    ] {
+        assert_eq!(
+            answered(&Quirks::NONE, status, body).unwrap_err(),
+            Error::Unavailable {
+                retry_after: Some(Duration::from_secs(90))
+            },
+            "{status} {body}"
+        );
+    }
+}
+
+#[test]
+fn an_answer_that_is_not_oauths_is_not_quoted() {
+    for (status, body) in [
+        (200, ""),
+        (200, "canary"),
+        (200, "[\"canary\"]"),
+        (200, r#"{"token":"canary"}"#),
+        (200, r#"{"access_token":""}"#),
+        (200, r#"{"access_token":{"canary":1}}"#),
+        (200, r#"{"access_token":"a"}canary"#),
+        (302, "<a href=canary>"),
+        (404, "<html>canary"),
+        (400, r#"{"canary":true}"#),
+    ] {
+        let error = answered(&Quirks::NONE, status, body).unwrap_err();
+        assert!(matches!(error, Error::Nonsense { .. }), "{body}: {error:?}");
+        assert!(!format!("{error} {error:?}").contains("canary"));
+    }
+}
+
+#[test]
+fn a_grant_that_breaks_off_is_in_doubt() {
+    let broken = r#"{"access_token":"a","refresh_tok"#;
+    assert_eq!(
+        answered(&Quirks::NONE, 200, broken).unwrap_err(),
+        Error::InDoubt
+    );
+}

@@ -1,0 +1,57 @@
+//! A provider's token endpoint as the protocol's crate sees it: requests leave
+//! in the provider's writing, and every reply that comes back conforms.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use oauth2::basic::BasicErrorResponse;
+use oauth2::{AsyncHttpClient, HttpRequest, HttpResponse, RequestTokenError};
+
+use super::conform::{self, Reading};
+use super::redact::Redactor;
+use super::{Client, Error, request};
+use crate::provider::Provider;
+
+/// One provider's token endpoint, for one request.
+pub(super) struct TokenEndpoint<'a> {
+    /// What sends the request.
+    pub(super) client: &'a Client,
+    /// The provider it goes to.
+    pub(super) provider: &'a Provider,
+    /// Hides the secrets in the request.
+    pub(super) redactor: &'a Redactor,
+}
+
+impl<'c> AsyncHttpClient<'c> for TokenEndpoint<'_> {
+    type Error = Error;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse, Error>> + Send + 'c>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(self.send(request))
+    }
+}
+
+impl TokenEndpoint<'_> {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Error> {
+        let quirks = self.provider.quirks();
+        let request = request::adapted(request, &quirks);
+        let reply = self.client.http.send(request).await?;
+        let reading = Reading {
+            quirks: &quirks,
+            redactor: self.redactor,
+            received_at: self.client.ambient.now(),
+        };
+        conform::conform(reply, &reading)
+    }
+}
+
+/// What is left to go wrong after a reply was made to conform. The crate's own
+/// errors hold the reply's body, so nothing of them is kept.
+pub(super) fn plainly(error: RequestTokenError<Error, BasicErrorResponse>) -> Error {
+    match error {
+        RequestTokenError::Request(error) => error,
+        _ => Error::Nonsense {
+            what: "it is not a token reply".to_owned(),
+        },
+    }
+}
