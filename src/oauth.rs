@@ -2,8 +2,8 @@
 //! refresh of a grant, and its end at the provider.
 //!
 //! It knows nothing of the vault: a grant becomes a newer grant, or a typed
-//! error that says what the caller can do. It writes no log line, and no
-//! error holds a secret or quotes a reply.
+//! error that says what the caller can do. It writes no log line, and no error
+//! holds a secret or more of a reply than its code and its description.
 
 mod account;
 mod authorize;

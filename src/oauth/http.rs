@@ -120,8 +120,8 @@ async fn read(mut reply: reqwest::Response) -> Result<HttpResponse, Error> {
     Ok(whole)
 }
 
-/// The innermost cause of a failure to set the client up; no request was made,
-/// so it holds no secret.
+/// The innermost cause of a failure to set the client up. No request was made
+/// yet, so it holds no secret.
 fn explain(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {

@@ -165,3 +165,28 @@ fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     })?;
     Some(Duration::from_secs(seconds.min(RETRY_AFTER_LIMIT)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date_and_believed_for_a_day() {
+        let now = Timestamp::from_millis(784_111_777_500); // half past the second
+        for (value, expected) in [
+            ("120", Some(120)),
+            (" 0 ", Some(0)),
+            ("99999999", Some(RETRY_AFTER_LIMIT)),
+            ("Sun, 06 Nov 1994 08:49:47 GMT", Some(10)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(0)),
+            ("Sun, 06 Nov 2094 08:49:37 GMT", None),
+            ("Sat, 06 Nov 2094 08:49:37 GMT", Some(RETRY_AFTER_LIMIT)),
+            ("soon", None),
+            ("-1", None),
+            ("", None),
+        ] {
+            let expected = expected.map(Duration::from_secs);
+            assert_eq!(retry_after(value, now), expected, "{value}");
+        }
+    }
+}

@@ -65,10 +65,7 @@ impl Client {
             Some(Way::OwnCall(address)) => self.call_with_token(provider, &address, access).await,
             Some(Way::GitHubGrant(api)) => self.delete_github_grant(provider, api, access).await,
         };
-        match ended {
-            Ok(()) | Err(Error::InvalidGrant { .. }) => Ok(Revocation::Revoked),
-            Err(error) => Err(error),
-        }
+        ended.map(|()| Revocation::Revoked)
     }
 
     /// RFC 7009, section 2.1: the refresh token first, with which most servers
@@ -176,7 +173,13 @@ impl Client {
             received_at: self.ambient.now(),
         };
         let (parts, body) = reply.into_parts();
-        conform::accepted(&parts, &body, &reading).map(drop)
+        match conform::accepted(&parts, &body, &reading) {
+            Ok(_) | Err(Error::InvalidGrant { .. }) => Ok(()),
+            // RFC 7009, section 2.2, wants 200 for a token that is not known;
+            // Google and Salesforce say this.
+            Err(Error::Misconfigured { code, .. }) if code == "invalid_token" => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 }
 

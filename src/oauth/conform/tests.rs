@@ -251,3 +251,20 @@ fn a_grant_that_breaks_off_is_in_doubt() {
         Error::InDoubt
     );
 }
+
+proptest::proptest! {
+    #[test]
+    fn no_answer_panics_or_is_quoted(status in 200u16..600, noise in ".*", kind in 0..5usize) {
+        let canary = serde_json::to_string(&format!("canary{noise}")).unwrap();
+        let body = match kind {
+            0 => format!("canary{noise}"),
+            1 => format!("{{\"access_token\":[{canary}]}}"),
+            2 => format!("{{\"refresh_token\":{canary},\"expires_in\":{canary}}}"),
+            3 => format!("{{\"error\":[{canary}],\"ok\":{canary}}}"),
+            _ => format!("<canary>{noise}"),
+        };
+        let error = answered(&slack(), status, &body).unwrap_err();
+        let shown = format!("{error} {error:?}");
+        proptest::prop_assert!(!shown.contains("canary"), "{}", shown);
+    }
+}

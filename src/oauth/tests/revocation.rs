@@ -57,3 +57,21 @@ async fn github_ends_a_grant_by_its_own_call() {
     assert!(request.contains("Basic bXkrY2xpZW50"));
     assert!(request.ends_with(r#"{"access_token":"gho"}"#));
 }
+
+#[tokio::test]
+async fn a_token_that_is_not_known_is_revoked_already() {
+    for (status, body, is_revoked) in [
+        ("400 Bad", r#"{"error":"invalid_token"}"#, true),
+        ("400 Bad", r#"{"error":"unsupported_token_type"}"#, false),
+        ("401 No", r#"{"error":"invalid_client"}"#, false),
+        ("503 No", "", false),
+    ] {
+        let server = Server::saying(status, body).await;
+        let mut provider = server.provider();
+        provider.kind = Some(Kind::Salesforce);
+        let access = AccessToken::new("gone");
+        let ended = client().revoke(&provider, &access, None).await;
+        assert_eq!(ended == Ok(Revocation::Revoked), is_revoked, "{body}");
+        assert!(server.requests()[0].starts_with("POST /revoke "));
+    }
+}
