@@ -13,8 +13,6 @@ mod tokens;
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Timestamp;
-
 pub use connections::{ConnectionListResponse, ConnectionResponse};
 pub use flows::{AuthStatus, AuthenticateResponse, WaitResponse, WaitStatus, token_metadata};
 pub use providers::ProviderResponse;
@@ -46,13 +44,9 @@ pub struct Info {
     /// Whether all of it works.
     pub status: Health,
     /// What does not, for a person; `None` when all does.
-    #[serde(default)]
     pub degraded_reason: Option<String>,
     /// Where redirects arrive, such as `http://127.0.0.1:8252`.
     pub redirect_base: String,
-    /// When the daemon started; `None` if it does not say.
-    #[serde(default)]
-    pub started_at: Option<Timestamp>,
     /// The caller's providers.
     pub providers: u64,
     /// The caller's tokens.
@@ -72,4 +66,175 @@ pub enum Health {
 }
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::{Map, Value, json};
+    use url::Url;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::identity::{OrganizationId, ProviderId};
+    use crate::provider::{AuthMethod, Client, Endpoints, Kind, Pkce, Provider, Source};
+    use crate::secret::{AccessToken, ClientSecret};
+    use crate::token::State;
+    use crate::token::tests::token;
+
+    const NIL: &str = "00000000-0000-0000-0000-000000000000";
+    const EPOCH: &str = "1970-01-01T00:00:00Z";
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).unwrap()
+    }
+
+    fn provider() -> Provider {
+        Provider {
+            id: Uuid::nil(),
+            source: Source::Owner,
+            provider_id: ProviderId::parse("slack").unwrap(),
+            name: "Slack".into(),
+            client: Client {
+                client_id: "c".into(),
+                client_secret: Some(ClientSecret::new("canary")),
+                auth_method: AuthMethod::ClientSecretPost,
+                is_dynamic: false,
+            },
+            endpoints: Endpoints {
+                authorization: url("https://example.com/authorize"),
+                token: url("https://example.com/token"),
+                revocation: None,
+                issuer: None,
+                sends_iss: false,
+            },
+            pkce: Pkce::Off,
+            kind: Some(Kind::Slack),
+            authorization_params: BTreeMap::new(),
+            allowed_redirect_uris: Vec::new(),
+            mcp_server_url: None,
+            created_at: Timestamp::from_millis(0),
+            updated_at: Timestamp::from_millis(0),
+        }
+    }
+
+    #[test]
+    fn a_provider_is_shown_whole_but_for_its_secret() {
+        let owner = OrganizationId::new(Uuid::nil());
+        let reply = ProviderResponse::new(&provider(), owner, "http://127.0.0.1:8252/x".into());
+        assert_eq!(
+            serde_json::to_value(reply).unwrap(),
+            json!({
+                "id": NIL,
+                "organization_id": NIL,
+                "provider_id": "slack",
+                "name": "Slack",
+                "client_id": "c",
+                "auth_url": "https://example.com/authorize",
+                "token_url": "https://example.com/token",
+                "uses_pkce": false,
+                "code_challenge_method": null,
+                "provider_type": "slack",
+                "mcp_server_url": null,
+                "token_endpoint_auth_method": "client_secret_post",
+                "authorization_params": {},
+                "is_dynamic_client": false,
+                "allowed_redirect_uris": [],
+                "default_redirect_uri": "http://127.0.0.1:8252/x",
+                "created_at": EPOCH,
+                "updated_at": EPOCH,
+            })
+        );
+    }
+
+    #[test]
+    fn a_token_is_summed_up_without_its_secrets() {
+        let mut token = token(Some(3600));
+        token.state = State::PersonNeeded {
+            reason: "revoked".into(),
+        };
+        assert_eq!(
+            serde_json::to_value(TokenSummary::new(&token)).unwrap(),
+            json!({
+                "id": NIL,
+                "provider_id": "example",
+                "provider_account_label": null,
+                "scopes": ["a"],
+                "expires_at": "1970-01-01T01:00:00Z",
+                "is_default": true,
+                "created_at": EPOCH,
+                "updated_at": EPOCH,
+                "user_id": "me",
+                "agent_id": null,
+                "reconnect_reason": "revoked",
+            })
+        );
+    }
+
+    #[test]
+    fn the_contracts_metadata_wins_over_what_was_stored() {
+        let mut token = token(None);
+        token.metadata = Map::from_iter([
+            ("team".to_owned(), json!("T1")),
+            ("token_id".to_owned(), json!("other")),
+        ]);
+        assert_eq!(
+            Value::Object(token_metadata(&token)),
+            json!({
+                "team": "T1",
+                "token_id": NIL,
+                "token_type": "Bearer",
+                "scopes": ["a"],
+                "expires_at": null,
+                "provider_account_label": null,
+                "missing_scopes": ["b"],
+            })
+        );
+    }
+
+    #[test]
+    fn a_token_is_written_for_its_caller_and_wrapped_again_by_the_client() {
+        let reply = AuthenticateResponse {
+            status: AuthStatus::Completed,
+            url: None,
+            auth_id: None,
+            token: Some(AccessToken::new("canary")),
+            user_id: Some("me".into()),
+            metadata: None,
+        };
+        assert!(!format!("{reply:?}").contains("canary"));
+        let json = serde_json::to_value(&reply).unwrap();
+        assert_eq!(
+            json,
+            json!({
+                "status": "completed",
+                "url": null,
+                "auth_id": null,
+                "token": "canary",
+                "user_id": "me",
+                "metadata": null,
+            })
+        );
+        let read: AuthenticateResponse = serde_json::from_value(json.clone()).unwrap();
+        assert_eq!(serde_json::to_value(read).unwrap(), json);
+    }
+
+    #[test]
+    fn waiting_says_why_a_flow_failed_and_only_then() {
+        let mut reply = WaitResponse::new(WaitStatus::NotFound);
+        let plain = json!({"status": "not_found", "token": null});
+        assert_eq!(serde_json::to_value(&reply).unwrap(), plain);
+        reply.error = Some("access_denied".into());
+        assert_eq!(
+            serde_json::to_value(&reply).unwrap()["error"],
+            "access_denied"
+        );
+        let terse: WaitResponse = serde_json::from_value(json!({"status": "timeout"})).unwrap();
+        assert!(terse.token.is_none());
+    }
+
+    #[test]
+    fn health_is_one_word() {
+        assert_eq!(serde_json::to_value(Health::Ok).unwrap(), "ok");
+        assert_eq!(serde_json::to_value(Health::Degraded).unwrap(), "degraded");
+    }
+}

@@ -7,6 +7,7 @@
 
 mod echo;
 mod fields;
+mod place;
 mod problem;
 mod readers;
 
@@ -17,10 +18,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub(crate) use echo::without_secrets;
-pub(crate) use fields::{Fields, Place};
+pub(crate) use fields::Fields;
+pub(crate) use place::Place;
 pub(crate) use problem::Problem;
 pub(crate) use readers::{
-    choice, endpoint, flag, list, object, present, provider_id, redirect_uri, scopes, seconds,
+    choice, endpoint, filled_text, flag, list, object, provider_id, redirect_uri, scopes, seconds,
     text, text_map, token_id, whole_number,
 };
 
@@ -110,4 +112,25 @@ impl fmt::Display for Fault {
 impl std::error::Error for Faults {}
 
 #[cfg(test)]
-mod tests;
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_answer_names_a_bounded_number_of_faults() {
+        let body = format!(r#"{{"scopes": [{}1]}}"#, "1,".repeat(500));
+        let mut fields = Fields::body(body.as_bytes()).unwrap();
+        fields.required("scopes", scopes);
+        let faults = fields.finish(|| Some(())).unwrap_err();
+        assert_eq!(faults.detail.len(), Faults::LIMIT);
+    }
+
+    #[test]
+    fn faults_are_read_as_they_are_written() {
+        let mut fields = Fields::body(br#"{"scopes": [1], "token_id": "zz"}"#).unwrap();
+        fields.required("scopes", scopes);
+        fields.optional("token_id", token_id);
+        let faults = fields.finish(|| Some(())).unwrap_err();
+        let json = serde_json::to_string(&faults).unwrap();
+        assert_eq!(serde_json::from_str::<Faults>(&json).unwrap(), faults);
+    }
+}

@@ -1,6 +1,8 @@
 //! Requests that ask for a token, wait for one, or bring a code by hand.
 
-use crate::api::validate::{Faults, Fields, flag, present, scopes, text, token_id, whole_number};
+use crate::api::validate::{
+    Faults, Fields, filled_text, flag, scopes, text, token_id, whole_number,
+};
 use crate::identity::{AgentId, Scopes, TokenId, UserId};
 use crate::secret::{AuthorizationCode, State};
 
@@ -48,12 +50,13 @@ impl AuthenticateRequest {
         let agent_id = fields.optional("agent_id", text);
         let provider = fields.required("provider", text);
         let scopes = fields.required("scopes", scopes);
-        let public = fields.present("use_agent_builder_public_oauth", flag);
-        let force_new = fields.present("force_new", flag);
+        let use_platform_provider =
+            fields.with_default("use_agent_builder_public_oauth", flag, false);
+        let force_new = fields.with_default("force_new", flag, false);
         let token_id = fields.optional("token_id", token_id);
         let redirect_uri = fields.optional("redirect_uri", text);
-        let is_default = fields.present("is_default", flag);
-        let check_only = fields.present("check_only", flag);
+        let is_default = fields.with_default("is_default", flag, true);
+        let check_only = fields.with_default("check_only", flag, false);
         let user = |label: Option<String>| label.as_deref().and_then(UserId::parse);
         fields.finish(|| {
             Some(Self {
@@ -63,10 +66,10 @@ impl AuthenticateRequest {
                 agent_id: agent_id.as_deref().and_then(AgentId::parse),
                 token_id,
                 redirect_uri,
-                use_platform_provider: public.unwrap_or(false),
-                force_new: force_new.unwrap_or(false),
-                is_default: is_default.unwrap_or(true),
-                check_only: check_only.unwrap_or(false),
+                use_platform_provider,
+                force_new,
+                is_default,
+                check_only,
             })
         })
     }
@@ -88,8 +91,10 @@ impl FinalizeRequest {
     /// Every fault of it.
     pub fn from_json(body: &[u8]) -> Result<Self, Faults> {
         let mut fields = Fields::body(body)?;
-        let code = fields.required("code", present).map(AuthorizationCode::new);
-        let state = fields.required("state", present).map(State::new);
+        let code = fields
+            .required("code", filled_text)
+            .map(AuthorizationCode::new);
+        let state = fields.required("state", filled_text).map(State::new);
         fields.finish(|| {
             Some(Self {
                 code: code?,
@@ -113,11 +118,121 @@ impl WaitQuery {
     /// Every fault of it.
     pub fn from_query(query: &str) -> Result<Self, Faults> {
         let mut fields = Fields::query(query);
-        let timeout = fields.present("timeout", |place| whole_number(place, 0..=LONGEST_WAIT));
-        fields.finish(|| {
-            Some(Self {
-                timeout: timeout.unwrap_or(DEFAULT_WAIT),
-            })
-        })
+        let timeout = fields.with_default(
+            "timeout",
+            |place| whole_number(place, 0..=LONGEST_WAIT),
+            DEFAULT_WAIT,
+        );
+        fields.finish(|| Some(Self { timeout }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_hosted_services_sdk_is_understood() {
+        let request = AuthenticateRequest::from_json(
+            br#"{"user_id": "", "ls_user_id": "ls", "provider": "github", "scopes": ["a b", "a"]}"#,
+        )
+        .unwrap();
+        assert_eq!(request.provider, "github");
+        assert_eq!(request.scopes, Scopes::new(["a", "b"]));
+        assert_eq!(request.user_id, UserId::parse("ls"));
+        assert_eq!(request.agent_id, None);
+        assert!(request.is_default && !request.force_new && !request.check_only);
+    }
+
+    #[test]
+    fn one_answer_names_every_fault() {
+        let body = json!({
+            "scopes": "repo",
+            "token_id": "1234",
+            "user_id": 7,
+            "force_new": "true",
+        });
+        let faults = AuthenticateRequest::from_json(body.to_string().as_bytes()).unwrap_err();
+        assert_eq!(
+            serde_json::to_value(faults).unwrap(),
+            json!({"detail": [
+                {
+                    "loc": ["body", "user_id"],
+                    "msg": "Input should be a valid string",
+                    "type": "string_type",
+                    "input": 7,
+                },
+                {
+                    "loc": ["body", "provider"],
+                    "msg": "Field required",
+                    "type": "missing",
+                    "input": body,
+                },
+                {
+                    "loc": ["body", "scopes"],
+                    "msg": "Input should be a valid list",
+                    "type": "list_type",
+                    "input": "repo",
+                },
+                {
+                    "loc": ["body", "force_new"],
+                    "msg": "Input should be a valid boolean",
+                    "type": "bool_type",
+                    "input": "true",
+                },
+                {
+                    "loc": ["body", "token_id"],
+                    "msg": "Input should be a valid UUID, invalid length: found 4",
+                    "type": "uuid_parsing",
+                    "input": "1234",
+                    "ctx": {"error": "invalid length: found 4"},
+                },
+            ]})
+        );
+    }
+
+    #[test]
+    fn the_time_to_wait_is_read_as_pydantic_reads_it() {
+        for (query, timeout) in [
+            ("", 30),
+            ("timeout=0", 0),
+            ("timeout=3600", 3600),
+            ("timeout=+3.0", 3),
+            ("timeout=1&timeout=2", 2),
+        ] {
+            assert_eq!(
+                WaitQuery::from_query(query).unwrap().timeout,
+                timeout,
+                "{query}"
+            );
+        }
+        for (query, kind) in [
+            ("timeout=", "int_parsing"),
+            ("timeout=1.5", "int_parsing"),
+            ("timeout=soon", "int_parsing"),
+            ("timeout=-1", "greater_than_equal"),
+            ("timeout=3601", "less_than_equal"),
+            ("timeout=99999999999999999999", "less_than_equal"),
+        ] {
+            let faults = WaitQuery::from_query(query).unwrap_err();
+            assert_eq!(faults.detail[0].kind, kind, "{query}");
+        }
+    }
+
+    #[test]
+    fn a_limit_is_named_in_the_answer() {
+        let faults = WaitQuery::from_query("timeout=3601").unwrap_err();
+        assert_eq!(
+            serde_json::to_value(faults).unwrap(),
+            json!({"detail": [{
+                "loc": ["query", "timeout"],
+                "msg": "Input should be less than or equal to 3600",
+                "type": "less_than_equal",
+                "input": "3601",
+                "ctx": {"le": 3600},
+            }]})
+        );
     }
 }

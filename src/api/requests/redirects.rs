@@ -51,7 +51,7 @@ pub struct SetupQuery {
     /// What was done: `install`, `update` or `request`.
     pub setup_action: Option<String>,
     /// The installation, by GitHub's number.
-    pub installation_id: Option<u32>,
+    pub installation_id: Option<i64>,
 }
 
 impl SetupQuery {
@@ -65,7 +65,7 @@ impl SetupQuery {
         let callback = CallbackQuery::read(&mut fields);
         let setup_action = fields.optional("setup_action", text);
         let installation_id =
-            fields.optional("installation_id", |place| whole_number(place, 0..=u32::MAX));
+            fields.optional("installation_id", |place| whole_number(place, 0..=i64::MAX));
         fields.finish(|| {
             Some(Self {
                 callback,
@@ -73,5 +73,46 @@ impl SetupQuery {
                 installation_id,
             })
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_repeated_parameter_is_refused_and_not_shown() {
+        for query in ["code=canary&iss=x&code=canary", "code=&code=canary"] {
+            let faults = CallbackQuery::from_query(query).unwrap_err();
+            let error = "the parameter is given more than once";
+            assert_eq!(
+                serde_json::to_value(faults).unwrap(),
+                json!({"detail": [{
+                    "loc": ["query", "code"],
+                    "msg": format!("Value error, {error}"),
+                    "type": "value_error",
+                    "input": "[redacted]",
+                    "ctx": {"error": error},
+                }]})
+            );
+        }
+    }
+
+    #[test]
+    fn a_parameter_without_a_value_counts_as_left_out() {
+        let query = CallbackQuery::from_query("code=&state=s&error=access%5Fdenied").unwrap();
+        assert!(query.code.is_none());
+        assert!(query.state.unwrap().matches(&State::new("s")));
+        assert_eq!(query.error.as_deref(), Some("access_denied"));
+    }
+
+    #[test]
+    fn an_installation_is_a_number() {
+        let setup = SetupQuery::from_query("setup_action=install&installation_id=5000000000");
+        assert_eq!(setup.unwrap().installation_id, Some(5_000_000_000));
+        let faults = SetupQuery::from_query("installation_id=x").unwrap_err();
+        assert_eq!(faults.detail[0].kind, "int_parsing");
     }
 }

@@ -1,19 +1,12 @@
-//! Requests about stored tokens, their events, and the agents that use them.
+//! Requests that bring a token, look for tokens, or let an agent use one.
 
 use serde_json::{Map, Value};
 
 use crate::api::validate::{
-    Faults, Fields, flag, list, object, present, scopes, seconds, text, whole_number,
-    without_secrets,
+    Faults, Fields, filled_text, flag, list, object, scopes, seconds, text, without_secrets,
 };
 use crate::identity::Scopes;
 use crate::secret::{AccessToken, RefreshToken};
-
-/// How many events are listed when the query does not say.
-const DEFAULT_EVENTS: u32 = 50;
-
-/// The most events that one answer lists.
-const MOST_EVENTS: u32 = 200;
 
 /// `POST /v2/auth/tokens/import`.
 #[derive(Clone, Debug)]
@@ -35,12 +28,12 @@ impl TokenImportRequest {
         let mut fields = Fields::body(body)?;
         let provider_id = fields.required("provider_id", text);
         let token = ImportedToken::read(&mut fields);
-        let is_default = fields.present("is_default", flag);
+        let is_default = fields.with_default("is_default", flag, true);
         fields.finish(|| {
             Some(Self {
                 provider_id: provider_id?,
                 token: token?,
-                is_default: is_default.unwrap_or(true),
+                is_default,
             })
         })
     }
@@ -65,21 +58,27 @@ pub struct ImportedToken {
 
 impl ImportedToken {
     fn read(fields: &mut Fields) -> Option<Self> {
-        let access_token = fields.required("access_token", present);
-        let refresh_token = fields.optional("refresh_token", text);
+        let access_token = fields
+            .required("access_token", filled_text)
+            .map(AccessToken::new);
+        let refresh_token = fields
+            .optional("refresh_token", text)
+            .and_then(refresh_token);
         let expires_in_seconds = fields.optional("expires_in_seconds", seconds);
-        let scopes = fields.present("scopes", scopes);
+        let scopes = fields.with_default("scopes", scopes, Scopes::default());
         let metadata = fields.optional("metadata", object);
         Some(Self {
-            access_token: AccessToken::new(access_token?),
-            refresh_token: refresh_token
-                .filter(|text| !text.is_empty())
-                .map(RefreshToken::new),
+            access_token: access_token?,
+            refresh_token,
             expires_in_seconds,
-            scopes: scopes.unwrap_or_default(),
+            scopes,
             metadata: metadata.map(|members| without_secrets(&members)),
         })
     }
+}
+
+fn refresh_token(text: String) -> Option<RefreshToken> {
+    (!text.is_empty()).then(|| RefreshToken::new(text))
 }
 
 /// `POST /v2/auth/agents/{agent_id}/providers/{provider_id}/tokens`.
@@ -132,30 +131,6 @@ impl TokenStatusBatchRequest {
     }
 }
 
-/// `PATCH /v2/auth/tokens/{token_id}/metadata`: what is `None` stays as it is.
-#[derive(Clone, Debug, Default)]
-pub struct TokenUpdateRequest {
-    /// What a person calls the account.
-    pub provider_account_label: Option<String>,
-    /// Whether it is the default.
-    pub is_default: Option<bool>,
-}
-
-impl TokenUpdateRequest {
-    /// Reads the body.
-    ///
-    /// # Errors
-    /// Every fault of it.
-    pub fn from_json(body: &[u8]) -> Result<Self, Faults> {
-        let mut fields = Fields::body(body)?;
-        let request = Self {
-            provider_account_label: fields.optional("provider_account_label", text),
-            is_default: fields.optional("is_default", flag),
-        };
-        fields.finish(|| Some(request))
-    }
-}
-
 /// `POST /v2/auth/agents/{agent_id}/connections`.
 #[derive(Clone, Debug)]
 pub struct CreateConnectionRequest {
@@ -179,71 +154,105 @@ impl CreateConnectionRequest {
     }
 }
 
-/// The query of a call about one provider.
-#[derive(Clone, Debug)]
-pub struct ProviderQuery {
-    /// The provider's identifier.
-    pub provider_id: String,
-}
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
 
-impl ProviderQuery {
-    /// Reads the query, without its `?`.
-    ///
-    /// # Errors
-    /// Every fault of it.
-    pub fn from_query(query: &str) -> Result<Self, Faults> {
-        let mut fields = Fields::query(query);
-        let provider_id = fields.required("provider_id", text);
-        fields.finish(|| {
-            Some(Self {
-                provider_id: provider_id?,
-            })
-        })
+    use super::*;
+
+    fn import(body: &Value) -> Result<TokenImportRequest, Faults> {
+        TokenImportRequest::from_json(body.to_string().as_bytes())
     }
-}
 
-/// The query of a call about one provider or all.
-#[derive(Clone, Debug, Default)]
-pub struct OptionalProviderQuery {
-    /// Only this provider.
-    pub provider_id: Option<String>,
-}
-
-impl OptionalProviderQuery {
-    /// Reads the query, without its `?`.
-    ///
-    /// # Errors
-    /// Every fault of it.
-    pub fn from_query(query: &str) -> Result<Self, Faults> {
-        let mut fields = Fields::query(query);
-        let provider_id = fields.optional("provider_id", text);
-        fields.finish(|| Some(Self { provider_id }))
+    fn import_with(name: &str, value: Value) -> Result<TokenImportRequest, Faults> {
+        let mut body = json!({"provider_id": "github", "access_token": "gho_x"});
+        body[name] = value;
+        import(&body)
     }
-}
 
-/// `GET /v2/auth/token-events`.
-#[derive(Clone, Debug)]
-pub struct EventsQuery {
-    /// Only this provider.
-    pub provider_id: Option<String>,
-    /// At most this many.
-    pub limit: u32,
-}
+    #[test]
+    fn what_is_left_out_has_the_contracts_default() {
+        let request = import_with("refresh_token", json!("")).unwrap();
+        assert!(request.is_default);
+        assert!(request.token.scopes.is_empty());
+        assert!(request.token.refresh_token.is_none());
+        assert_eq!(request.token.expires_in_seconds, None);
+    }
 
-impl EventsQuery {
-    /// Reads the query, without its `?`.
-    ///
-    /// # Errors
-    /// Every fault of it.
-    pub fn from_query(query: &str) -> Result<Self, Faults> {
-        let mut fields = Fields::query(query);
-        let provider_id = fields.optional("provider_id", text);
-        let limit = fields.present("limit", |place| whole_number(place, 1..=MOST_EVENTS));
-        fields.finish(|| {
-            Some(Self {
-                provider_id,
-                limit: limit.unwrap_or(DEFAULT_EVENTS),
-            })
-        })
+    #[test]
+    fn a_life_is_a_whole_number_of_seconds_not_below_zero() {
+        for (life, seconds) in [(json!(3600), 3600), (json!(3.0), 3), (json!(0), 0)] {
+            let request = import_with("expires_in_seconds", life).unwrap();
+            assert_eq!(request.token.expires_in_seconds, Some(seconds));
+        }
+        for (life, kind) in [
+            (json!(1.5), "int_from_float"),
+            (json!(1e20), "int_parsing_size"),
+            (json!(u64::MAX), "int_parsing_size"),
+            (json!("60"), "int_type"),
+            (json!(true), "int_type"),
+            (json!(-1), "greater_than_equal"),
+            (json!(-1.0), "greater_than_equal"),
+        ] {
+            let faults = import_with("expires_in_seconds", life.clone()).unwrap_err();
+            assert_eq!(faults.detail[0].kind, kind, "{life}");
+            assert_eq!(faults.detail[0].input, Some(life));
+        }
+    }
+
+    #[test]
+    fn a_secret_at_fault_is_not_shown() {
+        let faults = import(&json!({"access_token": ["hidden"], "Refresh_Token": "hidden"}));
+        assert_eq!(
+            serde_json::to_value(faults.unwrap_err()).unwrap(),
+            json!({"detail": [
+                {
+                    "loc": ["body", "provider_id"],
+                    "msg": "Field required",
+                    "type": "missing",
+                    "input": {"access_token": "[redacted]", "Refresh_Token": "[redacted]"},
+                },
+                {
+                    "loc": ["body", "access_token"],
+                    "msg": "Input should be a valid string",
+                    "type": "string_type",
+                    "input": "[redacted]",
+                },
+            ]})
+        );
+    }
+
+    #[test]
+    fn an_empty_access_token_is_refused() {
+        let faults = import_with("access_token", json!("")).unwrap_err();
+        assert_eq!(
+            faults.to_string(),
+            "body.access_token: String should have at least 1 character"
+        );
+    }
+
+    #[test]
+    fn metadata_loses_members_that_carry_a_credential() {
+        let metadata = json!({
+            "team": {"id": "T1", "access_token": "x"},
+            "users": [{"Refresh_Token": "x", "state": "CA"}],
+            "client_secret": "x",
+        });
+        assert_eq!(
+            import_with("metadata", metadata).unwrap().token.metadata,
+            json!({"team": {"id": "T1"}, "users": [{"state": "CA"}]})
+                .as_object()
+                .cloned()
+        );
+    }
+
+    #[test]
+    fn every_item_of_a_list_is_read() {
+        let faults = TokenStatusBatchRequest::from_json(br#"{"provider_ids": [1, "a", null]}"#);
+        assert_eq!(
+            faults.unwrap_err().to_string(),
+            "body.provider_ids.0: Input should be a valid string; \
+             body.provider_ids.2: Input should be a valid string"
+        );
     }
 }

@@ -107,3 +107,43 @@ fn stripped(value: &Value) -> Value {
 fn is_one_of(name: &str, names: &[&str]) -> bool {
     names.iter().any(|secret| name.eq_ignore_ascii_case(secret))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn secrets_are_hidden_at_any_depth_in_any_case() {
+        let value = json!({
+            "name": "shown",
+            "Client_Secret": "x",
+            "list": [{"STATE": {"inner": "x"}}, "grant_type=x&code=x"],
+            "encoded": "{\"access_token\": \"x\"}",
+        });
+        assert_eq!(
+            echo(&value),
+            Some(json!({
+                "name": "shown",
+                "Client_Secret": "[redacted]",
+                "list": [{"STATE": "[redacted]"}, "[redacted]"],
+                "encoded": "[redacted]",
+            }))
+        );
+    }
+
+    #[test]
+    fn a_large_value_is_left_out() {
+        assert_eq!(echo(&json!("x".repeat(1023))), None);
+        assert!(echo(&json!("x".repeat(1022))).is_some());
+        assert!(echo(&json!({"code": "x".repeat(10_000)})).is_some());
+    }
+
+    #[test]
+    fn a_deep_value_is_cut_off() {
+        let deep = (0..100).fold(json!(1), |inner, _| json!([inner]));
+        let shown = echo(&deep).unwrap().to_string();
+        assert_eq!(shown, format!("{}\"…\"{}", "[".repeat(16), "]".repeat(16)));
+    }
+}

@@ -1,19 +1,18 @@
 //! Reads a request field by field and goes on after a fault.
 //!
-//! [`Fields`] is a body or a query; [`Place`] is one value of it and the way
-//! there. What a value must be is said by the readers (`validate/readers.rs`).
-//! The parsed tree may hold secrets: it is wiped when the reading ends. (The
-//! bytes are their owner's to wipe; earlier values of a repeated member and
-//! the JSON reader's own scratch space are out of reach.)
+//! [`Fields`] is a body or a query, [`Place`] one value of it. The parsed tree
+//! may hold secrets: it is wiped when the reading ends. (The bytes are their
+//! owner's to wipe; earlier values of a repeated member and the JSON reader's
+//! own scratch space are out of reach.)
+
+use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 use url::form_urlencoded;
 use zeroize::Zeroize as _;
 
-use super::{Fault, Faults, Loc, Problem, echo};
-
-/// A name that a caller made up is shown this far, in characters.
-const NAME_LIMIT: usize = 64;
+use super::place::{fault, named, shown};
+use super::{Faults, Loc, Place, Problem, echo};
 
 /// The fields of a request, and what was wrong with those read so far.
 pub(crate) struct Fields {
@@ -22,63 +21,49 @@ pub(crate) struct Fields {
     faults: Faults,
 }
 
-/// One value of a request, and where it stands.
-pub(crate) struct Place<'a> {
-    value: &'a Value,
-    loc: Vec<Loc>,
-    is_secret: bool,
-    faults: &'a mut Faults,
-}
-
 impl Fields {
+    const BODY: &'static str = "body";
+    const QUERY: &'static str = "query";
+
     /// The members of a JSON object. Of a repeated member the last counts.
     ///
     /// # Errors
     /// The one fault of a body that is empty, not JSON, or not an object.
     pub(crate) fn body(bytes: &[u8]) -> Result<Self, Faults> {
-        let refuse = |loc: Vec<Loc>, problem, input| Err(fault(loc, problem, input).into());
-        let body = || Loc::Name("body".to_owned());
+        let body = Loc::Name(Self::BODY.to_owned());
         if bytes.is_empty() {
-            return refuse(vec![body()], Problem::missing(), Some(Value::Null));
+            let problem = Problem::missing();
+            return Err(fault(vec![body], problem, Some(Value::Null)).into());
         }
-        match serde_json::from_slice(bytes) {
-            Ok(members @ Value::Object(_)) => Ok(Self::new("body", members)),
-            Ok(mut other) => {
-                // A text here is most often a whole body, encoded twice.
-                let shown = if other.is_string() {
-                    Some(echo::hidden())
-                } else {
-                    echo::echo(&other)
-                };
-                wipe(&mut other);
-                refuse(vec![body()], Problem::not_an_object(), shown)
-            }
-            Err(error) => {
-                let at = Loc::Index(offset(bytes, error.line(), error.column()));
-                let input = Value::Object(Map::new());
-                refuse(
-                    vec![body(), at],
-                    Problem::not_json(clause(&error)),
-                    Some(input),
-                )
-            }
+        let mut members = serde_json::from_slice(bytes).map_err(|error| {
+            let loc = vec![body.clone(), Loc::Index(position(&error, bytes))];
+            let problem = Problem::not_json(clause(&error));
+            Faults::from(fault(loc, problem, Some(Value::Object(Map::new()))))
+        })?;
+        if !matches!(members, Value::Object(_)) {
+            // A text here is most often a whole body, encoded twice.
+            let shown = shown(&members, members.is_string());
+            wipe(&mut members);
+            return Err(fault(vec![body], Problem::not_an_object(), shown).into());
         }
+        Ok(Self::new(Self::BODY, members))
     }
 
     /// The parameters of a query string. Of a repeated one the last counts.
     pub(crate) fn query(text: &str) -> Self {
         let parameters = form_urlencoded::parse(text.as_bytes())
             .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())));
-        Self::new("query", parameters.collect())
+        Self::new(Self::QUERY, parameters.collect())
     }
 
     /// The parameters of an authorization response (RFC 6749, section 3.1):
     /// one without a value counts as left out, a repeated one is a fault.
     pub(crate) fn authorization_response(text: &str) -> Self {
-        let mut fields = Self::new("query", Value::Null);
+        let mut fields = Self::new(Self::QUERY, Value::Null);
         let mut parameters = Map::new();
+        let mut names = BTreeSet::new();
         for (name, value) in form_urlencoded::parse(text.as_bytes()) {
-            if parameters.contains_key(name.as_ref()) {
+            if !names.insert(name.clone()) {
                 let problem = Problem::rule("the parameter is given more than once");
                 fields.refuse(&name, problem.hiding_input());
             } else if !value.is_empty() {
@@ -108,9 +93,10 @@ impl Fields {
             return self.read(name, read);
         }
         // FastAPI shows the whole body here, and nothing for a query.
-        let input = match self.root {
-            "body" => echo::echo(&self.members),
-            _ => Some(Value::Null),
+        let input = if self.root == Self::BODY {
+            echo::echo(&self.members)
+        } else {
+            Some(Value::Null)
         };
         let fault = fault(self.loc(name), Problem::missing(), input);
         self.faults.push(fault);
@@ -129,8 +115,18 @@ impl Fields {
         }
     }
 
+    /// A field that may be left out, and is `default` then, but not be null.
+    pub(crate) fn with_default<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&mut Place<'_>) -> Option<T>,
+        default: T,
+    ) -> T {
+        self.non_null(name, read).unwrap_or(default)
+    }
+
     /// A field that may be left out but not be null.
-    pub(crate) fn present<T>(
+    pub(crate) fn non_null<T>(
         &mut self,
         name: &'static str,
         read: impl FnOnce(&mut Place<'_>) -> Option<T>,
@@ -141,12 +137,8 @@ impl Fields {
 
     fn read<T>(&mut self, name: &str, read: impl FnOnce(&mut Place<'_>) -> Option<T>) -> Option<T> {
         let loc = self.loc(name);
-        read(&mut Place {
-            value: self.members.get(name)?,
-            loc,
-            is_secret: echo::is_secret(name),
-            faults: &mut self.faults,
-        })
+        let value = self.members.get(name)?;
+        read(&mut Place::new(name, value, loc, &mut self.faults))
     }
 
     /// Records a fault of the field `name` that only shows beside the others.
@@ -180,82 +172,6 @@ impl Drop for Fields {
     }
 }
 
-impl<'a> Place<'a> {
-    /// The value.
-    pub(crate) fn value(&self) -> &'a Value {
-        self.value
-    }
-
-    /// Records what is wrong with the value; always `None`, to be returned.
-    pub(crate) fn refuse<T>(&mut self, problem: Problem) -> Option<T> {
-        let shown = shown(self.value, problem.hides_input || self.is_secret);
-        self.faults.push(fault(self.loc.clone(), problem, shown));
-        None
-    }
-
-    /// Reads one item of this array.
-    pub(super) fn item<T>(
-        &mut self,
-        index: usize,
-        item: &Value,
-        read: impl FnOnce(&mut Place<'_>) -> Option<T>,
-    ) -> Option<T> {
-        self.inner(Loc::Index(index), item, self.is_secret, read)
-    }
-
-    /// Reads one member of this object.
-    pub(super) fn member<T>(
-        &mut self,
-        name: &str,
-        member: &Value,
-        read: impl FnOnce(&mut Place<'_>) -> Option<T>,
-    ) -> Option<T> {
-        let is_secret = self.is_secret || echo::is_secret(name);
-        self.inner(named(name), member, is_secret, read)
-    }
-
-    fn inner<T>(
-        &mut self,
-        step: Loc,
-        value: &Value,
-        is_secret: bool,
-        read: impl FnOnce(&mut Place<'_>) -> Option<T>,
-    ) -> Option<T> {
-        let mut loc = self.loc.clone();
-        loc.push(step);
-        read(&mut Place {
-            value,
-            loc,
-            is_secret,
-            faults: self.faults,
-        })
-    }
-}
-
-fn named(name: &str) -> Loc {
-    Loc::Name(name.chars().take(NAME_LIMIT).collect())
-}
-
-fn shown(value: &Value, is_hidden: bool) -> Option<Value> {
-    if is_hidden {
-        Some(echo::hidden())
-    } else {
-        echo::echo(value)
-    }
-}
-
-fn fault(loc: Vec<Loc>, problem: Problem, input: Option<Value>) -> Fault {
-    Fault {
-        loc,
-        msg: problem.msg,
-        kind: problem.kind.into(),
-        input,
-        ctx: problem
-            .ctx
-            .map(|(name, value)| Map::from_iter([(name.to_owned(), value)])),
-    }
-}
-
 /// What `error` says, without the line and column that it ends on.
 fn clause(error: &serde_json::Error) -> String {
     let text = error.to_string();
@@ -263,14 +179,17 @@ fn clause(error: &serde_json::Error) -> String {
     text.strip_suffix(&place).unwrap_or(&text).to_owned()
 }
 
-/// The byte that a line and a column, both counted from 1, stand for.
-fn offset(bytes: &[u8], line: usize, column: usize) -> usize {
-    let before: usize = bytes
+/// The byte at which the text stops being JSON.
+fn position(error: &serde_json::Error, bytes: &[u8]) -> usize {
+    if error.is_eof() {
+        return bytes.len();
+    }
+    let lines_before: usize = bytes
         .split_inclusive(|byte| *byte == b'\n')
-        .take(line.saturating_sub(1))
+        .take(error.line().saturating_sub(1))
         .map(<[u8]>::len)
         .sum();
-    (before + column.saturating_sub(1)).min(bytes.len())
+    lines_before + error.column().saturating_sub(1)
 }
 
 fn wipe(value: &mut Value) {
@@ -279,5 +198,91 @@ fn wipe(value: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(wipe),
         Value::Object(members) => members.values_mut().for_each(wipe),
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::validate::{flag, text};
+
+    fn refusal(body: &[u8]) -> Value {
+        let faults = Fields::body(body).err().unwrap();
+        serde_json::to_value(faults).unwrap()
+    }
+
+    #[test]
+    fn a_body_that_is_not_json_is_refused_where_it_goes_wrong() {
+        let expected = |at: usize, error: &str| {
+            json!({"detail": [{
+                "loc": ["body", at],
+                "msg": "JSON decode error",
+                "type": "json_invalid",
+                "input": {},
+                "ctx": {"error": error},
+            }]})
+        };
+        assert_eq!(refusal(b"{\"a\":}"), expected(5, "expected value"));
+        assert_eq!(
+            refusal(b"{\n  \"a\": 1,\n  x"),
+            expected(14, "key must be a string")
+        );
+        assert_eq!(
+            refusal(b"{\"a\""),
+            expected(4, "EOF while parsing an object")
+        );
+        let deep = "[".repeat(200);
+        assert_eq!(
+            refusal(deep.as_bytes()),
+            expected(127, "recursion limit exceeded")
+        );
+    }
+
+    #[test]
+    fn an_empty_body_is_a_missing_one() {
+        assert_eq!(
+            refusal(b""),
+            json!({"detail": [
+                {"loc": ["body"], "msg": "Field required", "type": "missing", "input": null}
+            ]})
+        );
+    }
+
+    #[test]
+    fn a_body_that_is_no_object_is_refused() {
+        let expected = |input: Value| {
+            json!({"detail": [{
+                "loc": ["body"],
+                "msg": "Input should be a valid dictionary or object to extract fields from",
+                "type": "model_attributes_type",
+                "input": input,
+            }]})
+        };
+        assert_eq!(refusal(b"[1]"), expected(json!([1])));
+        assert_eq!(refusal(b"null"), expected(Value::Null));
+        assert_eq!(refusal(br#""{\"k\":1}""#), expected(json!("[redacted]")));
+    }
+
+    #[test]
+    fn null_is_left_out_where_it_may_be_and_a_fault_elsewhere() {
+        let mut fields = Fields::body(br#"{"a": null, "b": null, "c": null}"#).unwrap();
+        assert_eq!(fields.optional("a", text), None);
+        fields.required("b", text);
+        assert!(fields.with_default("c", flag, true));
+        let faults = fields.finish(|| Some(())).unwrap_err();
+        assert_eq!(
+            faults.to_string(),
+            "body.b: Input should be a valid string; body.c: Input should be a valid boolean"
+        );
+    }
+
+    #[test]
+    fn the_last_of_a_repeated_member_or_parameter_counts() {
+        let mut fields = Fields::body(br#"{"a": "1", "a": "2"}"#).unwrap();
+        assert_eq!(fields.required("a", text).unwrap(), "2");
+        let mut fields = Fields::query("a=1&a=%32");
+        assert_eq!(fields.required("a", text).unwrap(), "2");
     }
 }

@@ -1,7 +1,8 @@
 //! The words: pydantic's message, type and particulars of each fault.
 //!
 //! Compared with pydantic 2.13, which a client of the hosted service may have
-//! been written against. Words of our own have the type `value_error`.
+//! been written against; why a URL or UUID is none is said in the words of the
+//! crates that parse them. Rules of our own have the type `value_error`.
 
 use serde_json::{Value, json};
 

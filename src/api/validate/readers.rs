@@ -22,7 +22,7 @@ pub(crate) fn text(place: &mut Place<'_>) -> Option<String> {
 }
 
 /// A text that says something.
-pub(crate) fn present(place: &mut Place<'_>) -> Option<String> {
+pub(crate) fn filled_text(place: &mut Place<'_>) -> Option<String> {
     let text = text(place)?;
     if text.is_empty() {
         return place.refuse(Problem::empty_text());
@@ -69,17 +69,21 @@ fn exact_integer(float: f64) -> Option<i64> {
 }
 
 /// A number of a query, within `range`.
-pub(crate) fn whole_number(place: &mut Place<'_>, range: RangeInclusive<u32>) -> Option<u32> {
+pub(crate) fn whole_number<T>(place: &mut Place<'_>, range: RangeInclusive<T>) -> Option<T>
+where
+    T: Copy + PartialOrd + Into<i64> + TryFrom<i64>,
+{
     let text = borrowed_text(place, Problem::not_text)?;
     let Some(number) = parsed_integer(text) else {
         return place.refuse(Problem::not_an_integers_text());
     };
-    match u32::try_from(number) {
+    let (least, most) = ((*range.start()).into(), (*range.end()).into());
+    if number < least {
+        return place.refuse(Problem::below(least));
+    }
+    match T::try_from(number) {
         Ok(number) if range.contains(&number) => Some(number),
-        _ if number < i64::from(*range.start()) => {
-            place.refuse(Problem::below(i64::from(*range.start())))
-        }
-        _ => place.refuse(Problem::above(i64::from(*range.end()))),
+        _ => place.refuse(Problem::above(most)),
     }
 }
 
@@ -159,7 +163,7 @@ pub(crate) fn text_map(
 /// A UUID of a token.
 pub(crate) fn token_id(place: &mut Place<'_>) -> Option<TokenId> {
     let text = borrowed_text(place, Problem::uuid_not_text)?;
-    match Uuid::try_parse(text) {
+    match Uuid::parse_str(text) {
         Ok(uuid) => Some(TokenId::new(uuid)),
         Err(error) => place.refuse(Problem::not_a_uuid(&error.to_string())),
     }

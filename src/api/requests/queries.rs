@@ -1,0 +1,116 @@
+//! Queries that narrow a call down to a provider, or a list to a length.
+
+use crate::api::validate::{Faults, Fields, text, whole_number};
+
+/// How many events are listed when the query does not say.
+const DEFAULT_EVENTS: u32 = 50;
+
+/// The most events that one answer lists.
+const MOST_EVENTS: u32 = 200;
+
+/// The query of a call about one provider.
+#[derive(Clone, Debug)]
+pub struct ProviderQuery {
+    /// The provider's identifier.
+    pub provider_id: String,
+}
+
+impl ProviderQuery {
+    /// Reads the query, without its `?`.
+    ///
+    /// # Errors
+    /// Every fault of it.
+    pub fn from_query(query: &str) -> Result<Self, Faults> {
+        let mut fields = Fields::query(query);
+        let provider_id = fields.required("provider_id", text);
+        fields.finish(|| {
+            Some(Self {
+                provider_id: provider_id?,
+            })
+        })
+    }
+}
+
+/// The query of a call about one provider or all.
+#[derive(Clone, Debug, Default)]
+pub struct OptionalProviderQuery {
+    /// Only this provider.
+    pub provider_id: Option<String>,
+}
+
+impl OptionalProviderQuery {
+    /// Reads the query, without its `?`.
+    ///
+    /// # Errors
+    /// Every fault of it.
+    pub fn from_query(query: &str) -> Result<Self, Faults> {
+        let mut fields = Fields::query(query);
+        let provider_id = fields.optional("provider_id", text);
+        fields.finish(|| Some(Self { provider_id }))
+    }
+}
+
+/// `GET /v2/auth/token-events`.
+#[derive(Clone, Debug)]
+pub struct EventsQuery {
+    /// Only this provider.
+    pub provider_id: Option<String>,
+    /// At most this many.
+    pub limit: u32,
+}
+
+impl EventsQuery {
+    /// Reads the query, without its `?`.
+    ///
+    /// # Errors
+    /// Every fault of it.
+    pub fn from_query(query: &str) -> Result<Self, Faults> {
+        let mut fields = Fields::query(query);
+        let provider_id = fields.optional("provider_id", text);
+        let limit = fields.with_default(
+            "limit",
+            |place| whole_number(place, 1..=MOST_EVENTS),
+            DEFAULT_EVENTS,
+        );
+        fields.finish(|| Some(Self { provider_id, limit }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_call_about_one_provider_names_it() {
+        assert_eq!(
+            ProviderQuery::from_query("provider_id=a%2Fb")
+                .unwrap()
+                .provider_id,
+            "a/b"
+        );
+        assert_eq!(
+            serde_json::to_value(ProviderQuery::from_query("").unwrap_err()).unwrap(),
+            json!({"detail": [{
+                "loc": ["query", "provider_id"],
+                "msg": "Field required",
+                "type": "missing",
+                "input": null,
+            }]})
+        );
+    }
+
+    #[test]
+    fn events_are_listed_fifty_at_a_time_unless_told() {
+        assert_eq!(EventsQuery::from_query("").unwrap().limit, 50);
+        assert_eq!(EventsQuery::from_query("limit=200").unwrap().limit, 200);
+        for (query, kind) in [
+            ("limit=0", "greater_than_equal"),
+            ("limit=201", "less_than_equal"),
+        ] {
+            let faults = EventsQuery::from_query(query).unwrap_err();
+            assert_eq!(faults.detail[0].kind, kind);
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! One value of a request and the way there: what a reader
+//! (`validate/readers.rs`) looks at, and where it records a fault.
+//!
+//! Whether the value may be a secret is known from the names on the way; such
+//! a value is never echoed.
+
+use serde_json::{Map, Value};
+
+use super::{Fault, Faults, Loc, Problem, echo};
+
+/// A name that a caller made up is shown this far, in characters.
+const NAME_LIMIT: usize = 64;
+
+/// One value of a request, and where it stands.
+pub(crate) struct Place<'a> {
+    value: &'a Value,
+    loc: Vec<Loc>,
+    is_secret: bool,
+    faults: &'a mut Faults,
+}
+
+impl<'a> Place<'a> {
+    /// The value of the field `name`, at `loc`.
+    pub(super) fn new(name: &str, value: &'a Value, loc: Vec<Loc>, faults: &'a mut Faults) -> Self {
+        Self {
+            value,
+            loc,
+            is_secret: echo::is_secret(name),
+            faults,
+        }
+    }
+
+    /// The value.
+    pub(crate) fn value(&self) -> &'a Value {
+        self.value
+    }
+
+    /// Records what is wrong with the value; always `None`, to be returned.
+    pub(crate) fn refuse<T>(&mut self, problem: Problem) -> Option<T> {
+        let shown = shown(self.value, problem.hides_input || self.is_secret);
+        self.faults.push(fault(self.loc.clone(), problem, shown));
+        None
+    }
+
+    /// Reads one item of this array.
+    pub(super) fn item<T>(
+        &mut self,
+        index: usize,
+        item: &Value,
+        read: impl FnOnce(&mut Place<'_>) -> Option<T>,
+    ) -> Option<T> {
+        self.inner(Loc::Index(index), item, self.is_secret, read)
+    }
+
+    /// Reads one member of this object.
+    pub(super) fn member<T>(
+        &mut self,
+        name: &str,
+        member: &Value,
+        read: impl FnOnce(&mut Place<'_>) -> Option<T>,
+    ) -> Option<T> {
+        let is_secret = self.is_secret || echo::is_secret(name);
+        self.inner(named(name), member, is_secret, read)
+    }
+
+    fn inner<T>(
+        &mut self,
+        step: Loc,
+        value: &Value,
+        is_secret: bool,
+        read: impl FnOnce(&mut Place<'_>) -> Option<T>,
+    ) -> Option<T> {
+        let mut loc = self.loc.clone();
+        loc.push(step);
+        read(&mut Place {
+            value,
+            loc,
+            is_secret,
+            faults: self.faults,
+        })
+    }
+}
+
+/// A step with a name that may be a caller's own.
+pub(super) fn named(name: &str) -> Loc {
+    Loc::Name(name.chars().take(NAME_LIMIT).collect())
+}
+
+/// The value as a fault may echo it.
+pub(super) fn shown(value: &Value, is_hidden: bool) -> Option<Value> {
+    if is_hidden {
+        Some(echo::hidden())
+    } else {
+        echo::echo(value)
+    }
+}
+
+/// `problem` at `loc`.
+pub(super) fn fault(loc: Vec<Loc>, problem: Problem, input: Option<Value>) -> Fault {
+    Fault {
+        loc,
+        msg: problem.msg,
+        kind: problem.kind.into(),
+        input,
+        ctx: problem
+            .ctx
+            .map(|(name, value)| Map::from_iter([(name.to_owned(), value)])),
+    }
+}
