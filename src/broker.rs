@@ -100,11 +100,15 @@ impl Error {
     fn no_provider(provider_id: &str) -> Self {
         // What somebody typed is shown back to them, but not at any length.
         let name: String = provider_id.chars().take(128).collect();
-        Self::NotFound { what: format!("provider {name:?}; `agent-auth provider add` makes one") }
+        Self::NotFound {
+            what: format!("provider {name:?}; `agent-auth provider add` makes one"),
+        }
     }
 
     fn no_token() -> Self {
-        Self::NotFound { what: "token".to_owned() }
+        Self::NotFound {
+            what: "token".to_owned(),
+        }
     }
 }
 
@@ -204,7 +208,11 @@ impl Broker {
         let now = self.0.ambient.now();
         Ok(self.0.vault.read(|view| {
             let (providers, tokens, flows_pending) = view.counts(owner, now)?;
-            Ok(Counts { providers, tokens, flows_pending })
+            Ok(Counts {
+                providers,
+                tokens,
+                flows_pending,
+            })
         })?)
     }
 
@@ -226,11 +234,18 @@ impl Broker {
     /// What is to be done now and then: writing down when tokens were used,
     /// forgetting flows that are long over.
     pub async fn tidy(&self) {
-        let limit = self.0.ambient.now().plus_seconds(-crate::flow::AFTERLIFE_SECONDS);
+        let limit = self
+            .0
+            .ambient
+            .now()
+            .plus_seconds(-crate::flow::AFTERLIFE_SECONDS);
         let tidied = async {
             self.0.vault.flush_usage().await?;
             if self.0.vault.read(|view| view.has_flows_before(limit))? {
-                self.0.vault.write(move |change| change.delete_flows_before(limit)).await?;
+                self.0
+                    .vault
+                    .write(move |change| change.delete_flows_before(limit))
+                    .await?;
             }
             Ok::<_, vault::Error>(())
         };
@@ -241,7 +256,9 @@ impl Broker {
 
     /// The human on whose behalf an owner acts who names none.
     fn user(&self, owner: Owner, user_id: Option<&UserId>) -> UserId {
-        user_id.cloned().unwrap_or_else(|| self.0.people.login_name(owner))
+        user_id
+            .cloned()
+            .unwrap_or_else(|| self.0.people.login_name(owner))
     }
 
     /// The provider that a caller means by an identifier.

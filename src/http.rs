@@ -18,7 +18,7 @@ use hyper::Request;
 use hyper::body::Incoming;
 
 use crate::broker::Broker;
-use crate::clock::{Ambient, Timestamp};
+use crate::clock::Ambient;
 use crate::server::Reply;
 
 pub use self::peer::{Access, Peer};
@@ -33,15 +33,17 @@ struct Inner {
     broker: Broker,
     routes: Routes,
     ambient: Ambient,
-    started_at: Timestamp,
 }
 
 impl Api {
     /// The API over `broker`.
     #[must_use]
     pub fn new(broker: Broker, ambient: Ambient) -> Self {
-        let started_at = ambient.now();
-        Self(Arc::new(Inner { broker, routes: routes::all(), ambient, started_at }))
+        Self(Arc::new(Inner {
+            broker,
+            routes: routes::all(),
+            ambient,
+        }))
     }
 
     /// Answers one request of a peer.

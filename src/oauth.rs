@@ -77,6 +77,13 @@ pub enum Error {
     },
 }
 
+/// Text of a provider's as it may be shown and stored: one line without control
+/// characters, of bounded length; empty if nothing is left of it.
+#[must_use]
+pub fn shown_text(text: &str) -> String {
+    Redactor::default().shown(text).unwrap_or_default()
+}
+
 fn described(description: &Option<String>) -> String {
     description
         .as_ref()

@@ -25,8 +25,11 @@ const ENDED_PATH: &str = "/connected/";
 
 /// Paths that a redirect may come to; the provider's identifier follows. The
 /// first is what is registered with providers, the others are the contract's.
-const CALLBACK_PATHS: [&str; 3] =
-    ["/host-oauth-callback/", "/v2/auth/callback/", "/v2/auth/setup/"];
+const CALLBACK_PATHS: [&str; 3] = [
+    "/host-oauth-callback/",
+    "/v2/auth/callback/",
+    "/v2/auth/setup/",
+];
 
 /// Answers one request of a browser.
 pub async fn answer(broker: Broker, own_hosts: &[String], request: Request<Incoming>) -> Reply {
@@ -40,7 +43,9 @@ pub async fn answer(broker: Broker, own_hosts: &[String], request: Request<Incom
     if let Some(flow) = path.strip_prefix(ENDED_PATH) {
         return reply(&ended_page(&broker, flow));
     }
-    let callback = CALLBACK_PATHS.iter().find_map(|prefix| path.strip_prefix(prefix));
+    let callback = CALLBACK_PATHS
+        .iter()
+        .find_map(|prefix| path.strip_prefix(prefix));
     match callback {
         Some(provider_id) => callback_reply(&broker, provider_id, request.uri().query()).await,
         None => reply(&pages::failed(&Failure::NotFound)),
@@ -53,8 +58,11 @@ pub async fn callback_reply(broker: &Broker, provider_id: &str, query: Option<&s
     let Ok(response) = CallbackQuery::from_query(query.unwrap_or_default()) else {
         return reply(&pages::failed(&Failure::BadRequest));
     };
-    let arrived =
-        AuthorizationResponse { provider_id: provider_id.to_owned(), response, owner: None };
+    let arrived = AuthorizationResponse {
+        provider_id: provider_id.to_owned(),
+        response,
+        owner: None,
+    };
     match broker.finish(arrived).await {
         // Whoever reloads the redirect sees how it ended; nothing is done again.
         Ok(Ended { flow, .. }) | Err(Error::AlreadyEnded { flow }) => {
@@ -103,7 +111,9 @@ fn failed_page(error: &Error) -> Page {
         Error::NotFound { .. } => pages::failed(&Failure::NotFound),
         _ => {
             tracing::error!(error = %error, "a redirect could not be handled");
-            pages::failed(&Failure::Internal { request_id: "see the log of agent-authd" })
+            pages::failed(&Failure::Internal {
+                request_id: "see the log of agent-authd",
+            })
         }
     }
 }
@@ -120,7 +130,10 @@ fn reply(page: &Page) -> Reply {
     let status = StatusCode::from_u16(page.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut reply = bare(status, page.html.clone());
     let headers = reply.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/html; charset=utf-8"),
+    );
     let policy = HeaderValue::from_static(page.content_security_policy());
     headers.insert(CONTENT_SECURITY_POLICY, policy);
     reply
@@ -130,7 +143,8 @@ fn bare(status: StatusCode, body: impl Into<Bytes>) -> Reply {
     let mut reply = Response::new(Full::new(body.into()));
     *reply.status_mut() = status;
     for (name, value) in pages::SECURITY_HEADERS {
-        let (Ok(name), value) = (HeaderName::try_from(*name), HeaderValue::from_static(value)) else {
+        let (Ok(name), value) = (HeaderName::try_from(*name), HeaderValue::from_static(value))
+        else {
             continue;
         };
         reply.headers_mut().insert(name, value);

@@ -104,7 +104,10 @@ pub async fn serve<L, H, F>(
         });
     }
     drop(listener);
-    if tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
+    if tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown())
+        .await
+        .is_err()
+    {
         tracing::warn!("some requests did not end in time and were cut off");
     }
 }
@@ -121,8 +124,10 @@ fn connection_builder() -> http1::Builder {
 
 async fn pause_after(error: &io::Error) {
     // A peer that left before it was accepted costs nothing.
-    let is_harmless =
-        matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted);
+    let is_harmless = matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted
+    );
     if !is_harmless {
         tracing::warn!(error = %error, "a connection could not be accepted; pausing");
         tokio::time::sleep(ACCEPT_PAUSE).await;

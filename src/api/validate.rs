@@ -66,6 +66,14 @@ impl Faults {
     /// commas could else be answered with megabytes.
     const LIMIT: usize = 100;
 
+    /// One fault of a body's member, found only when it was compared with what
+    /// is stored.
+    #[must_use]
+    pub fn of_rule(member: &str, rule: &str) -> Self {
+        let loc = vec![Loc::Name("body".to_owned()), Loc::Name(member.to_owned())];
+        Problem::rule(rule).at(loc, None).into()
+    }
+
     fn push(&mut self, fault: Fault) {
         if self.detail.len() < Self::LIMIT {
             self.detail.push(fault);

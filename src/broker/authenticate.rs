@@ -77,11 +77,19 @@ impl Broker {
             return Err(Error::RedirectNotAllowed);
         }
         let user_id = self.user(owner, request.user_id.as_ref());
-        let question = Question { owner, user_id, provider, request };
+        let question = Question {
+            owner,
+            user_id,
+            provider,
+            request,
+        };
         match request.token_id {
             Some(token_id) => self.authenticate_with(&question, token_id).await,
             None if request.force_new && !request.check_only => {
-                let flow = NewFlow { is_shareable: false, ..question.flow(Purpose::New, &request.scopes) };
+                let flow = NewFlow {
+                    is_shareable: false,
+                    ..question.flow(Purpose::New, &request.scopes)
+                };
                 Ok(Authenticated::Pending(self.ask(&question, flow).await?))
             }
             None => self.authenticate_with_any(&question).await,
@@ -98,12 +106,16 @@ impl Broker {
             let stored = view.token(question.owner, token_id)?;
             let agent = question.request.agent_id.as_ref();
             let connections = view.connections_of_token(question.owner, token_id)?;
-            let permitted =
-                agent.is_none_or(|agent| connections.iter().any(|connection| connection.agent_id == *agent));
+            let permitted = agent.is_none_or(|agent| {
+                connections
+                    .iter()
+                    .any(|connection| connection.agent_id == *agent)
+            });
             Ok(stored.map(|stored| (stored, permitted)))
         };
         let found = self.0.vault.read(read)?;
-        let found = found.filter(|(stored, _)| stored.token.provider == question.provider.reference());
+        let found =
+            found.filter(|(stored, _)| stored.token.provider == question.provider.reference());
         let (stored, permitted) = found.ok_or_else(Error::no_token)?;
         if !permitted {
             return self.ask_for(question, Decision::Connect).await;
@@ -114,7 +126,10 @@ impl Broker {
         {
             return Ok(Authenticated::Completed(handed_out));
         }
-        match self.ask_for(question, Decision::Renew(token_id, wanted)).await? {
+        match self
+            .ask_for(question, Decision::Renew(token_id, wanted))
+            .await?
+        {
             Authenticated::Pending(ask) => Ok(Authenticated::TokenExpired(ask)),
             other => Ok(other),
         }
@@ -134,7 +149,9 @@ impl Broker {
                 };
                 Ok((decision, used.map(|index| stored.swap_remove(index))))
             })?;
-            let Some(stored) = used else { return self.ask_for(question, decision).await };
+            let Some(stored) = used else {
+                return self.ask_for(question, decision).await;
+            };
             // A grant that turns out to have ended is no candidate any more.
             if let Some(handed_out) = self.hand_out(stored).await? {
                 return Ok(Authenticated::Completed(handed_out));
@@ -143,22 +160,29 @@ impl Broker {
     }
 
     /// Starts the flow that a decision asks for, unless the caller only looks.
-    async fn ask_for(&self, question: &Question<'_>, decision: Decision) -> Result<Authenticated, Error> {
+    async fn ask_for(
+        &self,
+        question: &Question<'_>,
+        decision: Decision,
+    ) -> Result<Authenticated, Error> {
         if question.request.check_only {
             return Ok(Authenticated::NothingYet(question.user_id.clone()));
         }
         let wanted = &question.request.scopes;
         match decision {
-            Decision::Use(_) | Decision::New => {
-                self.ask(question, question.flow(Purpose::New, wanted)).await.map(Authenticated::Pending)
-            }
+            Decision::Use(_) | Decision::New => self
+                .ask(question, question.flow(Purpose::New, wanted))
+                .await
+                .map(Authenticated::Pending),
             Decision::Renew(token_id, scopes) => {
                 let flow = question.flow(Purpose::Renew(token_id), &scopes);
                 self.ask(question, flow).await.map(Authenticated::Pending)
             }
             Decision::Connect => {
                 let flow = question.flow(Purpose::Connect, wanted);
-                self.ask(question, flow).await.map(Authenticated::ConnectionRequired)
+                self.ask(question, flow)
+                    .await
+                    .map(Authenticated::ConnectionRequired)
             }
         }
     }
@@ -167,7 +191,11 @@ impl Broker {
         let stored = self.find_or_start_flow(&question.provider, flow).await?;
         let url = self.flow_url(&question.provider, &stored)?;
         let Flow { id, user_id, .. } = stored.flow;
-        Ok(Ask { url, flow: id, user_id })
+        Ok(Ask {
+            url,
+            flow: id,
+            user_id,
+        })
     }
 
     /// The token in a form that will still be good when it is used; `None` if
@@ -180,7 +208,11 @@ impl Broker {
         }
         if !stored.token.is_refreshable {
             // Its last minute is all that is left of it.
-            return if freshness == Freshness::Stale { self.opened(&stored).map(Some) } else { Ok(None) };
+            return if freshness == Freshness::Stale {
+                self.opened(&stored).map(Some)
+            } else {
+                Ok(None)
+            };
         }
         match self.refreshed(&stored.token).await {
             Refreshed::Done => {}
@@ -188,15 +220,22 @@ impl Broker {
             Refreshed::NotNow(_) | Refreshed::Misconfigured(_) if freshness == Freshness::Stale => {
                 return self.opened(&stored).map(Some);
             }
-            Refreshed::NotNow(retry_after) => return Err(Error::ProviderUnavailable { retry_after }),
+            Refreshed::NotNow(retry_after) => {
+                return Err(Error::ProviderUnavailable { retry_after });
+            }
             Refreshed::Misconfigured(error) => return Err(Error::Provider(error)),
         }
-        let renewed = self.0.vault.read(|view| view.token(stored.token.owner, stored.token.id))?;
-        let Some(renewed) = renewed else { return Err(Error::no_token()) };
+        let renewed = self
+            .0
+            .vault
+            .read(|view| view.token(stored.token.owner, stored.token.id))?;
+        let Some(renewed) = renewed else {
+            return Err(Error::no_token());
+        };
         match renewed.token.freshness(self.0.ambient.now()) {
-            Freshness::Dead => {
-                Err(Error::ProviderUnavailable { retry_after: Duration::from_secs(1) })
-            }
+            Freshness::Dead => Err(Error::ProviderUnavailable {
+                retry_after: Duration::from_secs(1),
+            }),
             _ if renewed.token.state != State::Active => Ok(None),
             _ => self.opened(&renewed).map(Some),
         }
@@ -204,8 +243,13 @@ impl Broker {
 
     fn opened(&self, stored: &Stored) -> Result<HandedOut, Error> {
         let access_token = self.0.vault.read(|view| view.access_token(stored))?;
-        self.0.vault.mark_used(stored.token.id, self.0.ambient.now());
-        Ok(HandedOut { token: stored.token.clone(), access_token })
+        self.0
+            .vault
+            .mark_used(stored.token.id, self.0.ambient.now());
+        Ok(HandedOut {
+            token: stored.token.clone(),
+            access_token,
+        })
     }
 }
 
@@ -242,7 +286,10 @@ fn candidates(
     };
     let candidates = all
         .iter()
-        .map(|stored| Candidate { is_permitted: is_permitted(&stored.token), token: stored.token.clone() })
+        .map(|stored| Candidate {
+            is_permitted: is_permitted(&stored.token),
+            token: stored.token.clone(),
+        })
         .collect();
     Ok((candidates, all))
 }

@@ -39,7 +39,12 @@ pub(super) fn decide(
 ) -> Decision {
     candidates.sort_by_key(|candidate| preference(&candidate.token));
     let serves = |token: &Token| token.is_usable(now) && token.satisfies(wanted);
-    let permitted = || candidates.iter().filter(|candidate| candidate.is_permitted).map(|candidate| &candidate.token);
+    let permitted = || {
+        candidates
+            .iter()
+            .filter(|candidate| candidate.is_permitted)
+            .map(|candidate| &candidate.token)
+    };
     if let Some(token) = permitted().find(|token| serves(token)) {
         return Decision::Use(token.id);
     }
@@ -47,13 +52,21 @@ pub(super) fn decide(
         return Decision::Connect;
     }
     // A grant that stands is widened before one that has ended is renewed.
-    let renewable = permitted().find(|token| token.state == State::Active).or_else(|| permitted().next());
-    renewable.map_or(Decision::New, |token| Decision::Renew(token.id, wanted.union(&token.requested)))
+    let renewable = permitted()
+        .find(|token| token.state == State::Active)
+        .or_else(|| permitted().next());
+    renewable.map_or(Decision::New, |token| {
+        Decision::Renew(token.id, wanted.union(&token.requested))
+    })
 }
 
 /// The default first, then the most recently used, then the newest.
 fn preference(token: &Token) -> (bool, Reverse<Timestamp>, Reverse<Timestamp>) {
-    (!token.is_default, Reverse(token.used_at.unwrap_or(token.created_at)), Reverse(token.created_at))
+    (
+        !token.is_default,
+        Reverse(token.used_at.unwrap_or(token.created_at)),
+        Reverse(token.created_at),
+    )
 }
 
 #[cfg(test)]
@@ -69,8 +82,14 @@ mod tests {
 
     /// A token with scopes `a` and `b`, the permitted default.
     fn candidate(id: u128) -> Candidate {
-        let token = Token { id: TokenId::new(Uuid::from_u128(id)), ..token(Some(3600)) };
-        Candidate { token, is_permitted: true }
+        let token = Token {
+            id: TokenId::new(Uuid::from_u128(id)),
+            ..token(Some(3600))
+        };
+        Candidate {
+            token,
+            is_permitted: true,
+        }
     }
 
     fn id(id: u128) -> TokenId {
@@ -89,7 +108,10 @@ mod tests {
 
     #[test]
     fn the_users_own_token_is_used() {
-        assert_eq!(decide(&a(), false, vec![candidate(1)], now()), Decision::Use(id(1)));
+        assert_eq!(
+            decide(&a(), false, vec![candidate(1)], now()),
+            Decision::Use(id(1))
+        );
     }
 
     #[test]
@@ -98,7 +120,10 @@ mod tests {
         tokens[0].token.is_default = false;
         tokens[1].token.is_default = false;
         tokens[1].token.used_at = Some(now());
-        assert_eq!(decide(&a(), false, tokens.clone(), now()), Decision::Use(id(3)));
+        assert_eq!(
+            decide(&a(), false, tokens.clone(), now()),
+            Decision::Use(id(3))
+        );
         tokens.pop();
         assert_eq!(decide(&a(), false, tokens, now()), Decision::Use(id(2)));
     }
@@ -120,18 +145,26 @@ mod tests {
     #[test]
     fn a_scope_never_asked_for_renews_in_place_with_the_union() {
         let decision = decide(&Scopes::new(["c"]), false, vec![candidate(1)], now());
-        assert_eq!(decision, Decision::Renew(id(1), Scopes::new(["a", "b", "c"])));
+        assert_eq!(
+            decision,
+            Decision::Renew(id(1), Scopes::new(["a", "b", "c"]))
+        );
     }
 
     #[test]
     fn a_scope_asked_for_and_not_granted_does_not_ask_again() {
-        assert_eq!(decide(&Scopes::new(["b"]), false, vec![candidate(1)], now()), Decision::Use(id(1)));
+        assert_eq!(
+            decide(&Scopes::new(["b"]), false, vec![candidate(1)], now()),
+            Decision::Use(id(1))
+        );
     }
 
     #[test]
     fn a_grant_that_has_ended_is_renewed_in_place() {
         let mut stored = candidate(1);
-        stored.token.state = State::PersonNeeded { reason: "invalid_grant".into() };
+        stored.token.state = State::PersonNeeded {
+            reason: "invalid_grant".into(),
+        };
         let decision = decide(&a(), false, vec![stored], now());
         assert_eq!(decision, Decision::Renew(id(1), Scopes::new(["a", "b"])));
     }
@@ -141,6 +174,9 @@ mod tests {
         let mut stored = candidate(1);
         stored.token.is_refreshable = false;
         let late = now().plus_seconds(3600);
-        assert!(matches!(decide(&a(), false, vec![stored], late), Decision::Renew(..)));
+        assert!(matches!(
+            decide(&a(), false, vec![stored], late),
+            Decision::Renew(..)
+        ));
     }
 }

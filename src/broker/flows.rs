@@ -52,8 +52,15 @@ impl Broker {
     /// [`Error::TooManyWaiters`], [`Error::Stopping`]; those of
     /// [`Self::authenticate`] if the token of a completed flow must be
     /// refreshed first.
-    pub async fn wait(&self, owner: Owner, auth_id: &str, timeout: Duration) -> Result<Waited, Error> {
-        let Some(id) = FlowId::parse(auth_id) else { return Ok(Waited::NotFound) };
+    pub async fn wait(
+        &self,
+        owner: Owner,
+        auth_id: &str,
+        timeout: Duration,
+    ) -> Result<Waited, Error> {
+        let Some(id) = FlowId::parse(auth_id) else {
+            return Ok(Waited::NotFound);
+        };
         let waiters = &self.0.waiters;
         let mut waiter = waiters.join(owner, id).ok_or(Error::TooManyWaiters)?;
         let deadline = tokio::time::Instant::now() + timeout;
@@ -67,7 +74,11 @@ impl Broker {
                 return Ok(answer);
             }
             if timed_out {
-                return Ok(if timeout.is_zero() { Waited::Pending } else { Waited::TimedOut });
+                return Ok(if timeout.is_zero() {
+                    Waited::Pending
+                } else {
+                    Waited::TimedOut
+                });
             }
             let left = self.until_expiry(&flow.flow);
             tokio::select! {
@@ -95,9 +106,11 @@ impl Broker {
                 let stored = self.0.vault.read(|view| view.token(flow.owner, token_id))?;
                 match stored {
                     None => Some(Waited::NotFound),
-                    Some(stored) => {
-                        Some(self.hand_out(stored).await?.map_or(Waited::NotFound, Waited::Completed))
-                    }
+                    Some(stored) => Some(
+                        self.hand_out(stored)
+                            .await?
+                            .map_or(Waited::NotFound, Waited::Completed),
+                    ),
                 }
             }
         })
@@ -106,7 +119,10 @@ impl Broker {
     /// How long until a flow expires, looked at anew at least every half
     /// minute: timers stand still while a machine sleeps.
     fn until_expiry(&self, flow: &Flow) -> Duration {
-        let millis = flow.expires_at.millis_since(self.0.ambient.now()).clamp(50, 30_000);
+        let millis = flow
+            .expires_at
+            .millis_since(self.0.ambient.now())
+            .clamp(50, 30_000);
         Duration::from_millis(millis.unsigned_abs())
     }
 
@@ -142,20 +158,27 @@ impl Broker {
         }
         let secrets = FlowSecrets {
             state: State::new(self.0.ambient.token()),
-            verifier: (provider.pkce != Pkce::Off).then(|| CodeVerifier::new(self.0.ambient.token())),
+            verifier: (provider.pkce != Pkce::Off)
+                .then(|| CodeVerifier::new(self.0.ambient.token())),
         };
         let start = move |change: &Change<'_>| {
             if let Some(same) = find_same(change, &flow)? {
                 return Ok(same);
             }
             change.insert_flow(&flow, &secrets)?;
-            change.flow(flow.owner, flow.id)?.ok_or(crate::vault::Error::NotFound)
+            change
+                .flow(flow.owner, flow.id)?
+                .ok_or(crate::vault::Error::NotFound)
         };
         Ok(self.0.vault.write(start).await?)
     }
 
     /// Where the person goes: the same address whenever it is asked for.
-    pub(super) fn flow_url(&self, provider: &Provider, stored: &StoredFlow) -> Result<String, Error> {
+    pub(super) fn flow_url(
+        &self,
+        provider: &Provider,
+        stored: &StoredFlow,
+    ) -> Result<String, Error> {
         let flow = &stored.flow;
         if flow.purpose == Purpose::Connect {
             return Ok(format!("{}/consent/{}", self.redirect_base(), flow.id));
@@ -175,9 +198,16 @@ impl Broker {
     pub(super) async fn resume(&self) -> Result<(), Error> {
         let now = self.0.ambient.now();
         let why = "agent-authd was restarted while the provider was asked; start the login again";
-        let failed = self.0.vault.write(move |change| change.fail_interrupted_flows(why, now)).await?;
+        let failed = self
+            .0
+            .vault
+            .write(move |change| change.fail_interrupted_flows(why, now))
+            .await?;
         if failed > 0 {
-            tracing::warn!(flows = failed, "logins were cut off by a restart and must be started again");
+            tracing::warn!(
+                flows = failed,
+                "logins were cut off by a restart and must be started again"
+            );
         }
         Ok(())
     }
@@ -199,5 +229,8 @@ fn find_same(view: &View<'_>, flow: &Flow) -> Result<Option<StoredFlow>, crate::
             && other.requested == flow.requested
             && other.redirect_uri == flow.redirect_uri
     };
-    Ok(view.pending_flows(flow.owner, &flow.provider)?.into_iter().find(same))
+    Ok(view
+        .pending_flows(flow.owner, &flow.provider)?
+        .into_iter()
+        .find(same))
 }

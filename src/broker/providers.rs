@@ -49,11 +49,16 @@ impl Broker {
 
     async fn store_provider(&self, owner: Owner, provider: Provider) -> Result<Provider, Error> {
         let stored = provider.clone();
-        match self.0.vault.write(move |change| change.insert_provider(owner, &stored)).await {
+        match self
+            .0
+            .vault
+            .write(move |change| change.insert_provider(owner, &stored))
+            .await
+        {
             Ok(()) => Ok(provider),
-            Err(vault::Error::AlreadyExists) => {
-                Err(Error::AlreadyExists { what: format!("provider {:?}", provider.provider_id.as_str()) })
-            }
+            Err(vault::Error::AlreadyExists) => Err(Error::AlreadyExists {
+                what: format!("provider {:?}", provider.provider_id.as_str()),
+            }),
             Err(error) => Err(error.into()),
         }
     }
@@ -92,16 +97,27 @@ impl Broker {
         let ambient = self.0.ambient.clone();
         let updated = self.0.vault.write(move |change| {
             let old = change.provider(owner, &id)?.ok_or(vault::Error::NotFound)?;
-            let new = Provider { updated_at: now, ..changed(old.clone(), request) };
+            let new = Provider {
+                updated_at: now,
+                ..changed(old.clone(), request)
+            };
             if let Some(rule) = broken_rule(&new) {
                 return Ok(Err(rule));
             }
             change.update_provider(owner, &new)?;
-            if old.binding() != new.binding() || old.endpoints.authorization != new.endpoints.authorization {
+            if old.binding() != new.binding()
+                || old.endpoints.authorization != new.endpoints.authorization
+            {
                 for stored in change.tokens_of_provider(owner, &new.reference(), None, None)? {
                     let reason = "provider_changed";
                     change.mark_person_needed(&stored.token, reason, now)?;
-                    let event = Event::about(&stored.token, Kind::ReconnectRequired, Source::Api, ambient.uuid(), now);
+                    let event = Event::about(
+                        &stored.token,
+                        Kind::ReconnectRequired,
+                        Source::Api,
+                        ambient.uuid(),
+                        now,
+                    );
                     change.add_event(&event.because(reason))?;
                 }
             }
@@ -127,7 +143,13 @@ impl Broker {
             let reference = provider.reference();
             for stored in change.tokens_of_provider(owner, &reference, None, None)? {
                 change.delete_token(owner, stored.token.id)?;
-                let event = Event::about(&stored.token, Kind::Deleted, Source::Api, ambient.uuid(), now);
+                let event = Event::about(
+                    &stored.token,
+                    Kind::Deleted,
+                    Source::Api,
+                    ambient.uuid(),
+                    now,
+                );
                 change.add_event(&event.because("provider_deleted"))?;
             }
             let flows = change.delete_flows_of_provider(owner, &reference)?;
@@ -174,8 +196,12 @@ fn changed(mut provider: Provider, request: ProviderUpdateRequest) -> Provider {
     provider.name = request.name.unwrap_or(provider.name);
     provider.client.client_id = request.client_id.unwrap_or(provider.client.client_id);
     provider.endpoints.authorization = request.auth_url.unwrap_or(provider.endpoints.authorization);
-    provider.authorization_params = request.authorization_params.unwrap_or(provider.authorization_params);
-    provider.allowed_redirect_uris = request.allowed_redirect_uris.unwrap_or(provider.allowed_redirect_uris);
+    provider.authorization_params = request
+        .authorization_params
+        .unwrap_or(provider.authorization_params);
+    provider.allowed_redirect_uris = request
+        .allowed_redirect_uris
+        .unwrap_or(provider.allowed_redirect_uris);
     provider
 }
 

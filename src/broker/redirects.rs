@@ -60,7 +60,11 @@ impl Broker {
     /// [`Error::UnknownState`] if it names none, [`Error::AlreadyEnded`] if it
     /// names one that no longer waits; nothing has changed then.
     pub async fn finish(&self, arrived: AuthorizationResponse) -> Result<Ended, Error> {
-        let AuthorizationResponse { provider_id, response, owner } = arrived;
+        let AuthorizationResponse {
+            provider_id,
+            response,
+            owner,
+        } = arrived;
         let state = response.state.as_ref().ok_or(Error::UnknownState)?;
         let found = self.0.vault.read(|view| view.flow_by_state(state))?;
         let stored = found
@@ -77,14 +81,28 @@ impl Broker {
         }
         let provider = self.provider_of(flow.owner, &flow.provider)?;
         if let Some((error, description)) = refusal(&provider, flow, &response) {
-            return self.refuse(&stored.flow, provider.name, &error, description).await;
+            return self
+                .refuse(&stored.flow, provider.name, &error, description)
+                .await;
         }
         let Some(code) = response.code else {
             let description = "the provider sent neither a code nor an error".to_owned();
-            return self.refuse(&stored.flow, provider.name, "invalid_response", Some(description)).await;
+            return self
+                .refuse(
+                    &stored.flow,
+                    provider.name,
+                    "invalid_response",
+                    Some(description),
+                )
+                .await;
         };
         let (claimed, flow_id) = (flow.owner, flow.id);
-        if !self.0.vault.write(move |change| change.claim_flow(claimed, flow_id)).await? {
+        if !self
+            .0
+            .vault
+            .write(move |change| change.claim_flow(claimed, flow_id))
+            .await?
+        {
             return Err(Error::UnknownState);
         }
         // From here on the code is spent: what follows runs to its end even
@@ -100,8 +118,12 @@ impl Broker {
     /// # Errors
     /// [`Error::Vault`].
     pub fn ended(&self, flow_id: &str) -> Result<Option<Ended>, Error> {
-        let Some(id) = FlowId::parse(flow_id) else { return Ok(None) };
-        let Some(stored) = self.0.vault.read(|view| view.flow_by_id(id))? else { return Ok(None) };
+        let Some(id) = FlowId::parse(flow_id) else {
+            return Ok(None);
+        };
+        let Some(stored) = self.0.vault.read(|view| view.flow_by_id(id))? else {
+            return Ok(None);
+        };
         let flow = stored.flow;
         let now = self.0.ambient.now();
         let outcome = match flow.status_at(now) {
@@ -117,7 +139,11 @@ impl Broker {
             }
         };
         let provider = self.provider_of(flow.owner, &flow.provider)?;
-        Ok(Some(Ended { flow: id, provider_name: provider.name, outcome }))
+        Ok(Some(Ended {
+            flow: id,
+            provider_name: provider.name,
+            outcome,
+        }))
     }
 
     async fn exchange(
@@ -128,24 +154,44 @@ impl Broker {
     ) -> Result<Ended, Error> {
         let flow = &stored.flow;
         let secrets = self.0.vault.read(|view| view.flow_secrets(&stored))?;
-        let exchanged =
-            self.0.oauth.exchange(&provider, code, &flow.redirect_uri, secrets.verifier.as_ref()).await;
+        let exchanged = self
+            .0
+            .oauth
+            .exchange(
+                &provider,
+                code,
+                &flow.redirect_uri,
+                secrets.verifier.as_ref(),
+            )
+            .await;
         let grant = match exchanged {
             Ok(grant) => grant,
             Err(oauth::Error::Unavailable { .. } | oauth::Error::InDoubt) => {
-                let description = "the provider could not be reached to finish the login".to_owned();
-                let ended = self.refuse(flow, provider.name, UNAVAILABLE, Some(description)).await?;
-                return Ok(Ended { outcome: Outcome::Unavailable, ..ended });
+                let description =
+                    "the provider could not be reached to finish the login".to_owned();
+                let ended = self
+                    .refuse(flow, provider.name, UNAVAILABLE, Some(description))
+                    .await?;
+                return Ok(Ended {
+                    outcome: Outcome::Unavailable,
+                    ..ended
+                });
             }
             Err(error) => {
                 let (code, description) = refused_exchange(error);
                 return self.refuse(flow, provider.name, &code, description).await;
             }
         };
-        let token = self.store_grant(stored.flow.clone(), provider.clone(), grant).await?;
+        let token = self
+            .store_grant(stored.flow.clone(), provider.clone(), grant)
+            .await?;
         self.0.waiters.wake(flow.id);
         tracing::info!(provider.id = %provider.provider_id, token.id = %token.id, "a person connected an account");
-        Ok(Ended { flow: flow.id, provider_name: provider.name, outcome: Outcome::Connected(Box::new(token)) })
+        Ok(Ended {
+            flow: flow.id,
+            provider_name: provider.name,
+            outcome: Outcome::Connected(Box::new(token)),
+        })
     }
 
     /// Ends a flow without a token, and says so to whoever waits.
@@ -175,18 +221,34 @@ impl Broker {
         let (ended, code, text) = (flow.clone(), error.to_owned(), description.clone());
         let failed = move |change: &Change<'_>| {
             let is_first = change.fail_flow(&ended, &code, text.as_deref(), now)?;
-            if is_first { change.add_event(&event) } else { Ok(()) }
+            if is_first {
+                change.add_event(&event)
+            } else {
+                Ok(())
+            }
         };
         self.0.vault.write(failed).await?;
         self.0.waiters.wake(flow.id);
         tracing::info!(provider.id = %flow.provider.provider_id, error, "a login ended without a token");
-        let outcome = Outcome::Refused { error: error.to_owned(), description };
-        Ok(Ended { flow: flow.id, provider_name, outcome })
+        let outcome = Outcome::Refused {
+            error: error.to_owned(),
+            description,
+        };
+        Ok(Ended {
+            flow: flow.id,
+            provider_name,
+            outcome,
+        })
     }
 
     /// Stores what the provider gave, with all that hangs on it, and ends the
     /// flow, in one change.
-    async fn store_grant(&self, flow: Flow, provider: Provider, grant: Grant) -> Result<Token, vault::Error> {
+    async fn store_grant(
+        &self,
+        flow: Flow,
+        provider: Provider,
+        grant: Grant,
+    ) -> Result<Token, vault::Error> {
         let now = self.0.ambient.now();
         let token_id = TokenId::new(self.0.ambient.uuid());
         let connection_id = crate::identity::ConnectionId::new(self.0.ambient.uuid());
@@ -202,7 +264,13 @@ impl Broker {
                 }
                 None => change.add_token(new(), grant_secrets(&grant), flow.is_default)?,
             };
-            change.add_event(&Event::about(&token, Kind::Connected, Source::Flow, event_ids[0], now))?;
+            change.add_event(&Event::about(
+                &token,
+                Kind::Connected,
+                Source::Flow,
+                event_ids[0],
+                now,
+            ))?;
             if let Some(agent_id) = &flow.agent_id {
                 let connection = crate::connection::Connection {
                     id: connection_id,
@@ -213,8 +281,17 @@ impl Broker {
                     created_at: now,
                 };
                 if change.connect(connection)?.id == connection_id {
-                    let event = Event::about(&token, Kind::AgentConnected, Source::Flow, event_ids[1], now);
-                    change.add_event(&Event { agent_id: flow.agent_id.clone(), ..event })?;
+                    let event = Event::about(
+                        &token,
+                        Kind::AgentConnected,
+                        Source::Flow,
+                        event_ids[1],
+                        now,
+                    );
+                    change.add_event(&Event {
+                        agent_id: flow.agent_id.clone(),
+                        ..event
+                    })?;
                 }
             }
             change.complete_flow(&flow, token.id, now)?;
@@ -228,7 +305,11 @@ impl Broker {
 const UNAVAILABLE: &str = "temporarily_unavailable";
 
 /// Why a response is refused before its code is looked at.
-fn refusal(provider: &Provider, flow: &Flow, response: &CallbackQuery) -> Option<(String, Option<String>)> {
+fn refusal(
+    provider: &Provider,
+    flow: &Flow,
+    response: &CallbackQuery,
+) -> Option<(String, Option<String>)> {
     // RFC 9207, section 2.4, for errors too: a response of another server
     // must not even end a flow in that server's words.
     if let Some(issuer) = &provider.endpoints.issuer {
@@ -242,7 +323,7 @@ fn refusal(provider: &Provider, flow: &Flow, response: &CallbackQuery) -> Option
         }
     }
     if let Some(error) = &response.error {
-        let clean = |text: &String| oauth::clean_text(text);
+        let clean = |text: &String| oauth::shown_text(text);
         return Some((clean(error), response.error_description.as_ref().map(clean)));
     }
     if flow.binding != provider.binding() {
@@ -271,11 +352,20 @@ fn renewed_token(
     grant: &Grant,
     now: crate::clock::Timestamp,
 ) -> Result<Option<Token>, vault::Error> {
-    let Purpose::Renew(token_id) = flow.purpose else { return Ok(None) };
-    let Some(stored) = change.token(flow.owner, token_id)? else { return Ok(None) };
+    let Purpose::Renew(token_id) = flow.purpose else {
+        return Ok(None);
+    };
+    let Some(stored) = change.token(flow.owner, token_id)? else {
+        return Ok(None);
+    };
     let old = stored.token;
     let is_other = |(old, new): (&String, &String)| old != new;
-    if old.account_label.as_ref().zip(grant.account_label.as_ref()).is_some_and(is_other) {
+    if old
+        .account_label
+        .as_ref()
+        .zip(grant.account_label.as_ref())
+        .is_some_and(is_other)
+    {
         return Ok(None);
     }
     if flow.is_default {
@@ -311,7 +401,10 @@ fn new_token(
         agent_id: flow.agent_id.clone(),
         account_label: grant.account_label.clone(),
         token_type: grant.token_type.clone(),
-        granted: grant.scopes.clone().unwrap_or_else(|| flow.requested.clone()),
+        granted: grant
+            .scopes
+            .clone()
+            .unwrap_or_else(|| flow.requested.clone()),
         requested: flow.requested.clone(),
         issued_at: now,
         expires_at: grant.expires_at,
@@ -328,5 +421,8 @@ fn new_token(
 }
 
 pub(super) fn grant_secrets(grant: &Grant) -> Secrets<'_> {
-    Secrets { access_token: &grant.access_token, refresh_token: grant.refresh_token.as_ref() }
+    Secrets {
+        access_token: &grant.access_token,
+        refresh_token: grant.refresh_token.as_ref(),
+    }
 }

@@ -109,15 +109,21 @@ impl Broker {
         let provider = self.provider_of(owner, &token.provider)?;
         if provider.binding() != token.binding {
             // Its refresh token belongs to another client or endpoint.
-            return self.end_grant(token, "provider_changed", Source::Refresh).await;
+            return self
+                .end_grant(token, "provider_changed", Source::Refresh)
+                .await;
         }
         let Some(refresh_token) = self.0.vault.read(|view| view.refresh_token(&stored))? else {
             return Ok(Refreshed::Ended);
         };
         let was_in_doubt = self.0.vault.read(|view| view.is_in_doubt(token))?;
         let (attempt, now) = (token.clone(), self.0.ambient.now());
-        self.0.vault.write(move |change| change.begin_attempt(&attempt, now)).await?;
-        self.spend(stored, provider, refresh_token, was_in_doubt).await
+        self.0
+            .vault
+            .write(move |change| change.begin_attempt(&attempt, now))
+            .await?;
+        self.spend(stored, provider, refresh_token, was_in_doubt)
+            .await
     }
 
     /// Sends the refresh token and stores what comes of it.
@@ -129,20 +135,32 @@ impl Broker {
         was_in_doubt: bool,
     ) -> Result<Refreshed, Error> {
         let token = &stored.token;
-        let send = || self.0.oauth.refresh(&provider, &refresh_token, &token.requested);
+        let send = || {
+            self.0
+                .oauth
+                .refresh(&provider, &refresh_token, &token.requested)
+        };
         let (mut in_doubt, mut answer) = (was_in_doubt, send().await);
-        if answer.as_ref().is_err_and(|error| *error == oauth::Error::InDoubt) {
+        if answer
+            .as_ref()
+            .is_err_and(|error| *error == oauth::Error::InDoubt)
+        {
             // Some servers answer the same refresh token twice within a grace period.
             in_doubt = true;
             answer = send().await;
         }
         match answer {
-            Ok(grant) => self.store_refresh(token.clone(), grant, refresh_token).await,
+            Ok(grant) => {
+                self.store_refresh(token.clone(), grant, refresh_token)
+                    .await
+            }
             Err(oauth::Error::InvalidGrant { .. }) if in_doubt => {
-                self.end_grant(token, "rotation_lost", Source::Refresh).await
+                self.end_grant(token, "rotation_lost", Source::Refresh)
+                    .await
             }
             Err(oauth::Error::InvalidGrant { .. }) => {
-                self.end_grant(token, "invalid_grant", Source::Refresh).await
+                self.end_grant(token, "invalid_grant", Source::Refresh)
+                    .await
             }
             Err(error) => self.note_failed_refresh(token, error, in_doubt).await,
         }
@@ -171,13 +189,21 @@ impl Broker {
                 };
                 change.replace_token(&renewed, secrets)?;
                 change.end_attempt(renewed.owner, renewed.id)?;
-                change.add_event(&Event::about(&renewed, Kind::Refreshed, Source::Refresh, event_id, now))
+                change.add_event(&Event::about(
+                    &renewed,
+                    Kind::Refreshed,
+                    Source::Refresh,
+                    event_id,
+                    now,
+                ))
             })
             .await;
         match saved {
             Ok(()) => tracing::info!(token.id = %id, "a grant was refreshed"),
             // Deleted or renewed by a person in the meantime: theirs stands.
-            Err(vault::Error::NotFound) => tracing::info!(token.id = %id, "a refreshed token was gone"),
+            Err(vault::Error::NotFound) => {
+                tracing::info!(token.id = %id, "a refreshed token was gone")
+            }
             Err(error) => return Err(error.into()),
         }
         Ok(Refreshed::Done)
@@ -191,7 +217,13 @@ impl Broker {
         source: Source,
     ) -> Result<Refreshed, Error> {
         let now = self.0.ambient.now();
-        let event = Event::about(token, Kind::ReconnectRequired, source, self.0.ambient.uuid(), now);
+        let event = Event::about(
+            token,
+            Kind::ReconnectRequired,
+            source,
+            self.0.ambient.uuid(),
+            now,
+        );
         let (token, id) = (token.clone(), token.id);
         let ended = self
             .save(move |change| {
@@ -204,7 +236,11 @@ impl Broker {
             })
             .await?;
         tracing::warn!(token.id = %id, reason, "a grant has ended; a person must log in again");
-        Ok(if ended { Refreshed::Ended } else { Refreshed::Done })
+        Ok(if ended {
+            Refreshed::Ended
+        } else {
+            Refreshed::Done
+        })
     }
 
     /// Notes a refresh that did not succeed; the grant stands. One in doubt
@@ -217,8 +253,14 @@ impl Broker {
     ) -> Result<Refreshed, Error> {
         tracing::warn!(token.id = %token.id, error = %error, "a refresh did not succeed; the grant is kept");
         let now = self.0.ambient.now();
-        let event = Event::about(token, Kind::RefreshFailed, Source::Refresh, self.0.ambient.uuid(), now)
-            .because(error.to_string());
+        let event = Event::about(
+            token,
+            Kind::RefreshFailed,
+            Source::Refresh,
+            self.0.ambient.uuid(),
+            now,
+        )
+        .because(error.to_string());
         let (owner, id) = (token.owner, token.id);
         self.0
             .vault
@@ -246,13 +288,19 @@ fn renewed(current: Token, old: &Token, grant: &Grant, now: crate::clock::Timest
     metadata.extend(grant.metadata.clone());
     Token {
         token_type: grant.token_type.clone(),
-        granted: grant.scopes.clone().unwrap_or_else(|| current.granted.clone()),
+        granted: grant
+            .scopes
+            .clone()
+            .unwrap_or_else(|| current.granted.clone()),
         issued_at: now,
         expires_at: grant.expires_at,
         is_refreshable: true,
         generation: old.generation + 1,
         state: State::Active,
-        account_label: current.account_label.clone().or_else(|| grant.account_label.clone()),
+        account_label: current
+            .account_label
+            .clone()
+            .or_else(|| grant.account_label.clone()),
         metadata,
         updated_at: now,
         refreshed_at: Some(now),

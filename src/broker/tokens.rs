@@ -19,7 +19,11 @@ impl Broker {
     ///
     /// # Errors
     /// [`Error::NotFound`] if the owner has no such provider.
-    pub async fn import_token(&self, owner: Owner, request: TokenImportRequest) -> Result<TokenId, Error> {
+    pub async fn import_token(
+        &self,
+        owner: Owner,
+        request: TokenImportRequest,
+    ) -> Result<TokenId, Error> {
         let provider = self.find_provider(owner, &request.provider_id)?;
         let user_id = self.user(owner, None);
         let imported = self.imported(owner, &provider, user_id, &request.token);
@@ -42,8 +46,13 @@ impl Broker {
     /// [`Error::Vault`].
     pub fn tokens(&self, owner: Owner, provider_id: Option<&str>) -> Result<Vec<Token>, Error> {
         let all = self.0.vault.read(|view| view.tokens(owner))?;
-        let named = |token: &Token| provider_id.is_none_or(|id| token.provider.provider_id.as_str() == id);
-        Ok(all.into_iter().map(|stored| stored.token).filter(named).collect())
+        let named =
+            |token: &Token| provider_id.is_none_or(|id| token.provider.provider_id.as_str() == id);
+        Ok(all
+            .into_iter()
+            .map(|stored| stored.token)
+            .filter(named)
+            .collect())
     }
 
     /// Whether an owner has any token of a provider.
@@ -51,7 +60,9 @@ impl Broker {
     /// # Errors
     /// [`Error::Vault`].
     pub fn has_token(&self, owner: Owner, provider_id: &str) -> Result<bool, Error> {
-        let Some(id) = ProviderId::parse(provider_id) else { return Ok(false) };
+        let Some(id) = ProviderId::parse(provider_id) else {
+            return Ok(false);
+        };
         Ok(self.0.vault.read(|view| view.has_token(owner, &id))?)
     }
 
@@ -75,7 +86,11 @@ impl Broker {
     }
 
     /// Revokes at their providers, all at once, then deletes.
-    async fn revoke_and_delete(&self, owner: Owner, tokens: Vec<Stored>) -> Result<(usize, usize), Error> {
+    async fn revoke_and_delete(
+        &self,
+        owner: Owner,
+        tokens: Vec<Stored>,
+    ) -> Result<(usize, usize), Error> {
         let count = tokens.len();
         let revocations: Vec<_> = tokens
             .into_iter()
@@ -105,12 +120,17 @@ impl Broker {
         if provider.binding() != stored.token.binding {
             return Err("the provider's client or address was changed since".to_owned());
         }
-        let secrets = self.0.vault.read(|view| Ok((view.access_token(stored)?, view.refresh_token(stored)?)));
+        let secrets = self
+            .0
+            .vault
+            .read(|view| Ok((view.access_token(stored)?, view.refresh_token(stored)?)));
         let (access, refresh) = secrets.map_err(|error| error.to_string())?;
         let revoking = self.0.oauth.revoke(&provider, &access, refresh.as_ref());
         match tokio::time::timeout(REVOCATION_PATIENCE, revoking).await {
             Ok(Ok(Revocation::Revoked)) => Ok(()),
-            Ok(Ok(Revocation::NoEndpoint)) => Err("its provider has no way to revoke one".to_owned()),
+            Ok(Ok(Revocation::NoEndpoint)) => {
+                Err("its provider has no way to revoke one".to_owned())
+            }
             Ok(Err(error)) => Err(error.to_string()),
             Err(_) => Err(oauth::Error::Unavailable { retry_after: None }.to_string()),
         }
@@ -118,10 +138,12 @@ impl Broker {
 
     async fn delete_token(&self, token: Token, why_not: Option<String>) -> Result<(), Error> {
         let event = match why_not {
-            None => self.event(&token, Kind::Revoked).because("deleted, and revoked at the provider"),
-            Some(why) => {
-                self.event(&token, Kind::Deleted).because(format!("deleted, but not revoked at the provider: {why}"))
-            }
+            None => self
+                .event(&token, Kind::Revoked)
+                .because("deleted, and revoked at the provider"),
+            Some(why) => self
+                .event(&token, Kind::Deleted)
+                .because(format!("deleted, but not revoked at the provider: {why}")),
         };
         let deleted = self.0.vault.write(move |change| {
             change.remove_token(&token)?;
@@ -135,11 +157,23 @@ impl Broker {
     }
 
     fn event(&self, token: &Token, kind: Kind) -> Event {
-        Event::about(token, kind, Source::Api, self.0.ambient.uuid(), self.0.ambient.now())
+        Event::about(
+            token,
+            kind,
+            Source::Api,
+            self.0.ambient.uuid(),
+            self.0.ambient.now(),
+        )
     }
 
     /// An imported token that is not stored yet.
-    fn imported(&self, owner: Owner, provider: &Provider, user_id: UserId, given: &ImportedToken) -> Token {
+    fn imported(
+        &self,
+        owner: Owner,
+        provider: &Provider,
+        user_id: UserId,
+        given: &ImportedToken,
+    ) -> Token {
         let now = self.0.ambient.now();
         Token {
             id: TokenId::new(self.0.ambient.uuid()),
@@ -153,7 +187,9 @@ impl Broker {
             granted: given.scopes.clone(),
             requested: given.scopes.clone(),
             issued_at: now,
-            expires_at: given.expires_in_seconds.map(|seconds| now.plus_seconds(seconds)),
+            expires_at: given
+                .expires_in_seconds
+                .map(|seconds| now.plus_seconds(seconds)),
             is_refreshable: given.refresh_token.is_some(),
             is_default: false,
             state: State::Active,
@@ -168,7 +204,10 @@ impl Broker {
 }
 
 fn imported_secrets(given: &ImportedToken) -> Secrets<'_> {
-    Secrets { access_token: &given.access_token, refresh_token: given.refresh_token.as_ref() }
+    Secrets {
+        access_token: &given.access_token,
+        refresh_token: given.refresh_token.as_ref(),
+    }
 }
 
 /// The rule of the default: exactly one token of an owner, provider and user
@@ -181,12 +220,16 @@ impl Change<'_> {
         secrets: Secrets<'_>,
         is_default: bool,
     ) -> Result<Token, vault::Error> {
-        let others = self.tokens_of_provider(token.owner, &token.provider, Some(&token.user_id), None)?;
+        let others =
+            self.tokens_of_provider(token.owner, &token.provider, Some(&token.user_id), None)?;
         let is_default = is_default || !others.iter().any(|other| other.token.is_default);
         if is_default {
             self.clear_default(&token)?;
         }
-        let token = Token { is_default, ..token };
+        let token = Token {
+            is_default,
+            ..token
+        };
         self.insert_token(&token, secrets)?;
         Ok(token)
     }
@@ -198,8 +241,12 @@ impl Change<'_> {
         if !token.is_default {
             return Ok(());
         }
-        let others = self.tokens_of_provider(token.owner, &token.provider, Some(&token.user_id), None)?;
+        let others =
+            self.tokens_of_provider(token.owner, &token.provider, Some(&token.user_id), None)?;
         let last_used = |stored: &&Stored| stored.token.used_at.unwrap_or(stored.token.created_at);
-        others.iter().max_by_key(last_used).map_or(Ok(()), |heir| self.set_default(&heir.token))
+        others
+            .iter()
+            .max_by_key(last_used)
+            .map_or(Ok(()), |heir| self.set_default(&heir.token))
     }
 }

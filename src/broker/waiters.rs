@@ -32,7 +32,10 @@ pub(super) struct Waiter {
 
 impl Waiters {
     pub(super) fn new(limit: usize) -> Self {
-        Self { limit, state: Mutex::default() }
+        Self {
+            limit,
+            state: Mutex::default(),
+        }
     }
 
     /// Takes a place; `None` if the owner has none left. To be taken before
@@ -44,8 +47,17 @@ impl Waiters {
             return None;
         }
         *count += 1;
-        let ended = state.flows.entry(flow).or_insert_with(|| watch::Sender::new(())).subscribe();
-        Some(Waiter { waiters: Arc::clone(self), owner, flow, ended })
+        let ended = state
+            .flows
+            .entry(flow)
+            .or_insert_with(|| watch::Sender::new(()))
+            .subscribe();
+        Some(Waiter {
+            waiters: Arc::clone(self),
+            owner,
+            flow,
+            ended,
+        })
     }
 
     /// Wakes everyone who waits for a flow.
@@ -76,7 +88,11 @@ impl Drop for Waiter {
             }
         }
         // This one's receiver is still counted; the last one takes the entry along.
-        if state.flows.get(&self.flow).is_some_and(|sender| sender.receiver_count() <= 1) {
+        if state
+            .flows
+            .get(&self.flow)
+            .is_some_and(|sender| sender.receiver_count() <= 1)
+        {
             state.flows.remove(&self.flow);
         }
     }

@@ -2,8 +2,8 @@
 //! when a person is sent here, and nothing that a web page makes behind
 //! their back.
 
-use hyper::header::{HOST, HeaderMap};
 use hyper::Method;
+use hyper::header::{HOST, HeaderMap};
 
 use super::pages::Failure;
 
@@ -19,7 +19,9 @@ pub(super) fn check(
 ) -> Result<(), Failure<'static>> {
     let mut hosts = headers.get_all(HOST).iter();
     let is_own = match (hosts.next(), hosts.next()) {
-        (Some(host), None) => own_hosts.iter().any(|own| own.as_bytes() == host.as_bytes()),
+        (Some(host), None) => own_hosts
+            .iter()
+            .any(|own| own.as_bytes() == host.as_bytes()),
         _ => false,
     };
     if !is_own {
@@ -57,7 +59,12 @@ mod tests {
     fn only_its_own_names_are_answered_to() {
         assert!(passes(&["127.0.0.1:8252"], None));
         assert!(passes(&["[::1]:8252"], Some("navigate")));
-        for foreign in ["127.0.0.1", "127.0.0.1:80", "evil.example", "127.0.0.1:8252.evil.example"] {
+        for foreign in [
+            "127.0.0.1",
+            "127.0.0.1:80",
+            "evil.example",
+            "127.0.0.1:8252.evil.example",
+        ] {
             assert!(!passes(&[foreign], None), "{foreign}");
         }
         assert!(!passes(&[], None));

@@ -26,7 +26,9 @@ pub enum Error {
         address: SocketAddr,
     },
     /// The system refuses it.
-    #[error("cannot listen on {address} for redirects: {why}; another address can be set with --redirect-listen")]
+    #[error(
+        "cannot listen on {address} for redirects: {why}; another address can be set with --redirect-listen"
+    )]
     Refused {
         /// The address.
         address: SocketAddr,
@@ -66,7 +68,10 @@ impl RedirectListener {
     fn bind_once(listen: RedirectListen) -> Result<Self, Error> {
         let [named, other] = listen.addresses();
         let first = bind(named)?;
-        let port = first.local_addr().map_err(|error| refused(named, &error))?.port();
+        let port = first
+            .local_addr()
+            .map_err(|error| refused(named, &error))?
+            .port();
         let second = match bind(SocketAddr::new(other.ip(), port)) {
             Ok(second) => Some(second),
             // A machine without the other family has nobody else on it either.
@@ -76,7 +81,12 @@ impl RedirectListener {
             }
             Err(busy) => return Err(busy),
         };
-        Ok(Self { named: first, other: second, host: listen.host, port })
+        Ok(Self {
+            named: first,
+            other: second,
+            host: listen.host,
+            port,
+        })
     }
 
     /// Where redirects arrive, such as `http://127.0.0.1:8252`.
@@ -90,7 +100,11 @@ impl RedirectListener {
     pub fn own_hosts(&self) -> Vec<String> {
         let named = self.host.to_string();
         let usual = ["127.0.0.1", "[::1]", "localhost"].map(str::to_owned);
-        usual.into_iter().chain([named]).map(|host| format!("{host}:{}", self.port)).collect()
+        usual
+            .into_iter()
+            .chain([named])
+            .map(|host| format!("{host}:{}", self.port))
+            .collect()
     }
 }
 
@@ -117,10 +131,15 @@ fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
         io::ErrorKind::AddrInUse => Error::Busy { address },
         _ => refused(address, &error),
     })?;
-    listener.set_nonblocking(true).map_err(|error| refused(address, &error))?;
+    listener
+        .set_nonblocking(true)
+        .map_err(|error| refused(address, &error))?;
     TcpListener::from_std(listener).map_err(|error| refused(address, &error))
 }
 
 fn refused(address: SocketAddr, error: &io::Error) -> Error {
-    Error::Refused { address, why: error.to_string() }
+    Error::Refused {
+        address,
+        why: error.to_string(),
+    }
 }

@@ -101,9 +101,9 @@ impl View<'_> {
     /// # Errors
     /// [`Error::Unwritable`] if the file cannot be read.
     pub fn has_flows_before(&self, limit: Timestamp) -> Result<bool, Error> {
-        let mut statement = self
-            .connection
-            .prepare_cached("SELECT 1 FROM flows WHERE coalesce(finished_at, expires_at) < ?1 LIMIT 1")?;
+        let mut statement = self.connection.prepare_cached(
+            "SELECT 1 FROM flows WHERE coalesce(finished_at, expires_at) < ?1 LIMIT 1",
+        )?;
         Ok(statement.exists([limit])?)
     }
 

@@ -128,7 +128,9 @@ impl View<'_> {
                     (SELECT count(*) FROM tokens WHERE owner = ?1),
                     (SELECT count(*) FROM flows WHERE owner = ?1 AND status = 'pending' AND expires_at > ?2)",
         )?;
-        Ok(statement.query_row((owner, now), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?)
+        Ok(statement.query_row((owner, now), |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?)
     }
 
     /// Opens a token's access token.

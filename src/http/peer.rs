@@ -1,0 +1,78 @@
+//! Who is at the other end of the socket, as the kernel says, and whose
+//! things that peer may see.
+
+use tokio::net::UnixStream;
+
+use crate::identity::Owner;
+
+/// A permitted peer.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer {
+    /// Whose providers and tokens it sees.
+    pub owner: Owner,
+    /// Its uid, for the log.
+    pub uid: u32,
+    /// Its process, for the log only: a process can end and its number be
+    /// given to another, so nothing is decided by it.
+    pub pid: Option<i32>,
+}
+
+/// Whom a daemon serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// This user and root, who act as this one owner.
+    User(Owner),
+    /// Every local user, each its own owner.
+    System,
+}
+
+impl Access {
+    /// Asks the kernel who is at the other end; `None` for whoever is not
+    /// served, and when the kernel does not say.
+    #[must_use]
+    pub fn admit(self, stream: &UnixStream) -> Option<Peer> {
+        let credentials = stream.peer_cred().ok()?;
+        let uid = credentials.uid();
+        let Some(owner) = self.owner_of(uid) else {
+            tracing::warn!(
+                peer.uid = uid,
+                peer.pid = credentials.pid(),
+                "a peer was refused"
+            );
+            return None;
+        };
+        Some(Peer {
+            owner,
+            uid,
+            pid: credentials.pid(),
+        })
+    }
+
+    fn owner_of(self, uid: u32) -> Option<Owner> {
+        match self {
+            Self::User(owner) => (uid == owner.uid() || uid == 0).then_some(owner),
+            Self::System => Owner::from_uid(uid),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_daemon_serves_its_own_uid_and_root_as_one_owner() {
+        let me = Owner::from_uid(1000).unwrap();
+        let access = Access::User(me);
+        assert_eq!(access.owner_of(1000), Some(me));
+        assert_eq!(access.owner_of(0), Some(me));
+        assert_eq!(access.owner_of(1001), None);
+        assert_eq!(access.owner_of(65_534), None);
+    }
+
+    #[test]
+    fn a_system_daemon_serves_each_uid_as_its_own_owner() {
+        assert_eq!(Access::System.owner_of(1001), Owner::from_uid(1001));
+        assert_eq!(Access::System.owner_of(65_534), None);
+    }
+}

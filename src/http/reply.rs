@@ -1,0 +1,158 @@
+//! Answers as HTTP, and the one place that turns an error into a status.
+
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use hyper::{Response, StatusCode};
+use serde::Serialize;
+
+use crate::api::replies::ErrorBody;
+use crate::api::validate::Faults;
+use crate::clock::Ambient;
+use crate::server::{Reply, body};
+use crate::{broker, vault};
+
+/// What a handler gives.
+pub(super) type Answer = Result<Reply, Error>;
+
+/// Why a call is not answered as asked.
+#[derive(Debug)]
+pub(super) enum Error {
+    /// The request does not have the documented form.
+    Faults(Faults),
+    /// The use case could not be done.
+    Broker(broker::Error),
+    /// The path is known, the method is not.
+    MethodNotAllowed { allow: String },
+    /// Anything about the request as HTTP.
+    Status { status: StatusCode, detail: String },
+}
+
+impl Error {
+    pub(super) fn status(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self::Status {
+            status,
+            detail: detail.into(),
+        }
+    }
+}
+
+impl From<Faults> for Error {
+    fn from(faults: Faults) -> Self {
+        Self::Faults(faults)
+    }
+}
+
+impl From<broker::Error> for Error {
+    fn from(error: broker::Error) -> Self {
+        Self::Broker(error)
+    }
+}
+
+impl From<body::Error> for Error {
+    fn from(error: body::Error) -> Self {
+        let status = match error {
+            body::Error::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            body::Error::TimedOut => StatusCode::REQUEST_TIMEOUT,
+            body::Error::Broken => StatusCode::BAD_REQUEST,
+        };
+        Self::status(status, error.to_string())
+    }
+}
+
+/// 200 with a JSON body.
+pub(super) fn ok(body: &impl Serialize) -> Answer {
+    json(StatusCode::OK, body)
+}
+
+/// A JSON body with any status.
+pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Answer {
+    let bytes = serde_json::to_vec(body).map_err(|_| {
+        Error::status(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the answer could not be written",
+        )
+    })?;
+    let mut reply = Response::new(Full::new(Bytes::from(bytes)));
+    *reply.status_mut() = status;
+    let headers = reply.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(reply)
+}
+
+/// The answer to a call that failed.
+pub(super) fn from_error(error: Error, ambient: &Ambient) -> Reply {
+    let answer = match error {
+        Error::Faults(faults) => json(StatusCode::UNPROCESSABLE_ENTITY, &faults),
+        Error::Status { status, detail } => detailed(status, detail),
+        Error::MethodNotAllowed { allow } => {
+            let reply = detailed(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
+            reply.map(|reply| with(reply, ALLOW, &allow))
+        }
+        Error::Broker(error) => from_broker(&error, ambient),
+    };
+    answer.unwrap_or_else(|_| {
+        let mut reply = Response::new(Full::default());
+        *reply.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        reply
+    })
+}
+
+fn from_broker(error: &broker::Error, ambient: &Ambient) -> Answer {
+    use broker::Error as E;
+    let text = error.to_string();
+    match error {
+        E::NotFound { .. } | E::Vault(vault::Error::NotFound) => {
+            detailed(StatusCode::NOT_FOUND, text)
+        }
+        E::AlreadyExists { .. } => detailed(StatusCode::CONFLICT, text),
+        E::RedirectNotAllowed => json(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            &Faults::of_rule("redirect_uri", &text),
+        ),
+        E::Rule { field, rule } => json(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            &Faults::of_rule(field, rule),
+        ),
+        E::UnknownState | E::AlreadyEnded { .. } | E::FlowFailed { .. } => {
+            detailed(StatusCode::BAD_REQUEST, text)
+        }
+        E::Provider(_) => detailed(StatusCode::BAD_GATEWAY, text),
+        E::ProviderUnavailable { retry_after } => unavailable(text, retry_after.as_secs().max(1)),
+        E::TooManyWaiters => detailed(StatusCode::TOO_MANY_REQUESTS, text),
+        E::Stopping => unavailable(text, 1),
+        E::Vault(vault::Error::Unwritable { .. }) => {
+            tracing::error!(error = %text, "a change could not be stored");
+            unavailable(text, 5)
+        }
+        E::Vault(_) => {
+            let request_id = ambient.uuid();
+            tracing::error!(request.id = %request_id, error = %text, "a call failed");
+            let detail =
+                format!("Internal Server Error; agent-authd's log says more under {request_id}");
+            detailed(StatusCode::INTERNAL_SERVER_ERROR, detail)
+        }
+    }
+}
+
+fn unavailable(detail: String, retry_after: u64) -> Answer {
+    let reply = detailed(StatusCode::SERVICE_UNAVAILABLE, detail)?;
+    Ok(with(reply, RETRY_AFTER, &retry_after.to_string()))
+}
+
+fn detailed(status: StatusCode, detail: impl Into<String>) -> Answer {
+    json(
+        status,
+        &ErrorBody {
+            detail: detail.into(),
+        },
+    )
+}
+
+fn with(mut reply: Reply, name: HeaderName, value: &str) -> Reply {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        reply.headers_mut().insert(name, value);
+    }
+    reply
+}

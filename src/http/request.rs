@@ -1,0 +1,88 @@
+//! From bytes to a call: the checks that every operation shares, and then
+//! the operation, its path's parameters, its query and its body.
+
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{CONTENT_TYPE, HeaderMap, ORIGIN, REFERER};
+use hyper::{Method, Request, StatusCode};
+
+use super::reply::Error;
+use super::routes::{Handler, Match};
+use super::{Api, Peer};
+use crate::broker::Broker;
+use crate::server::body;
+
+/// One call of an operation.
+pub(super) struct Call {
+    pub(super) broker: Broker,
+    pub(super) peer: Peer,
+    pub(super) query: String,
+    pub(super) body: Bytes,
+    /// The decoded parameters of the path, in order.
+    parameters: Vec<String>,
+}
+
+impl Call {
+    /// The parameter of the path at `index`, which the route has.
+    pub(super) fn parameter(&self, index: usize) -> &str {
+        self.parameters.get(index).map_or("", String::as_str)
+    }
+}
+
+/// Reads a request to its end and finds what answers it.
+pub(super) async fn read(
+    api: &Api,
+    peer: Peer,
+    request: Request<Incoming>,
+) -> Result<(&Handler, Call), Error> {
+    refuse_browsers(request.headers())?;
+    let (head, body) = request.into_parts();
+    let Match {
+        handler,
+        parameters,
+    } = api.0.routes.find(&head.method, head.uri.path())?;
+    let body = if takes_body(&head.method) {
+        require_json(&head.headers)?;
+        body::read(body).await.map_err(Error::from)?
+    } else {
+        Bytes::new()
+    };
+    let query = head.uri.query().unwrap_or_default().to_owned();
+    Ok((
+        handler,
+        Call {
+            broker: api.0.broker.clone(),
+            peer,
+            query,
+            body,
+            parameters,
+        },
+    ))
+}
+
+/// No browser belongs on the socket; one that got here through somebody's
+/// relay says so with these.
+fn refuse_browsers(headers: &HeaderMap) -> Result<(), Error> {
+    if headers.contains_key(ORIGIN) || headers.contains_key(REFERER) {
+        let detail = "requests of web pages are refused (this one has an Origin or Referer header)";
+        return Err(Error::status(StatusCode::FORBIDDEN, detail));
+    }
+    Ok(())
+}
+
+fn takes_body(method: &Method) -> bool {
+    matches!(*method, Method::POST | Method::PATCH | Method::PUT)
+}
+
+/// `application/json`, with or without parameters.
+fn require_json(headers: &HeaderMap) -> Result<(), Error> {
+    let value = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let media_type = value.split(';').next().unwrap_or_default().trim();
+    if media_type.eq_ignore_ascii_case("application/json") {
+        return Ok(());
+    }
+    let detail = "the body must be JSON, sent with Content-Type: application/json";
+    Err(Error::status(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail))
+}
