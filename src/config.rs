@@ -221,6 +221,26 @@ impl Config {
     }
 }
 
+/// The socket on which this user's daemon is to be found: the one that is
+/// `named`, or the one that the daemon's own settings say.
+///
+/// # Errors
+/// As [`Config::resolve`], or the path that is named is too long.
+pub fn socket(named: Option<PathBuf>) -> Result<PathBuf, Error> {
+    if let Some(named) = named {
+        let socket = absolute(named)?;
+        paths::check_socket(&socket)?;
+        return Ok(socket);
+    }
+    let flags = Flags {
+        data_dir: std::env::var_os("AGENT_AUTH_DATA_DIR")
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from),
+        ..Flags::default()
+    };
+    Config::resolve(&flags).map(|config| config.socket)
+}
+
 /// Reads the file that was `named`, which must exist, or else the usual one,
 /// which need not.
 fn read_file(

@@ -1,0 +1,98 @@
+//! The address that a browser was sent back to, typed or pasted by a person
+//! whose browser runs on another machine.
+
+use std::io::{BufRead as _, IsTerminal as _, stdin};
+
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use url::Url;
+use zeroize::Zeroizing;
+
+use crate::secret::{AuthorizationCode, State};
+
+/// What a redirect carries (RFC 6749, section 4.1.2).
+#[derive(Debug)]
+pub(super) struct Redirect {
+    /// The authorization code.
+    pub(super) code: AuthorizationCode,
+    /// The flow's state.
+    pub(super) state: State,
+}
+
+/// Why a line is no redirect that could be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Error {
+    /// It has no code and state.
+    #[error(
+        "that is not the address the browser was sent to: it begins with http and has code= and state= in it"
+    )]
+    NotARedirect,
+    /// The provider refused (RFC 6749, section 4.1.2.1).
+    #[error("the provider refused: {0}")]
+    Refused(String),
+}
+
+/// The lines a person types, as they come; `None` if standard input is no
+/// terminal.
+///
+/// A thread of its own reads them, since a read cannot be called off; it ends
+/// with the process.
+pub(super) fn lines() -> Option<UnboundedReceiver<Zeroizing<String>>> {
+    if !stdin().is_terminal() {
+        return None;
+    }
+    let (sender, receiver) = unbounded_channel();
+    std::thread::spawn(move || {
+        for line in stdin().lock().lines().map_while(Result::ok) {
+            if sender.send(Zeroizing::new(line)).is_err() {
+                break;
+            }
+        }
+    });
+    Some(receiver)
+}
+
+/// Takes code and state out of a redirected address.
+pub(super) fn parse(line: &str) -> Result<Redirect, Error> {
+    let url = Url::parse(line.trim()).map_err(|_| Error::NotARedirect)?;
+    let parameter = |name: &str| {
+        let mut found = url.query_pairs().filter(|(key, _)| key == name);
+        let first = found.next().map(|(_, value)| value.into_owned());
+        first.filter(|value| !value.is_empty() && found.next().is_none())
+    };
+    if let Some(error) = parameter("error") {
+        return Err(Error::Refused(error));
+    }
+    match (parameter("code"), parameter("state")) {
+        (Some(code), Some(state)) => Ok(Redirect {
+            code: AuthorizationCode::new(code),
+            state: State::new(state),
+        }),
+        _ => Err(Error::NotARedirect),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redirected_address_gives_code_and_state() {
+        let redirect = parse(" http://127.0.0.1:8252/cb/x?code=a%2Bb&state=s&iss=i\r").unwrap();
+        assert!(redirect.state.matches(&State::new("s")));
+    }
+
+    #[test]
+    fn anything_else_is_explained() {
+        for line in [
+            "",
+            "yes",
+            "http://127.0.0.1/?code=a",
+            "http://127.0.0.1/?code=a&state=",
+            "http://127.0.0.1/?code=a&state=s&state=t",
+        ] {
+            assert_eq!(parse(line).unwrap_err(), Error::NotARedirect, "{line}");
+        }
+        let refused = parse("http://127.0.0.1/?error=access_denied&state=s").unwrap_err();
+        assert_eq!(refused, Error::Refused("access_denied".into()));
+    }
+}

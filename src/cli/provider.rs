@@ -1,0 +1,111 @@
+//! `agent-auth provider`: list, show and remove; `add` has a file of its own.
+
+mod add;
+mod secret;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+use super::output;
+use crate::api::replies::ProviderResponse;
+use crate::client::Client;
+use crate::identity::ProviderId;
+
+/// What can be done with providers.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ProviderCommand {
+    /// Add a provider, and say which redirect address to register there
+    Add(Box<add::AddArgs>),
+    /// List the providers
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one provider; its client secret is never shown
+    Show {
+        /// Which.
+        #[command(flatten)]
+        which: Which,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove a provider, with its tokens
+    Remove(Which),
+}
+
+/// Names a provider.
+#[derive(Clone, Debug, Args)]
+pub struct Which {
+    /// The provider's identifier
+    #[arg(value_name = "PROVIDER", value_parser = super::provider_id)]
+    id: ProviderId,
+}
+
+/// Does what was asked for.
+pub(super) async fn execute(client: &Client, command: ProviderCommand) -> Result<ExitCode> {
+    match command {
+        ProviderCommand::Add(args) => add::execute(client, *args).await?,
+        ProviderCommand::List { json } => list(client, json).await?,
+        ProviderCommand::Show { which, json } => show(client, &which.id, json).await?,
+        ProviderCommand::Remove(which) => {
+            client.delete_provider(&which.id).await?;
+            output::note(&format!("Removed {} and its tokens.", which.id));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn list(client: &Client, json: bool) -> Result<()> {
+    let providers = client.providers().await?;
+    if json {
+        output::json(&providers)?;
+    } else if providers.is_empty() {
+        output::note("There are no providers yet. Add one: agent-auth provider add --help");
+    } else {
+        let rows: Vec<_> = providers
+            .into_iter()
+            .map(|provider| [provider.provider_id, provider.name, provider.auth_url])
+            .collect();
+        output::table(["PROVIDER", "NAME", "LOGIN AT"], &rows)?;
+    }
+    Ok(())
+}
+
+async fn show(client: &Client, id: &ProviderId, json: bool) -> Result<()> {
+    let provider = client.provider(id).await?;
+    if json {
+        output::json(&provider)?;
+        return Ok(());
+    }
+    for (name, value) in described(&provider) {
+        output::line(&format!("{name:<16}{value}"))?;
+    }
+    Ok(())
+}
+
+/// What a person wants to know of a provider, each with its name.
+fn described(provider: &ProviderResponse) -> Vec<(&'static str, String)> {
+    let some = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
+    let mut lines = vec![
+        ("provider", provider.provider_id.clone()),
+        ("name", provider.name.clone()),
+        ("client id", provider.client_id.clone()),
+        ("auth url", provider.auth_url.clone()),
+        ("token url", provider.token_url.clone()),
+        ("auth method", provider.token_endpoint_auth_method.clone()),
+        ("pkce", some(&provider.code_challenge_method)),
+        ("type", some(&provider.provider_type)),
+        ("redirect uri", some(&provider.default_redirect_uri)),
+    ];
+    let params = provider.authorization_params.iter();
+    lines.extend(params.map(|(key, value)| ("param", format!("{key}={value}"))));
+    let allowed = provider.allowed_redirect_uris.iter();
+    lines.extend(allowed.map(|uri| ("also allowed", uri.clone())));
+    lines.push(("created", provider.created_at.to_string()));
+    lines.push(("changed", provider.updated_at.to_string()));
+    lines
+}

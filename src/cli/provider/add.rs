@@ -1,0 +1,122 @@
+//! `agent-auth provider add`.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+
+use super::secret;
+use crate::cli::output;
+use crate::client::{Client, NewProvider};
+use crate::identity::ProviderId;
+use crate::provider::{AuthMethod, Kind};
+
+const EXAMPLES: &str = "\
+Examples:
+  agent-auth provider add github --client-id Iv1.0123 --client-secret-file - \\
+      --auth-url https://github.com/login/oauth/authorize \\
+      --token-url https://github.com/login/oauth/access_token
+  agent-auth provider add google --client-id 0123.apps.googleusercontent.com \\
+      --client-secret-file google.secret \\
+      --auth-url https://accounts.google.com/o/oauth2/v2/auth \\
+      --token-url https://oauth2.googleapis.com/token \\
+      --param access_type=offline --param prompt=consent";
+
+/// Add a provider, and say which redirect address to register there.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct AddArgs {
+    /// The identifier to give it: a letter or digit, then letters, digits,
+    /// dots, underscores or hyphens
+    #[arg(value_name = "PROVIDER", value_parser = crate::cli::provider_id)]
+    id: ProviderId,
+
+    /// The client's identifier, as the provider gave it
+    #[arg(long, value_name = "ID")]
+    client_id: String,
+
+    /// The file of the client's secret; - reads standard input, and asks if
+    /// that is a terminal. Without it the client is a public one
+    #[arg(long, value_name = "FILE")]
+    client_secret_file: Option<PathBuf>,
+
+    /// The authorization endpoint
+    #[arg(long, value_name = "URL")]
+    auth_url: String,
+
+    /// The token endpoint
+    #[arg(long, value_name = "URL")]
+    token_url: String,
+
+    /// What people call it [default: the identifier]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+
+    /// How the client authenticates at the token endpoint [default:
+    /// client_secret_post, or none for a public client]
+    #[arg(long, value_name = "METHOD",
+          value_parser = PossibleValuesParser::new(AuthMethod::ALL.map(AuthMethod::as_str)))]
+    auth_method: Option<String>,
+
+    /// Do without PKCE, for servers that reject it; needs a client secret
+    #[arg(long)]
+    no_pkce: bool,
+
+    /// Whose quirks it has, if its host name does not tell
+    #[arg(long = "type", value_name = "TYPE",
+          value_parser = PossibleValuesParser::new(Kind::ALL.map(Kind::as_str)))]
+    kind: Option<String>,
+
+    /// A fixed parameter of the authorization request; may be repeated
+    #[arg(long = "param", value_name = "KEY=VALUE", value_parser = pair)]
+    params: Vec<(String, String)>,
+
+    /// A redirect address allowed beside this machine's own; may be repeated
+    #[arg(long = "allow-redirect", value_name = "URI")]
+    allowed_redirects: Vec<String>,
+}
+
+/// Adds the provider.
+pub(super) async fn execute(client: &Client, args: AddArgs) -> Result<()> {
+    let secret = args
+        .client_secret_file
+        .as_deref()
+        .map(secret::read)
+        .transpose()?;
+    let is_public = secret.is_none();
+    let provider = NewProvider {
+        name: args.name.unwrap_or_else(|| args.id.to_string()),
+        provider_id: args.id,
+        client_id: args.client_id,
+        client_secret: secret,
+        auth_url: args.auth_url,
+        token_url: args.token_url,
+        uses_pkce: args.no_pkce.then_some(false),
+        provider_type: args.kind,
+        token_endpoint_auth_method: args.auth_method,
+        authorization_params: args.params.into_iter().collect(),
+        allowed_redirect_uris: args.allowed_redirects,
+    };
+    let added = client.create_provider(&provider).await?;
+    output::note(&format!("Added {}.", added.provider_id));
+    if is_public {
+        output::note("It has no client secret, so it is a public client.");
+    }
+    if let Some(redirect_uri) = added.default_redirect_uri {
+        output::note("Register this redirect address with the provider:");
+        output::line(&redirect_uri)?;
+    }
+    output::note(&format!(
+        "Then log in: agent-auth login {} --scope …",
+        added.provider_id
+    ));
+    Ok(())
+}
+
+fn pair(text: &str) -> Result<(String, String), &'static str> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("it must be KEY=VALUE"),
+    }
+}

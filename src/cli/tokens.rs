@@ -1,0 +1,70 @@
+//! `agent-auth tokens`: what is stored, without its secrets.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, Subcommand};
+
+use super::{output, words};
+use crate::api::replies::TokenSummary;
+use crate::client::Client;
+use crate::clock::Timestamp;
+use crate::identity::ProviderId;
+
+/// What can be done with the stored tokens.
+#[derive(Clone, Debug, Subcommand)]
+pub enum TokensCommand {
+    /// List the stored tokens, without their secrets
+    List(ListArgs),
+}
+
+/// List the stored tokens, without their secrets.
+#[derive(Clone, Debug, Args)]
+pub struct ListArgs {
+    /// Only this provider's
+    #[arg(long, value_name = "PROVIDER", value_parser = super::provider_id)]
+    provider: Option<ProviderId>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Does what was asked for.
+pub(super) async fn execute(
+    client: &Client,
+    command: &TokensCommand,
+    now: Timestamp,
+) -> Result<ExitCode> {
+    let TokensCommand::List(args) = command;
+    let tokens = client.tokens(args.provider.as_ref()).await?;
+    if args.json {
+        output::json(&tokens)?;
+    } else if tokens.is_empty() {
+        output::note("There are no tokens yet. Log in for one: agent-auth login PROVIDER");
+    } else {
+        let rows: Vec<_> = tokens.iter().map(|token| row(token, now)).collect();
+        let head = [
+            "PROVIDER", "ACCOUNT", "USER", "AGENT", "SCOPES", "EXPIRES", "",
+        ];
+        output::table(head, &rows)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn row(token: &TokenSummary, now: Timestamp) -> [String; 7] {
+    let or_dash = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
+    let remark = match (&token.reconnect_reason, token.is_default) {
+        (Some(reason), _) => format!("log in again ({reason})"),
+        (None, true) => "default".to_owned(),
+        (None, false) => String::new(),
+    };
+    [
+        token.provider_id.clone(),
+        or_dash(&token.provider_account_label),
+        token.user_id.clone(),
+        or_dash(&token.agent_id),
+        or_dash(&Some(token.scopes.join(" ")).filter(|scopes| !scopes.is_empty())),
+        words::expiry(token.expires_at, now),
+        remark,
+    ]
+}
