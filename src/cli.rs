@@ -2,12 +2,14 @@
 //!
 //! Results go to standard output, notes to standard error. The exit codes are
 //! an interface for scripts: 0, 1 for a failure, 2 for a wrong command line,
-//! 3 when a person must log in first.
+//! 3 when a person must log in first; `run` hands on its command's own.
 
+mod bridge;
 mod login;
 mod output;
 mod pasted;
 mod provider;
+mod run;
 mod status;
 mod token;
 mod tokens;
@@ -34,12 +36,14 @@ Examples:
       --token-url https://github.com/login/oauth/access_token
   agent-auth login github --scope repo
   curl -H \"Authorization: Bearer $(agent-auth token github --scope repo)\" https://api.github.com/user
+  agent-auth run -- python agent.py
 
 Exit codes:
   0  done
   1  it failed; standard error says why
   2  the command line is wrong
-  3  a person must log in first; standard error says with which command";
+  3  a person must log in first; standard error says with which command
+  `run` ends with its command's exit code, or 128 and the signal that ended it.";
 
 /// Get OAuth tokens for local agents from agent-authd.
 #[derive(Clone, Debug, Parser)]
@@ -70,6 +74,8 @@ pub enum Command {
     Tokens(tokens::TokensCommand),
     /// Show how the daemon is
     Status(status::StatusArgs),
+    /// Run a command that knows only the hosted service's URL and key
+    Run(run::RunArgs),
 }
 
 /// Which token is meant.
@@ -119,6 +125,7 @@ pub async fn execute(cli: Cli, ambient: &Ambient) -> Result<ExitCode> {
         Command::Token(args) => token::execute(&client, &args).await,
         Command::Tokens(command) => tokens::execute(&client, &command, ambient.now()).await,
         Command::Status(args) => status::execute(&client, &args, ambient.now()).await,
+        Command::Run(args) => run::execute(client, &args, ambient).await,
     }
 }
 

@@ -1,0 +1,279 @@
+//! The bridge for programs that know only the hosted service's URL and key: a
+//! loopback TCP port that relays to the daemon's socket.
+//!
+//! Any local user and any web page can reach a loopback port, so a request is
+//! relayed only if it has the key, names exactly this port as its `Host`, and
+//! comes from no browser. The key is made for one command and ends with it; it
+//! never reaches the daemon, a log or a terminal.
+
+use std::borrow::Cow;
+use std::convert::Infallible;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::{BodyExt as _, Either, Full, LengthLimitError, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::json;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use crate::client::{self, Client};
+use crate::clock::Ambient;
+use crate::secret::BridgeKey;
+
+/// The header that carries the key, as the hosted service calls it.
+const KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
+
+/// The largest request body, in bytes: the daemon takes no larger one.
+const LARGEST_BODY: usize = 64 * 1024;
+
+/// The largest head of a request, in bytes.
+const LARGEST_HEAD: usize = 16 * 1024;
+
+/// Connections at a time: one command's, so far fewer than the daemon's.
+const MAX_CONNECTIONS: usize = 256;
+
+/// How long a connection may take to send a head, or stay idle between requests.
+const HEAD_TIME: Duration = Duration::from_secs(60);
+
+/// How long a request's body may take to arrive.
+const BODY_TIME: Duration = Duration::from_secs(30);
+
+/// How long to wait after a failed accept, which usually means that there are
+/// no file descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Headers that concern one connection only (RFC 9110, section 7.6.1), with
+/// those that the relay makes anew.
+const NOT_RELAYED: [HeaderName; 12] = [
+    header::CONNECTION,
+    header::CONTENT_LENGTH,
+    header::EXPECT,
+    header::HOST,
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    HeaderName::from_static("keep-alive"),
+    KEY_HEADER,
+];
+
+type Answer = Response<Either<Incoming, Full<Bytes>>>;
+
+/// An open port that relays to the daemon.
+#[derive(Debug)]
+pub(super) struct Bridge {
+    listener: TcpListener,
+    gate: Arc<Gate>,
+}
+
+/// What a request must know to pass, and where it goes then.
+#[derive(Debug)]
+struct Gate {
+    address: SocketAddr,
+    key: BridgeKey,
+    client: Client,
+}
+
+/// Why a request is not relayed, or its answer does not come back.
+#[derive(Debug)]
+struct Refusal {
+    status: StatusCode,
+    detail: Cow<'static, str>,
+}
+
+impl Bridge {
+    /// Opens a port that the system picks, with a new key.
+    ///
+    /// # Errors
+    /// The port cannot be opened.
+    pub(super) async fn open(client: Client, ambient: &Ambient) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let gate = Gate {
+            address: listener.local_addr()?,
+            key: BridgeKey::new(ambient.token()),
+            client,
+        };
+        Ok(Self {
+            listener,
+            gate: Arc::new(gate),
+        })
+    }
+
+    /// What stands in for the hosted service's URL.
+    pub(super) fn url(&self) -> String {
+        format!("http://{}", self.gate.address)
+    }
+
+    /// What stands in for the hosted service's API key.
+    pub(super) fn key(&self) -> &BridgeKey {
+        &self.gate.key
+    }
+
+    /// Relays until dropped. A request under way ends with the runtime.
+    pub(super) async fn serve(self) -> Infallible {
+        let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        loop {
+            let permit = Arc::clone(&permits).acquire_owned().await;
+            match self.listener.accept().await {
+                Ok((stream, _)) => {
+                    let gate = Arc::clone(&self.gate);
+                    tokio::spawn(async move {
+                        serve_connection(stream, gate).await;
+                        drop(permit);
+                    });
+                }
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            }
+        }
+    }
+}
+
+async fn serve_connection(stream: TcpStream, gate: Arc<Gate>) {
+    let service = service_fn(move |request| {
+        let gate = Arc::clone(&gate);
+        async move { Ok::<_, Infallible>(gate.answer(request).await) }
+    });
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME)
+        .max_buf_size(LARGEST_HEAD)
+        .serve_connection(TokioIo::new(stream), service)
+        .await
+        .ok(); // the peer broke off or spoke no HTTP; hyper has answered what can be answered
+}
+
+impl Gate {
+    async fn answer(&self, request: Request<Incoming>) -> Answer {
+        let answer = match self.check(&request) {
+            Ok(()) => self.relay(request).await,
+            Err(refusal) => Err(refusal),
+        };
+        answer.unwrap_or_else(Refusal::into_answer)
+    }
+
+    /// Lets pass what may be relayed.
+    fn check(&self, request: &Request<Incoming>) -> Result<(), Refusal> {
+        let headers = request.headers();
+        let own = self.address.to_string();
+        let host_is_own = only(headers, &header::HOST).is_some_and(|host| host == own.as_str())
+            && request
+                .uri()
+                .authority()
+                .is_none_or(|name| name.as_str() == own);
+        if !host_is_own {
+            let detail = format!("this is {own} and nothing else");
+            return Err(Refusal::new(StatusCode::MISDIRECTED_REQUEST, detail));
+        }
+        if headers.contains_key(header::ORIGIN) || headers.contains_key(header::REFERER) {
+            let detail = "no browser may ask here (Origin or Referer is present)";
+            return Err(Refusal::new(StatusCode::FORBIDDEN, detail));
+        }
+        let key = only(headers, &KEY_HEADER);
+        if !key.is_some_and(|key| self.key.matches(key.as_bytes())) {
+            let detail = "x-api-key must be the LANGSMITH_API_KEY that `agent-auth run` has set";
+            return Err(Refusal::new(StatusCode::UNAUTHORIZED, detail));
+        }
+        Ok(())
+    }
+
+    /// Sends the request on to the daemon and hands its answer back.
+    async fn relay(&self, request: Request<Incoming>) -> Result<Answer, Refusal> {
+        let (head, body) = request.into_parts();
+        let body = read(body).await?;
+        let target = head
+            .uri
+            .path_and_query()
+            .map_or("/", |target| target.as_str());
+        let mut onward = Request::new(Full::new(body));
+        *onward.method_mut() = head.method;
+        *onward.uri_mut() = target
+            .parse()
+            .map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, "the path is not valid"))?;
+        *onward.headers_mut() = end_to_end(head.headers);
+        let answer = client::send(self.client.socket(), onward)
+            .await
+            .map_err(|error| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
+        let (mut head, body) = answer.into_parts();
+        let length = head.headers.remove(header::CONTENT_LENGTH);
+        head.headers = end_to_end(head.headers);
+        if let Some(length) = length {
+            head.headers.insert(header::CONTENT_LENGTH, length);
+        }
+        Ok(Response::from_parts(head, Either::Left(body)))
+    }
+}
+
+/// The whole body, if it comes in time and is not too large.
+async fn read(body: Incoming) -> Result<Bytes, Refusal> {
+    let whole = Limited::new(body, LARGEST_BODY).collect();
+    match timeout(BODY_TIME, whole).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "a request body may have 64 KiB at most",
+        )),
+        Ok(Err(_)) => Err(Refusal::new(StatusCode::BAD_REQUEST, "the body broke off")),
+        Err(_) => Err(Refusal::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "the body did not arrive in time",
+        )),
+    }
+}
+
+/// A header's value if it is there exactly once.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    values.next().filter(|_| values.next().is_none())
+}
+
+/// The headers without those of one connection: the known ones, and those
+/// that `Connection` names.
+fn end_to_end(mut headers: HeaderMap) -> HeaderMap {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|names| names.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in NOT_RELAYED.iter().chain(&named) {
+        headers.remove(name);
+    }
+    headers
+}
+
+impl Refusal {
+    fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            status,
+            detail: detail.into(),
+        }
+    }
+
+    fn into_answer(self) -> Answer {
+        let body = json!({ "detail": self.detail }).to_string();
+        let mut answer = Response::new(Either::Right(Full::new(Bytes::from(body))));
+        *answer.status_mut() = self.status;
+        let headers = answer.headers_mut();
+        let json = HeaderValue::from_static("application/json");
+        headers.insert(header::CONTENT_TYPE, json);
+        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        answer
+    }
+}
+
+#[cfg(test)]
+mod tests;

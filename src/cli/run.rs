@@ -1,0 +1,111 @@
+//! `agent-auth run`: a command beside its own bridge to the daemon.
+//!
+//! The command stays in the terminal's foreground; what the terminal sends it,
+//! it gets from the terminal, and every other signal from here. This process
+//! ends after the command, never before it, and with its exit code.
+
+mod environment;
+mod signals;
+
+use std::ffi::OsString;
+use std::io::ErrorKind;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::process::{ExitCode, ExitStatus};
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+use tokio::process::{Child, Command};
+
+use super::bridge::Bridge;
+use super::output;
+use crate::client::Client;
+use crate::clock::Ambient;
+
+/// The exit code for a command that is there and cannot be run, as POSIX
+/// shells have it (XCU, section 2.8.2).
+const NOT_EXECUTABLE: u8 = 126;
+
+/// The exit code for a command that is not there.
+const NOT_FOUND: u8 = 127;
+
+const EXAMPLES: &str = "\
+Examples:
+  agent-auth run -- python agent.py
+  agent-auth run -- sh -c 'curl -H \"x-api-key: $LANGSMITH_API_KEY\" $LANGSMITH_API_URL/v2/auth/providers'
+
+For the command, and for it alone, these are set:
+  LANGSMITH_API_URL  a loopback port that relays to agent-authd while the command lives
+  LANGSMITH_API_KEY  a key for that port, made anew each time
+  AGENT_AUTH_SOCK    agent-authd's socket
+Where a proxy is set, NO_PROXY gets 127.0.0.1 added.
+
+Ends with the command's exit code, or 128 and the number of the signal that
+ended it; 126 if it cannot be run, 127 if it is not found.";
+
+/// Run a command that knows only the hosted service's URL and key.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct RunArgs {
+    /// The command and its arguments
+    #[arg(value_name = "COMMAND", required = true, trailing_var_arg = true)]
+    command: Vec<OsString>,
+}
+
+/// Runs the command to its end.
+pub(super) async fn execute(client: Client, args: &RunArgs, ambient: &Ambient) -> Result<ExitCode> {
+    client.ok().await?;
+    let socket = client.socket().to_owned();
+    let bridge = Bridge::open(client, ambient)
+        .await
+        .context("cannot open a loopback port")?;
+    let signals = signals::listen().context("cannot listen to signals")?;
+    let Some((program, arguments)) = args.command.split_first() else {
+        return Ok(ExitCode::from(NOT_FOUND));
+    };
+    let mut command = Command::new(program);
+    command.args(arguments);
+    environment::prepare(&mut command, &bridge, &socket);
+    let child = match command.spawn() {
+        Ok(child) => child,
+        Err(error) => return Ok(not_started(program.as_ref(), &error)),
+    };
+    drop(command); // it holds a copy of the key
+    tokio::spawn(bridge.serve());
+    see_through(child, signals).await
+}
+
+/// Waits for the child to end, and hands on to it what it should hear.
+async fn see_through(mut child: Child, mut signals: signals::Received) -> Result<ExitCode> {
+    loop {
+        tokio::select! {
+            status = child.wait() => {
+                return Ok(exit_code(status.context("cannot wait for the command")?));
+            }
+            Some(signal) = signals.recv() => {
+                if let Some(pid) = child.id() {
+                    signals::hand_on(signal, pid);
+                }
+            }
+        }
+    }
+}
+
+fn not_started(program: &Path, error: &std::io::Error) -> ExitCode {
+    let program = program.display();
+    if error.kind() == ErrorKind::NotFound {
+        output::note(&format!("agent-auth: {program}: command not found"));
+        return ExitCode::from(NOT_FOUND);
+    }
+    output::note(&format!("agent-auth: {program} cannot be run: {error}"));
+    ExitCode::from(NOT_EXECUTABLE)
+}
+
+/// The child's exit code, or 128 and the signal that ended it.
+fn exit_code(status: ExitStatus) -> ExitCode {
+    let code = status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal));
+    code.and_then(|code| u8::try_from(code).ok())
+        .map_or(ExitCode::FAILURE, ExitCode::from)
+}
