@@ -1,1 +1,8 @@
-fn main() {}
+//! The product from outside: real processes, real sockets.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on ends with a panic, in its helpers too"
+)]
+
+mod cli;
