@@ -1,0 +1,122 @@
+//! The daemon's operations, a method each.
+//!
+//! Each fails as [`Error`] says; what the daemon refuses, and with which
+//! status, is in the contract.
+
+use std::time::Duration;
+
+use hyper::Method;
+use serde_json::Value;
+
+use super::requests::{Authenticate, Finalize, NewProvider, ProviderChanges, TokenImport};
+use super::{Client, Error};
+use crate::api::replies::{
+    AuthenticateResponse, Info, Message, ProviderResponse, RevokeTokensResponse,
+    TokenImportResponse, TokenStatusResponse, TokenSummary, WaitResponse,
+};
+use crate::identity::{FlowId, ProviderId, TokenId};
+use crate::secret::{AuthorizationCode, State};
+
+impl Client {
+    /// Whether the daemon is alive.
+    pub async fn ok(&self) -> Result<(), Error> {
+        self.fetch::<Value>("/ok").await.map(drop)
+    }
+
+    /// The daemon about itself.
+    pub async fn info(&self) -> Result<Info, Error> {
+        self.fetch("/info").await
+    }
+
+    /// Creates a provider.
+    pub async fn create_provider(&self, provider: &NewProvider) -> Result<ProviderResponse, Error> {
+        self.call(Method::POST, "/v2/auth/providers", Some(provider))
+            .await
+    }
+
+    /// Every provider of this owner.
+    pub async fn providers(&self) -> Result<Vec<ProviderResponse>, Error> {
+        self.fetch("/v2/auth/providers").await
+    }
+
+    /// One provider.
+    pub async fn provider(&self, id: &ProviderId) -> Result<ProviderResponse, Error> {
+        self.fetch(&format!("/v2/auth/providers/{id}")).await
+    }
+
+    /// Changes a provider.
+    pub async fn update_provider(
+        &self,
+        id: &ProviderId,
+        changes: &ProviderChanges,
+    ) -> Result<ProviderResponse, Error> {
+        let path = format!("/v2/auth/providers/{id}");
+        self.call(Method::PATCH, &path, Some(changes)).await
+    }
+
+    /// Deletes a provider with its tokens.
+    pub async fn delete_provider(&self, id: &ProviderId) -> Result<Message, Error> {
+        self.remove(&format!("/v2/auth/providers/{id}")).await
+    }
+
+    /// Asks for a token, or for a flow that leads to one.
+    pub async fn authenticate(&self, wanted: &Authenticate) -> Result<AuthenticateResponse, Error> {
+        self.call(Method::POST, "/v2/auth/authenticate", Some(wanted))
+            .await
+    }
+
+    /// Waits for a flow to end, for `timeout` at most (whole seconds, up to an hour).
+    pub async fn wait(&self, flow: FlowId, timeout: Duration) -> Result<WaitResponse, Error> {
+        let seconds = timeout.as_secs();
+        self.fetch(&format!("/v2/auth/wait/{flow}?timeout={seconds}"))
+            .await
+    }
+
+    /// Finishes a flow with what a redirect brought to a place that the daemon
+    /// does not hear.
+    pub async fn finalize(
+        &self,
+        provider: &ProviderId,
+        code: AuthorizationCode,
+        state: State,
+    ) -> Result<(), Error> {
+        let path = format!("/v2/auth/callback/{provider}");
+        let body = Finalize { code, state };
+        let answer: Value = self.call(Method::POST, &path, Some(&body)).await?;
+        drop(answer);
+        Ok(())
+    }
+
+    /// Stores a token that was obtained elsewhere.
+    pub async fn import_token(&self, token: &TokenImport) -> Result<TokenImportResponse, Error> {
+        self.call(Method::POST, "/v2/auth/tokens/import", Some(token))
+            .await
+    }
+
+    /// The tokens, of one provider or of all, without their secrets.
+    pub async fn tokens(&self, provider: Option<&ProviderId>) -> Result<Vec<TokenSummary>, Error> {
+        let query = provider.map_or_else(String::new, |id| format!("?provider_id={id}"));
+        self.fetch(&format!("/v2/auth/tokens{query}")).await
+    }
+
+    /// Whether there is a token for a provider.
+    pub async fn token_exists(&self, provider: &ProviderId) -> Result<bool, Error> {
+        let path = format!("/v2/auth/tokens/exists?provider_id={provider}");
+        let answer: TokenStatusResponse = self.fetch(&path).await?;
+        Ok(answer.has_token)
+    }
+
+    /// Revokes and deletes every token for a provider.
+    pub async fn delete_tokens(
+        &self,
+        provider: &ProviderId,
+    ) -> Result<RevokeTokensResponse, Error> {
+        self.remove(&format!("/v2/auth/tokens?provider_id={provider}"))
+            .await
+    }
+
+    /// Revokes and deletes one token.
+    pub async fn delete_token(&self, token: TokenId) -> Result<Message, Error> {
+        self.remove(&format!("/v2/auth/tokens/{token}")).await
+    }
+}
