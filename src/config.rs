@@ -6,18 +6,19 @@
 //! this file is a place for one.
 
 pub mod args;
+mod error;
 mod file;
 pub mod listen;
 pub mod log;
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::paths::{self, Defaults};
 use args::Flags;
+pub use error::Error;
 use file::File;
-use listen::{ListenError, RedirectListen};
+use listen::RedirectListen;
 use log::{LogFormat, LogLevel};
 
 /// How long a person has to finish a login, in seconds.
@@ -31,89 +32,6 @@ const MAX_WAITERS: u32 = 256;
 
 /// Events kept per owner; the oldest go first.
 const MAX_EVENTS: u32 = 10_000;
-
-/// Why there is no valid configuration.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// A path cannot be named or used.
-    #[error(transparent)]
-    Paths(#[from] paths::Error),
-    /// The file named by `--config` does not exist.
-    #[error("there is no configuration file {}", .path.display())]
-    Missing {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file exists and cannot be read.
-    #[error("the configuration file {} cannot be read", .path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The file is not TOML.
-    #[error("{}, line {line}: {what}", .path.display())]
-    Syntax {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// What the parser said.
-        what: String,
-    },
-    /// The file has a key that means nothing.
-    #[error("{}, line {line}: unknown key `{key}`; {hint}", .path.display())]
-    UnknownKey {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// The key.
-        key: String,
-        /// The nearest known key, or all of them.
-        hint: String,
-    },
-    /// A value is of the wrong type or out of range.
-    #[error("{}, line {line}: `{key}` must be {expected}", .path.display())]
-    WrongValue {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// The key.
-        key: String,
-        /// What was expected.
-        expected: String,
-    },
-    /// The redirect listener's address is none.
-    #[error("{place} cannot be used: {fault}")]
-    Address {
-        /// Where it was given.
-        place: String,
-        /// What is wrong with it.
-        fault: ListenError,
-    },
-    /// The key lies in the vault's folder.
-    #[error(
-        "the key file {} lies in the vault's folder {}: whoever copies the folder has both; choose another place with --key-file or --data-dir",
-        .key_file.display(), .data_dir.display()
-    )]
-    KeyBesideVault {
-        /// The key's file.
-        key_file: PathBuf,
-        /// The vault's folder.
-        data_dir: PathBuf,
-    },
-    /// A relative path was given and the current folder is gone.
-    #[error("the path {} cannot be made absolute", .path.display())]
-    NoCurrentDir {
-        /// The path.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-}
 
 /// The settings that hold. Every path is absolute.
 #[derive(Clone, Debug, PartialEq, Eq)]
