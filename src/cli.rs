@@ -35,7 +35,7 @@ Examples:
       --auth-url https://github.com/login/oauth/authorize \\
       --token-url https://github.com/login/oauth/access_token
   agent-auth login github --scope repo
-  curl -H \"Authorization: Bearer $(agent-auth token github --scope repo)\" https://api.github.com/user
+  TOKEN=$(agent-auth token github --scope repo)
   agent-auth run -- python agent.py
 
 Exit codes:
@@ -51,7 +51,14 @@ Exit codes:
 pub struct Cli {
     /// The daemon's socket [default: the one in agent-authd's settings, else
     /// $XDG_RUNTIME_DIR/agent-authd/agent-auth.sock]
-    #[arg(long, global = true, value_name = "PATH", env = "AGENT_AUTH_SOCK")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATH",
+        env = "AGENT_AUTH_SOCK",
+        hide_env_values = true,
+        display_order = 100 // after each command's own flags
+    )]
     pub socket: Option<PathBuf>,
 
     /// What to do.

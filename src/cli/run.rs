@@ -32,7 +32,7 @@ const NOT_FOUND: u8 = 127;
 const EXAMPLES: &str = "\
 Examples:
   agent-auth run -- python agent.py
-  agent-auth run -- sh -c 'curl -H \"x-api-key: $LANGSMITH_API_KEY\" $LANGSMITH_API_URL/v2/auth/providers'
+  agent-auth run -- npm start
 
 For the command, and for it alone, these are set:
   LANGSMITH_API_URL  a loopback port that relays to agent-authd while the command lives

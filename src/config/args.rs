@@ -51,11 +51,23 @@ pub enum DaemonCommand {
 pub struct Flags {
     /// The Unix socket to listen on [default: $XDG_RUNTIME_DIR/agent-authd/agent-auth.sock,
     /// or agent-auth.sock in the data folder where there is no runtime folder]
-    #[arg(long, global = true, value_name = "PATH", env = "AGENT_AUTH_SOCK")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATH",
+        env = "AGENT_AUTH_SOCK",
+        hide_env_values = true
+    )]
     pub socket: Option<PathBuf>,
 
     /// The folder of the vault [default: the platform's data folder]
-    #[arg(long, global = true, value_name = "DIR", env = "AGENT_AUTH_DATA_DIR")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        env = "AGENT_AUTH_DATA_DIR",
+        hide_env_values = true
+    )]
     pub data_dir: Option<PathBuf>,
 
     /// The file of the vault's key, made where missing; outside the vault's
