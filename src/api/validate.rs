@@ -71,7 +71,7 @@ impl Faults {
     #[must_use]
     pub fn of_rule(member: &str, rule: &str) -> Self {
         let loc = vec![Loc::Name("body".to_owned()), Loc::Name(member.to_owned())];
-        Problem::rule(rule).at(loc, None).into()
+        place::fault(loc, Problem::rule(rule), None).into()
     }
 
     fn push(&mut self, fault: Fault) {

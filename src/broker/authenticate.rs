@@ -33,7 +33,7 @@ pub enum Authenticated {
 #[derive(Debug)]
 pub struct HandedOut {
     /// What is known of it.
-    pub token: Token,
+    pub token: Box<Token>,
     /// The token itself.
     pub access_token: AccessToken,
 }
@@ -247,7 +247,7 @@ impl Broker {
             .vault
             .mark_used(stored.token.id, self.0.ambient.now());
         Ok(HandedOut {
-            token: stored.token.clone(),
+            token: Box::new(stored.token.clone()),
             access_token,
         })
     }

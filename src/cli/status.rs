@@ -6,10 +6,9 @@ use anyhow::Result;
 use clap::Args;
 
 use super::output;
-use super::words::{count, span};
+use super::words::count;
 use crate::api::replies::Health;
 use crate::client::Client;
-use crate::clock::Timestamp;
 
 /// Show how the daemon is.
 #[derive(Clone, Debug, Args)]
@@ -20,20 +19,13 @@ pub struct StatusArgs {
 }
 
 /// Shows it. A daemon that works only in part is a failure.
-pub(super) async fn execute(
-    client: &Client,
-    args: &StatusArgs,
-    now: Timestamp,
-) -> Result<ExitCode> {
+pub(super) async fn execute(client: &Client, args: &StatusArgs) -> Result<ExitCode> {
     let info = client.info().await?;
     let is_well = info.status == Health::Ok;
     if args.json {
         output::json(&info)?;
     } else {
-        let since = info.started_at.map_or_else(String::new, |start| {
-            format!(", up for {}", span(now.millis_since(start) / 1000))
-        });
-        output::line(&format!("agent-authd {}{since}", info.version))?;
+        output::line(&format!("agent-authd {}", info.version))?;
         output::line(&format!("  socket     {}", client.socket().display()))?;
         output::line(&format!("  redirects  {}", info.redirect_base))?;
         output::line(&format!(

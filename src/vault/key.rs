@@ -98,6 +98,7 @@ pub(super) fn create(path: &Path, ambient: &Ambient) -> Result<VaultKey, Error> 
 
 #[cfg(test)]
 mod tests {
+    use std::fs::Permissions;
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
@@ -125,7 +126,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("vault.key");
         create(&path, &Ambient::system()).unwrap();
-        fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
         let Err(error) = load(&path) else {
             panic!("a readable key was taken")
         };
