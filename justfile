@@ -1,0 +1,33 @@
+# Each recipe is one line of what tests/run and continuous integration run.
+
+# List the recipes
+default:
+    @just --list
+
+# Format the code
+fmt:
+    cargo fmt
+
+# Check the format
+fmt-check:
+    cargo fmt --check
+
+# Lint, with every warning an error
+clippy:
+    cargo clippy --all-targets --locked -- -D warnings
+
+# Format check, lints, unit and integration tests
+test:
+    tests/run unit
+
+# End-to-end tests; `just e2e -k refresh` runs those whose name has it
+e2e *arguments:
+    tests/run e2e {{ arguments }}
+
+# Licences, advisories, banned and unknown dependencies (needs cargo-deny)
+deny:
+    cargo deny --locked check
+
+# All that continuous integration runs
+ci:
+    .ci/run
