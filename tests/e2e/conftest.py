@@ -1,0 +1,78 @@
+"""What every test is given: a home, a server, a daemon, a command line, a person."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Iterator
+
+import pytest
+
+from harness.cli import CommandLine
+from harness.daemon import Daemon
+from harness.person import Person
+from harness.provider import AuthorizationServer, authorization_server
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "server(**options): options of this test's provider.mjs")
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    """An empty home folder, with a path short enough for a socket in it."""
+    path = Path(tempfile.mkdtemp(prefix="aa-", dir="/tmp"))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def server(home: Path, request: pytest.FixtureRequest) -> Iterator[AuthorizationServer]:
+    """A running authorization server."""
+    marker = request.node.get_closest_marker("server")
+    with authorization_server(home, **(marker.kwargs if marker else {})) as running:
+        yield running
+
+
+@pytest.fixture
+def stopped_daemon(home: Path) -> Iterator[Daemon]:
+    """A daemon that was never started."""
+    daemon = Daemon(home)
+    yield daemon
+    daemon.close()
+
+
+@pytest.fixture
+def daemon(stopped_daemon: Daemon) -> Daemon:
+    """A running daemon with an empty vault."""
+    stopped_daemon.start()
+    return stopped_daemon
+
+
+@pytest.fixture
+def acme(daemon: Daemon, server: AuthorizationServer) -> AuthorizationServer:
+    """The server, defined at the daemon as the provider `acme`."""
+    daemon.create_provider(server.definition())
+    return server
+
+
+@pytest.fixture
+def command_line(stopped_daemon: Daemon) -> CommandLine:
+    """The command line of the daemon's owner; the daemon need not run."""
+    return CommandLine(stopped_daemon.home, stopped_daemon.socket)
+
+
+@pytest.fixture
+def person() -> Person:
+    return Person()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The plain closing line that `tests/run` ends with."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None:
+        return
+    outcomes = {name: len(reporter.stats.get(name, [])) for name in ("passed", "failed", "error", "skipped")}
+    failed = outcomes["failed"] + outcomes["error"]
+    reporter.write_line(f"end to end: {outcomes['passed']} passed, {failed} failed, {outcomes['skipped']} skipped")

@@ -1,0 +1,149 @@
+"""`agent-authd` on a machine of its own: a temporary home, socket and vault."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence
+from urllib.parse import urlsplit
+
+import httpx
+
+from . import binaries
+from .process import Process, environment
+from .provider import PROVIDER_ID
+from .waiting import wait_for
+
+# What most tests ask for. The server drops `offline_access`, as real ones do
+# of clients that send no `prompt=consent`, and grants the rest.
+SCOPES = ["openid", "email", "api:read", "offline_access"]
+
+
+class Daemon:
+    """One installation, which can be started, stopped and started again."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.data_dir = home / "data"
+        self.key_file = home / "config" / "vault.key"
+        self.socket = home / "run" / "agent-auth.sock"
+        self.redirect_listen = "127.0.0.1:0"
+        self.process: Optional[Process] = None
+        self.http = _client(self.socket)
+        self._earlier_logs: List[str] = []
+
+    # Life
+
+    def command(self, *extra: str) -> List[str]:
+        """The command line that starts it."""
+        return [
+            str(binaries.daemon()),
+            f"--data-dir={self.data_dir}",
+            f"--key-file={self.key_file}",
+            f"--socket={self.socket}",
+            f"--redirect-listen={self.redirect_listen}",
+            "--log-level=trace",
+            *extra,
+        ]
+
+    def spawn(self, *extra: str) -> Process:
+        """Starts a process and waits for nothing."""
+        return Process(self.command(*extra), environment(self.home), cwd=self.home)
+
+    def start(self) -> None:
+        """Starts it, and returns once it serves."""
+        self.process = self.spawn()
+        wait_for("the daemon to serve", self._serves)
+        # A restart listens where people's browsers will come back to.
+        self.redirect_listen = urlsplit(self.redirect_base).netloc
+
+    def kill(self) -> None:
+        """`kill -9`: no chance to tidy up."""
+        self._running().kill()
+        self._ended()
+
+    def stop(self) -> int:
+        """SIGTERM; its exit code."""
+        self._running().signal(signal.SIGTERM)
+        code = self._running().wait()
+        self._ended()
+        return code
+
+    def close(self) -> None:
+        self.http.close()
+        if self.process is not None:
+            self.process.kill()
+
+    @property
+    def pid(self) -> int:
+        return self._running().pid
+
+    @property
+    def log(self) -> str:
+        """All it ever wrote to its terminal."""
+        now = [self.process.stdout, self.process.stderr] if self.process else []
+        return "".join(self._earlier_logs + now)
+
+    def _running(self) -> Process:
+        assert self.process is not None, "the daemon was not started"
+        return self.process
+
+    def _ended(self) -> None:
+        self._earlier_logs.append(self.log)
+        self.process = None
+        # Connections to the old process are of no use to the next one.
+        self.http.close()
+        self.http = _client(self.socket)
+
+    def _serves(self) -> bool:
+        process = self._running()
+        assert process.is_running, f"the daemon ended\n{process.describe()}"
+        try:
+            return self.http.get("/ok").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    # What agents ask of it
+
+    @property
+    def info(self) -> Dict[str, Any]:
+        return self.http.get("/info").raise_for_status().json()
+
+    @property
+    def redirect_base(self) -> str:
+        return self.info["redirect_base"]
+
+    def create_provider(self, definition: Dict[str, Any]) -> Dict[str, Any]:
+        answer = self.http.post("/v2/auth/providers", json=definition)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def authenticate(
+        self, provider: str = PROVIDER_ID, scopes: Sequence[str] = SCOPES, **more: Any
+    ) -> httpx.Response:
+        body = {"provider": provider, "scopes": list(scopes), "user_id": "ada", **more}
+        return self.http.post("/v2/auth/authenticate", json=body)
+
+    def begin(self, **more: Any) -> Dict[str, Any]:
+        """Asks for a token that is not there yet: `url` and `auth_id`."""
+        answer = self.authenticate(**more)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["status"] == "pending", answer.text
+        return answer.json()
+
+    def token(self, **more: Any) -> str:
+        """Asks for a token that is there."""
+        answer = self.authenticate(**more)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["status"] == "completed", answer.json()["status"]
+        return answer.json()["token"]
+
+    def wait(self, auth_id: str, timeout: int = 30) -> Dict[str, Any]:
+        answer = self.http.get(f"/v2/auth/wait/{auth_id}", params={"timeout": timeout})
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+
+def _client(socket: Path) -> httpx.Client:
+    transport = httpx.HTTPTransport(uds=str(socket))
+    return httpx.Client(transport=transport, base_url="http://localhost", timeout=60.0)

@@ -1,0 +1,138 @@
+"""A child process whose output is read as it comes.
+
+Standard output and standard error are gathered by threads, so that a child
+never blocks on a full pipe and a test can wait for a line with a deadline.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+from pathlib import Path
+from typing import IO, Callable, List, Mapping, Optional, Sequence
+
+from .waiting import DEADLINE_SECONDS, wait_for
+
+
+class Process:
+    """A running child, killed at the end of its `with` block if it still lives."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        cwd: Optional[Path] = None,
+        uid: Optional[int] = None,
+    ) -> None:
+        self.command = list(command)
+        self._child = subprocess.Popen(
+            self.command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(environment),
+            cwd=cwd,
+            text=True,
+            errors="replace",
+            **_identity(uid),
+        )
+        self._out: List[str] = []
+        self._err: List[str] = []
+        self._readers = [
+            _gather(self._child.stdout, self._out),
+            _gather(self._child.stderr, self._err),
+        ]
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    @property
+    def is_running(self) -> bool:
+        return self._child.poll() is None
+
+    @property
+    def stdout(self) -> str:
+        return "".join(self._out)
+
+    @property
+    def stderr(self) -> str:
+        return "".join(self._err)
+
+    def wait_for_line(self, what: str, accept: Callable[[str], bool], start: int = 0) -> str:
+        """The first line from either stream, from the `start`th on, that is accepted."""
+
+        def probe() -> Optional[str]:
+            is_over = not self.is_running and not any(r.is_alive() for r in self._readers)
+            lines = self._out[start:] + self._err
+            found = next((line for line in lines if accept(line)), None)
+            if found is None and is_over:
+                raise AssertionError(f"ended before {what}\n{self.describe()}")
+            return found
+
+        return wait_for(f"{what} from {self.command[0]}", probe)
+
+    def signal(self, number: signal.Signals) -> None:
+        self._child.send_signal(number)
+
+    def wait(self, deadline_seconds: float = DEADLINE_SECONDS) -> int:
+        """The exit code, once the child has ended by itself."""
+        try:
+            code = self._child.wait(deadline_seconds)
+        except subprocess.TimeoutExpired as late:
+            raise AssertionError(f"did not end\n{self.describe()}") from late
+        for reader in self._readers:
+            reader.join(deadline_seconds)
+        return code
+
+    def close_input(self) -> None:
+        if self._child.stdin is not None:
+            self._child.stdin.close()
+
+    def kill(self) -> None:
+        """`kill -9`, and the child is gone when this returns."""
+        if self.is_running:
+            self._child.kill()
+        self.wait()
+
+    def describe(self) -> str:
+        """What a failure should show of this child."""
+        return (
+            f"command: {' '.join(self.command)}\nexit code: {self._child.poll()}\n"
+            f"stdout: {self.stdout[-4000:]}\nstderr: {self.stderr[-4000:]}"
+        )
+
+
+def _gather(stream: Optional[IO[str]], lines: List[str]) -> threading.Thread:
+    def read() -> None:
+        if stream is not None:
+            lines.extend(stream)
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    return thread
+
+
+def _identity(uid: Optional[int]) -> dict:
+    if uid is None:
+        return {}
+    return {"user": uid, "group": uid, "extra_groups": []}
+
+
+def environment(home: Path) -> dict:
+    """An environment with nothing of the machine's in it but its PATH."""
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "XDG_RUNTIME_DIR": str(home / "runtime"),
+        "LANG": "C.UTF-8",
+    }
