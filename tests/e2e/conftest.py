@@ -23,6 +23,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def home() -> Iterator[Path]:
     """An empty home folder, with a path short enough for a socket in it."""
     path = Path(tempfile.mkdtemp(prefix="aa-", dir="/tmp"))
+    (path / "runtime").mkdir(mode=0o700)
     yield path
     shutil.rmtree(path, ignore_errors=True)
 
@@ -73,6 +74,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None:
         return
-    outcomes = {name: len(reporter.stats.get(name, [])) for name in ("passed", "failed", "error", "skipped")}
+    outcomes = {
+        name: len(reporter.stats.get(name, [])) for name in ("passed", "failed", "error", "skipped")
+    }
     failed = outcomes["failed"] + outcomes["error"]
-    reporter.write_line(f"end to end: {outcomes['passed']} passed, {failed} failed, {outcomes['skipped']} skipped")
+    reporter.write_line(
+        f"end to end: {outcomes['passed']} passed, {failed} failed, {outcomes['skipped']} skipped"
+    )

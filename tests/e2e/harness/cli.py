@@ -21,7 +21,9 @@ class CommandLine:
     def command(self, *arguments: str) -> List[str]:
         return [str(binaries.command_line()), *arguments]
 
-    def call(self, *arguments: str, typed: Optional[str] = None) -> subprocess.CompletedProcess[str]:
+    def call(
+        self, *arguments: str, typed: Optional[str] = None
+    ) -> subprocess.CompletedProcess[str]:
         """Runs it to its end. Standard input is what was typed, else empty."""
         return subprocess.run(
             self.command(*arguments),
@@ -37,7 +39,9 @@ class CommandLine:
     def expect(self, *arguments: str, typed: Optional[str] = None) -> str:
         """Runs it, and it must succeed; what it printed."""
         ended = self.call(*arguments, typed=typed)
-        assert ended.returncode == 0, f"{ended.args}: {ended.returncode}\n{ended.stdout}{ended.stderr}"
+        assert ended.returncode == 0, (
+            f"{ended.args}: {ended.returncode}\n{ended.stdout}{ended.stderr}"
+        )
         return ended.stdout
 
     def start(self, *arguments: str) -> Process:

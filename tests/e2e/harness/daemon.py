@@ -89,11 +89,8 @@ class Daemon:
         return self.process
 
     def _ended(self) -> None:
-        self._earlier_logs.append(self.log)
+        self._earlier_logs += [self._running().stdout, self._running().stderr]
         self.process = None
-        # Connections to the old process are of no use to the next one.
-        self.http.close()
-        self.http = _client(self.socket)
 
     def _serves(self) -> bool:
         process = self._running()
@@ -145,5 +142,7 @@ class Daemon:
 
 
 def _client(socket: Path) -> httpx.Client:
-    transport = httpx.HTTPTransport(uds=str(socket))
+    # A connection each: one kept from before a restart would be of no use.
+    limits = httpx.Limits(max_keepalive_connections=0)
+    transport = httpx.HTTPTransport(uds=str(socket), limits=limits)
     return httpx.Client(transport=transport, base_url="http://localhost", timeout=60.0)

@@ -117,11 +117,15 @@ class Person:
 
     def refuse(self, url: str) -> Page:
         """Logs in, cancels at the consent form, and reads the last page."""
-        return self.open(self._authorize(url, consents=False))
+        return self.open(self.decline(url))
 
     def allow(self, url: str) -> str:
         """Logs in and allows, up to the redirect back, which is not followed."""
         return self._authorize(url, consents=True)
+
+    def decline(self, url: str) -> str:
+        """Logs in and cancels, up to the redirect back, which is not followed."""
+        return self._authorize(url, consents=False)
 
     def open(self, url: str, headers: Optional[Mapping[str, str]] = None) -> Page:
         """Goes to an address and where it leads."""
@@ -145,7 +149,9 @@ class Person:
             elif response.status_code == 200:
                 response = self._answer(here, _Reader.read(response.text), consents)
             else:
-                raise AssertionError(f"{_without_query(here)}: {response.status_code} {response.text[-2000:]}")
+                raise AssertionError(
+                    f"{_without_query(here)}: {response.status_code} {response.text[-2000:]}"
+                )
         raise AssertionError("the provider asked without end")
 
     def _answer(self, here: str, page: _Reader, consents: bool) -> httpx.Response:

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import threading
 from pathlib import Path
-from typing import IO, Callable, List, Mapping, Optional, Sequence
+from typing import IO, Any, Callable, Dict, List, Mapping, Optional, Sequence
 
 from .waiting import DEADLINE_SECONDS, wait_for
 
@@ -30,6 +30,8 @@ class Process:
         self.command = list(command)
         self._child = subprocess.Popen(
             self.command,
+            # The loosest one, so that privacy is the program's own doing.
+            umask=0,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -94,9 +96,11 @@ class Process:
             reader.join(deadline_seconds)
         return code
 
-    def close_input(self) -> None:
-        if self._child.stdin is not None:
-            self._child.stdin.close()
+    def type(self, line: str) -> None:
+        """Types a line at its standard input."""
+        assert self._child.stdin is not None
+        self._child.stdin.write(f"{line}\n")
+        self._child.stdin.flush()
 
     def kill(self) -> None:
         """`kill -9`, and the child is gone when this returns."""
@@ -122,13 +126,13 @@ def _gather(stream: Optional[IO[str]], lines: List[str]) -> threading.Thread:
     return thread
 
 
-def _identity(uid: Optional[int]) -> dict:
+def _identity(uid: Optional[int]) -> Dict[str, Any]:
     if uid is None:
         return {}
     return {"user": uid, "group": uid, "extra_groups": []}
 
 
-def environment(home: Path) -> dict:
+def environment(home: Path) -> Dict[str, str]:
     """An environment with nothing of the machine's in it but its PATH."""
     return {
         "PATH": os.environ["PATH"],

@@ -50,7 +50,10 @@ class AuthorizationServer:
         return self._clients[auth_method]
 
     def definition(
-        self, provider_id: str = PROVIDER_ID, auth_method: str = "client_secret_post", **changes: Any
+        self,
+        provider_id: str = PROVIDER_ID,
+        auth_method: str = "client_secret_post",
+        **changes: Any,
     ) -> Dict[str, Any]:
         """The body that creates this provider at the daemon."""
         client = self.client(auth_method)
@@ -65,7 +68,9 @@ class AuthorizationServer:
         }
         return {**body, **changes}
 
-    def requests(self, endpoint: str = "token", grant_type: Optional[str] = None) -> List[Dict[str, Any]]:
+    def requests(
+        self, endpoint: str = "token", grant_type: Optional[str] = None
+    ) -> List[Dict[str, Any]]:
         """What was asked of an endpoint so far, with what was answered."""
         answer = self._http.get(f"{self._admin}/requests").raise_for_status()
         return [
