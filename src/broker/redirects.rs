@@ -294,8 +294,14 @@ impl Broker {
                     })?;
                 }
             }
-            change.complete_flow(&flow, token.id, now)?;
-            Ok(token)
+            // Its provider was deleted meanwhile, and its flows with it: then
+            // nothing of this change may stay.
+            let is_wanted = change.complete_flow(&flow, token.id, now)?;
+            if is_wanted {
+                Ok(token)
+            } else {
+                Err(vault::Error::NotFound)
+            }
         })
         .await
     }
