@@ -11,17 +11,19 @@ pub mod body;
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body, Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
 /// How long a request's line and headers may take; also how long an idle
@@ -41,7 +43,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 /// trying at once again would only burn the processor that others need.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Every answer has its whole body at hand.
+/// An answer whose whole body is at hand.
 pub type Reply = Response<Full<Bytes>>;
 
 /// A listening socket of some kind.
@@ -57,9 +59,19 @@ pub trait Listener: Send + 'static {
     ) -> impl Future<Output = io::Result<(Self::Stream, Option<Self::Peer>)>> + Send;
 }
 
+impl Listener for TcpListener {
+    type Stream = TcpStream;
+    type Peer = SocketAddr;
+
+    async fn accept(&mut self) -> io::Result<(TcpStream, Option<SocketAddr>)> {
+        let (stream, peer) = Self::accept(self).await?;
+        Ok((stream, Some(peer)))
+    }
+}
+
 /// Serves connections until `shutdown` becomes true, then lets the requests
 /// under way end.
-pub async fn serve<L, H, F>(
+pub async fn serve<L, H, F, B>(
     mut listener: L,
     max_connections: usize,
     mut shutdown: watch::Receiver<bool>,
@@ -67,7 +79,8 @@ pub async fn serve<L, H, F>(
 ) where
     L: Listener,
     H: Fn(L::Peer, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Reply> + Send + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
 {
     let places = Arc::new(Semaphore::new(max_connections));
     let graceful = GracefulShutdown::new();

@@ -7,49 +7,28 @@
 //! never reaches the daemon, a log or a terminal.
 
 use std::borrow::Cow;
-use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Either, Full, LengthLimitError, Limited};
+use http_body_util::{Either, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::json;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use crate::client::{self, Client};
 use crate::clock::Ambient;
 use crate::secret::BridgeKey;
+use crate::server::{self, body};
 
 /// The header that carries the key, as the hosted service calls it.
 const KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
 
-/// The largest request body, in bytes: the daemon takes no larger one.
-const LARGEST_BODY: usize = 64 * 1024;
-
-/// The largest head of a request, in bytes.
-const LARGEST_HEAD: usize = 16 * 1024;
-
 /// Connections at a time: one command's, so far fewer than the daemon's.
 const MAX_CONNECTIONS: usize = 256;
-
-/// How long a connection may take to send a head, or stay idle between requests.
-const HEAD_TIME: Duration = Duration::from_secs(60);
-
-/// How long a request's body may take to arrive.
-const BODY_TIME: Duration = Duration::from_secs(30);
-
-/// How long to wait after a failed accept, which usually means that there are
-/// no file descriptors left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Headers that concern one connection only (RFC 9110, section 7.6.1), with
 /// those that the relay makes anew.
@@ -121,36 +100,16 @@ impl Bridge {
     }
 
     /// Relays until dropped. A request under way ends with the runtime.
-    pub(super) async fn serve(self) -> Infallible {
-        let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-        loop {
-            let permit = Arc::clone(&permits).acquire_owned().await;
-            match self.listener.accept().await {
-                Ok((stream, _)) => {
-                    let gate = Arc::clone(&self.gate);
-                    tokio::spawn(async move {
-                        serve_connection(stream, gate).await;
-                        drop(permit);
-                    });
-                }
-                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
-            }
-        }
+    pub(super) async fn serve(self) {
+        // Nothing ever stops it but the end of the command.
+        let (_forever, stopping) = watch::channel(false);
+        let gate = self.gate;
+        let answer = move |_, request| {
+            let gate = Arc::clone(&gate);
+            async move { gate.answer(request).await }
+        };
+        server::serve(self.listener, MAX_CONNECTIONS, stopping, answer).await;
     }
-}
-
-async fn serve_connection(stream: TcpStream, gate: Arc<Gate>) {
-    let service = service_fn(move |request| {
-        let gate = Arc::clone(&gate);
-        async move { Ok::<_, Infallible>(gate.answer(request).await) }
-    });
-    http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME)
-        .max_buf_size(LARGEST_HEAD)
-        .serve_connection(TokioIo::new(stream), service)
-        .await
-        .ok(); // the peer broke off or spoke no HTTP; hyper has answered what can be answered
 }
 
 impl Gate {
@@ -190,7 +149,7 @@ impl Gate {
     /// Sends the request on to the daemon and hands its answer back.
     async fn relay(&self, request: Request<Incoming>) -> Result<Answer, Refusal> {
         let (head, body) = request.into_parts();
-        let body = read(body).await?;
+        let body = body::read(body).await.map_err(Refusal::of_body)?;
         let target = head
             .uri
             .path_and_query()
@@ -211,23 +170,6 @@ impl Gate {
             head.headers.insert(header::CONTENT_LENGTH, length);
         }
         Ok(Response::from_parts(head, Either::Left(body)))
-    }
-}
-
-/// The whole body, if it comes in time and is not too large.
-async fn read(body: Incoming) -> Result<Bytes, Refusal> {
-    let whole = Limited::new(body, LARGEST_BODY).collect();
-    match timeout(BODY_TIME, whole).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "a request body may have 64 KiB at most",
-        )),
-        Ok(Err(_)) => Err(Refusal::new(StatusCode::BAD_REQUEST, "the body broke off")),
-        Err(_) => Err(Refusal::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "the body did not arrive in time",
-        )),
     }
 }
 
@@ -259,6 +201,10 @@ impl Refusal {
             status,
             detail: detail.into(),
         }
+    }
+
+    fn of_body(error: body::Error) -> Self {
+        Self::new(error.status(), error.to_string())
     }
 
     fn into_answer(self) -> Answer {

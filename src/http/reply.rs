@@ -51,12 +51,7 @@ impl From<broker::Error> for Error {
 
 impl From<body::Error> for Error {
     fn from(error: body::Error) -> Self {
-        let status = match error {
-            body::Error::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            body::Error::TimedOut => StatusCode::REQUEST_TIMEOUT,
-            body::Error::Broken => StatusCode::BAD_REQUEST,
-        };
-        Self::status(status, error.to_string())
+        Self::status(error.status(), error.to_string())
     }
 }
 

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::StatusCode;
 use hyper::body::{Body as _, Bytes, Incoming};
 
 /// The longest body, in bytes: the largest token reply that providers send
@@ -27,6 +28,18 @@ pub enum Error {
     /// The connection broke, or the framing is wrong.
     #[error("the body could not be read")]
     Broken,
+}
+
+impl Error {
+    /// The status that says so.
+    #[must_use]
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TimedOut => StatusCode::REQUEST_TIMEOUT,
+            Self::Broken => StatusCode::BAD_REQUEST,
+        }
+    }
 }
 
 /// Reads a body to its end.

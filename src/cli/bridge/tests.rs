@@ -1,10 +1,15 @@
 //! The bridge, from outside: raw requests over TCP, a small daemon behind it.
 
+use std::convert::Infallible;
 use std::path::PathBuf;
 
+use http_body_util::BodyExt as _;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::UnixListener;
+use tokio::net::{TcpStream, UnixListener};
 
 use super::*;
 use crate::secret::ExposeSecret as _;
@@ -166,13 +171,13 @@ async fn a_browser_is_refused_even_with_the_key() {
 async fn a_large_body_is_refused() {
     let stage = Stage::with_daemon().await;
     let fits = stage
-        .ask(&[&stage.host(), &stage.key()], &"x".repeat(LARGEST_BODY))
+        .ask(&[&stage.host(), &stage.key()], &"x".repeat(body::MAX_BYTES))
         .await;
     assert!(fits.starts_with("HTTP/1.1 202"));
     let answer = stage
         .ask(
             &[&stage.host(), &stage.key()],
-            &"x".repeat(LARGEST_BODY + 1),
+            &"x".repeat(body::MAX_BYTES + 1),
         )
         .await;
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
