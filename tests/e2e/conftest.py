@@ -74,10 +74,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None:
         return
-    outcomes = {
-        name: len(reporter.stats.get(name, [])) for name in ("passed", "failed", "error", "skipped")
-    }
-    failed = outcomes["failed"] + outcomes["error"]
-    reporter.write_line(
-        f"end to end: {outcomes['passed']} passed, {failed} failed, {outcomes['skipped']} skipped"
-    )
+    count = {name: len(reports) for name, reports in reporter.stats.items()}
+    failed = count.get("failed", 0) + count.get("error", 0)
+    beside = [f"{count[name]} {name}" for name in ("skipped", "xfailed") if name in count]
+    reporter.write_line(", ".join([f"{count.get('passed', 0)} passed, {failed} failed", *beside]))

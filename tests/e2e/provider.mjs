@@ -16,6 +16,7 @@ import Provider from 'oidc-provider';
 
 const HOST = '127.0.0.1';
 const DAY = 24 * 60 * 60;
+const REVOCATION_PATH = '/revoke';
 const API_SCOPES = ['api:read', 'api:write'];
 
 const { values: options } = parseArgs({
@@ -56,6 +57,8 @@ function configuration(clients) {
     conformIdTokenClaims: false,
     pkce: { required: () => true },
     rotateRefreshToken: true,
+    // Beside the token endpoint, where many providers have it.
+    routes: { revocation: REVOCATION_PATH },
     // Without `prompt=consent` the server drops `offline_access` (OpenID
     // Connect Core 1.0, section 11). Clients that cannot send it get a refresh
     // token all the same, and one scope less than they asked for.
@@ -99,7 +102,7 @@ function record(requests) {
     const isToken = ctx.path === '/token';
     if (isToken) await pause(Number(options['token-delay']));
     await next();
-    if (!isToken && ctx.path !== '/token/revocation') return;
+    if (!isToken && ctx.path !== REVOCATION_PATH) return;
     requests.push({
       endpoint: isToken ? 'token' : 'revocation',
       authorization: ctx.get('authorization').split(' ')[0] || null,

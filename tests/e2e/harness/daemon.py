@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
 from urllib.parse import urlsplit
@@ -135,6 +137,12 @@ class Daemon:
         assert answer.json()["status"] == "completed", answer.json()["status"]
         return answer.json()["token"]
 
+    def await_expiry(self) -> None:
+        """Waits until the life of every stored token is over, by what is told of it."""
+        tokens = self.http.get("/v2/auth/tokens").raise_for_status().json()
+        last = max(_moment(token["expires_at"]) for token in tokens)
+        wait_for("the tokens to expire", lambda: time.time() > last)
+
     def wait(self, auth_id: str, timeout: int = 30) -> Dict[str, Any]:
         answer = self.http.get(f"/v2/auth/wait/{auth_id}", params={"timeout": timeout})
         assert answer.status_code == 200, answer.text
@@ -146,3 +154,8 @@ def _client(socket: Path) -> httpx.Client:
     limits = httpx.Limits(max_keepalive_connections=0)
     transport = httpx.HTTPTransport(uds=str(socket), limits=limits)
     return httpx.Client(transport=transport, base_url="http://localhost", timeout=60.0)
+
+
+def _moment(timestamp: str) -> float:
+    """RFC 3339 in UTC, as seconds since 1970. Python before 3.11 knows no `Z`."""
+    return datetime.fromisoformat(timestamp.replace("Z", "+00:00")).timestamp()

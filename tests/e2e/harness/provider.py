@@ -46,6 +46,10 @@ class AuthorizationServer:
     def token_url(self) -> str:
         return f"{self.issuer}/token"
 
+    @property
+    def revocation_url(self) -> str:
+        return f"{self.issuer}/revoke"
+
     def client(self, auth_method: str = "client_secret_post") -> OAuthClient:
         return self._clients[auth_method]
 
