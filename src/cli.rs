@@ -31,9 +31,7 @@ const PERSON_NEEDED: u8 = 3;
 
 const EXAMPLES: &str = "\
 Examples:
-  agent-auth provider add github --client-id Iv1.0123 --client-secret-file - \\
-      --auth-url https://github.com/login/oauth/authorize \\
-      --token-url https://github.com/login/oauth/access_token
+  agent-auth provider add github --client-id Iv1.0123 --client-secret-file -
   agent-auth login github --scope repo
   TOKEN=$(agent-auth token github --scope repo)
   agent-auth run -- python agent.py

@@ -4,6 +4,7 @@
 //! Plain data, always valid once made. What real providers do differently from
 //! the RFCs is in `provider/quirks.rs`. No input or output here.
 
+pub mod catalog;
 pub mod quirks;
 
 use std::collections::BTreeMap;

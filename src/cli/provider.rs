@@ -12,6 +12,7 @@ use super::output;
 use crate::api::replies::ProviderResponse;
 use crate::client::Client;
 use crate::identity::ProviderId;
+use crate::provider::catalog::PRESETS;
 
 /// What can be done with providers.
 #[derive(Clone, Debug, Subcommand)]
@@ -33,6 +34,8 @@ pub enum ProviderCommand {
         #[arg(long)]
         json: bool,
     },
+    /// List the well-known providers whose addresses need not be given
+    Presets,
     /// Remove a provider, with its tokens
     Remove(Which),
 }
@@ -51,12 +54,19 @@ pub(super) async fn execute(client: &Client, command: ProviderCommand) -> Result
         ProviderCommand::Add(args) => add::execute(client, *args).await?,
         ProviderCommand::List { json } => list(client, json).await?,
         ProviderCommand::Show { which, json } => show(client, &which.id, json).await?,
+        ProviderCommand::Presets => presets()?,
         ProviderCommand::Remove(which) => {
             client.delete_provider(&which.id).await?;
             output::note(&format!("Removed {} and its tokens.", which.id));
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn presets() -> Result<()> {
+    let rows = PRESETS.map(|preset| [preset.id, preset.name, preset.auth_url].map(str::to_owned));
+    output::table(["PRESET", "NAME", "LOGIN AT"], &rows)?;
+    Ok(())
 }
 
 async fn list(client: &Client, json: bool) -> Result<()> {

@@ -99,7 +99,7 @@ fn a_wrong_command_line_ends_with_2() {
         vec!["tokne"],
         vec!["token", "not/an/id"],
         vec!["run"],
-        vec!["provider", "add", "x", "--client-id", "c"],
+        vec!["provider", "add", "intranet", "--client-id", "c"],
     ] {
         assert_eq!(ran(&daemon, &words).status.code(), Some(2), "{words:?}");
     }
@@ -283,4 +283,41 @@ fn a_degraded_daemon_is_a_failure_that_says_why() {
         "{said}"
     );
     assert!(said.contains("degraded: the disk is full"), "{said}");
+}
+
+#[test]
+fn a_well_known_provider_is_added_without_its_addresses() {
+    let daemon = Daemon::answering(&[(PROVIDERS, 200, provider())]);
+    let words = [
+        "provider",
+        "add",
+        "work",
+        "--preset",
+        "github",
+        "--client-id",
+        "c",
+    ];
+    let output = ran(&daemon, &words);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let asked = &daemon.asked(PROVIDERS)[0];
+    assert_eq!(
+        asked["token_url"],
+        "https://github.com/login/oauth/access_token"
+    );
+    assert_eq!(asked["name"], "GitHub");
+}
+
+#[test]
+fn an_unknown_provider_needs_its_addresses() {
+    let daemon = Daemon::answering(&[]);
+    let output = ran(
+        &daemon,
+        &["provider", "add", "intranet", "--client-id", "c"],
+    );
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("--auth-url"),
+        "{}",
+        stderr(&output)
+    );
 }

@@ -3,25 +3,27 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use clap::Args;
 use clap::builder::PossibleValuesParser;
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory as _};
 
 use super::secret;
-use crate::cli::output;
+use crate::cli::{Cli, output};
 use crate::client::{Client, NewProvider};
 use crate::identity::ProviderId;
+use crate::provider::catalog::{self, PRESETS, Preset};
 use crate::provider::{AuthMethod, Kind};
 
 const EXAMPLES: &str = "\
 Examples:
-  agent-auth provider add github --client-id Iv1.0123 --client-secret-file - \\
-      --auth-url https://github.com/login/oauth/authorize \\
-      --token-url https://github.com/login/oauth/access_token
-  agent-auth provider add google --client-id 0123.apps.googleusercontent.com \\
-      --client-secret-file google.secret \\
-      --auth-url https://accounts.google.com/o/oauth2/v2/auth \\
-      --token-url https://oauth2.googleapis.com/token \\
-      --param access_type=offline --param prompt=consent";
+  agent-auth provider add github --client-id Iv1.0123 --client-secret-file -
+  agent-auth provider add google-work --preset google \\
+      --client-id 0123.apps.googleusercontent.com --client-secret-file google.secret
+  agent-auth provider add intranet --client-id agents \\
+      --auth-url https://login.example.com/authorize \\
+      --token-url https://login.example.com/token
+
+`agent-auth provider presets` lists the providers whose addresses are known.";
 
 /// Add a provider, and say which redirect address to register there.
 #[derive(Clone, Debug, Args)]
@@ -41,15 +43,22 @@ pub struct AddArgs {
     #[arg(long, value_name = "FILE")]
     client_secret_file: Option<PathBuf>,
 
-    /// The authorization endpoint
-    #[arg(long, value_name = "URL")]
-    auth_url: String,
+    /// The well-known provider whose addresses to use [default: the one that
+    /// is called PROVIDER, if there is one]
+    #[arg(long, value_name = "PRESET",
+          value_parser = PossibleValuesParser::new(PRESETS.map(|preset| preset.id)),
+          hide_possible_values = true)]
+    preset: Option<String>,
 
-    /// The token endpoint
+    /// The authorization endpoint; needed where no preset knows it
     #[arg(long, value_name = "URL")]
-    token_url: String,
+    auth_url: Option<String>,
 
-    /// What people call it [default: the identifier]
+    /// The token endpoint; needed where no preset knows it
+    #[arg(long, value_name = "URL")]
+    token_url: Option<String>,
+
+    /// What people call it [default: the preset's name, or the identifier]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
 
@@ -79,6 +88,14 @@ pub struct AddArgs {
 
 /// Adds the provider.
 pub(super) async fn execute(client: &Client, args: AddArgs) -> Result<()> {
+    let preset = catalog::find(args.preset.as_deref().unwrap_or(args.id.as_str()));
+    let known = |pick: fn(&Preset) -> &'static str| preset.map(|preset| pick(preset).to_owned());
+    let (Some(auth_url), Some(token_url)) = (
+        args.auth_url.or_else(|| known(|preset| preset.auth_url)),
+        args.token_url.or_else(|| known(|preset| preset.token_url)),
+    ) else {
+        missing_addresses(&args.id)
+    };
     let secret = args
         .client_secret_file
         .as_deref()
@@ -86,12 +103,15 @@ pub(super) async fn execute(client: &Client, args: AddArgs) -> Result<()> {
         .transpose()?;
     let is_public = secret.is_none();
     let provider = NewProvider {
-        name: args.name.unwrap_or_else(|| args.id.to_string()),
+        name: args
+            .name
+            .or_else(|| known(|preset| preset.name))
+            .unwrap_or_else(|| args.id.to_string()),
         provider_id: args.id,
         client_id: args.client_id,
         client_secret: secret,
-        auth_url: args.auth_url,
-        token_url: args.token_url,
+        auth_url,
+        token_url,
         uses_pkce: args.no_pkce.then_some(false),
         provider_type: args.kind,
         token_endpoint_auth_method: args.auth_method,
@@ -112,6 +132,19 @@ pub(super) async fn execute(client: &Client, args: AddArgs) -> Result<()> {
         added.provider_id
     ));
     Ok(())
+}
+
+/// Ends as clap does for an argument that is missing: which are needed only
+/// shows when the catalog was asked.
+fn missing_addresses(id: &ProviderId) -> ! {
+    let message = format!(
+        "no preset is called {id:?}, so --auth-url and --token-url are needed \
+         (`agent-auth provider presets` lists the presets)",
+        id = id.as_str()
+    );
+    Cli::command()
+        .error(ErrorKind::MissingRequiredArgument, message)
+        .exit()
 }
 
 fn pair(text: &str) -> Result<(String, String), &'static str> {
