@@ -6,3 +6,6 @@
 )]
 
 mod cli;
+mod layers;
+mod refresh;
+mod support;

@@ -1,0 +1,152 @@
+//! A daemon that serves: its vault, its listeners, its chores, and their
+//! orderly end.
+//!
+//! It knows nothing of the process around it: no signal, no log, no standard
+//! output. So a test can start one anywhere, with a clock of its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use nix::unistd::geteuid;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::broker::{Broker, Settings};
+use crate::clock::Ambient;
+use crate::config::Config;
+use crate::http::socket::ApiListener;
+use crate::http::{Access, Api};
+use crate::identity::Owner;
+use crate::redirect::listener::RedirectListener;
+use crate::vault::{self, Vault};
+use crate::{oauth, redirect, server};
+
+/// How often the vault is tidied. Timers stand still while a machine sleeps,
+/// so nothing relies on a longer one.
+const TIDY_INTERVAL: Duration = Duration::from_secs(30);
+
+/// How long the daemon takes to end at most: a refresh that is under way may
+/// take 30 s, and its answer must not be lost.
+const STOP_TIMEOUT: Duration = Duration::from_secs(40);
+
+/// Browsers that come back from a login, at once: a person has two hands.
+const MAX_BROWSER_CONNECTIONS: usize = 64;
+
+/// A daemon that serves.
+#[derive(Debug)]
+pub struct Running {
+    broker: Broker,
+    /// Becomes true when it is to end.
+    stop: watch::Sender<bool>,
+    /// The listeners and the chores.
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// Opens the vault, takes the sockets, and serves from then on.
+///
+/// # Errors
+/// What keeps it from serving, in words that say what to do.
+pub async fn start(config: &Config, ambient: Ambient) -> anyhow::Result<Running> {
+    let owner = Owner::from_uid(geteuid().as_raw())
+        .context("agent-authd cannot run as uid 65534 (nobody): different people share it")?;
+    let vault = open_vault(config, &ambient)?;
+    let browsers = RedirectListener::bind(config.redirect_listen)?;
+    let socket = ApiListener::bind(&config.socket, Access::User(owner))?;
+    let oauth = oauth::Client::new(ambient.clone())?;
+    let settings = settings(config, &browsers);
+    let broker = Broker::new(vault, oauth, ambient.clone(), settings).await?;
+
+    let (stop, stopping) = watch::channel(false);
+    let tasks = vec![
+        tokio::spawn(serve_socket(
+            socket,
+            config,
+            Api::new(broker.clone(), ambient),
+            stopping.clone(),
+        )),
+        tokio::spawn(serve_browsers(browsers, broker.clone(), stopping.clone())),
+        tokio::spawn(tidy(broker.clone(), stopping)),
+    ];
+    Ok(Running {
+        broker,
+        stop,
+        tasks,
+    })
+}
+
+impl Running {
+    /// Where redirects arrive, such as `http://127.0.0.1:8252`.
+    #[must_use]
+    pub fn redirect_base(&self) -> &str {
+        self.broker.redirect_base()
+    }
+
+    /// Takes no more connections, lets what is under way end, and returns when
+    /// it has; after 40 s in any case.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        let ended = async {
+            self.broker.stop().await;
+            for task in self.tasks {
+                // One that panicked has said so.
+                let _ = task.await;
+            }
+        };
+        if tokio::time::timeout(STOP_TIMEOUT, ended).await.is_err() {
+            tracing::warn!("some work did not end in time");
+        }
+    }
+}
+
+fn open_vault(config: &Config, ambient: &Ambient) -> Result<Vault, vault::Error> {
+    let options = vault::Options {
+        data_dir: config.data_dir.clone(),
+        key_file: config.key_file.clone(),
+        max_events: config.max_events,
+    };
+    Vault::open(&options, ambient)
+}
+
+fn settings(config: &Config, browsers: &RedirectListener) -> Settings {
+    Settings {
+        redirect_base: browsers.base(),
+        flow_lifetime: i64::try_from(config.flow_lifetime.as_secs()).unwrap_or(i64::MAX),
+        max_waiters: usize::try_from(config.max_waiters).unwrap_or(usize::MAX),
+    }
+}
+
+fn serve_socket(
+    socket: ApiListener,
+    config: &Config,
+    api: Api,
+    stopping: watch::Receiver<bool>,
+) -> impl Future<Output = ()> + use<> {
+    let max_connections = usize::try_from(config.max_connections).unwrap_or(usize::MAX);
+    let answer = move |peer, request| api.clone().answer(peer, request);
+    server::serve(socket, max_connections, stopping, answer)
+}
+
+fn serve_browsers(
+    browsers: RedirectListener,
+    broker: Broker,
+    stopping: watch::Receiver<bool>,
+) -> impl Future<Output = ()> {
+    let own_hosts: Arc<[String]> = browsers.own_hosts().into();
+    let answer = move |_, request| {
+        let (broker, own_hosts) = (broker.clone(), Arc::clone(&own_hosts));
+        async move { redirect::answer(broker, &own_hosts, request).await }
+    };
+    server::serve(browsers, MAX_BROWSER_CONNECTIONS, stopping, answer)
+}
+
+/// Does what is to be done now and then, until the daemon is to end.
+async fn tidy(broker: Broker, mut stopping: watch::Receiver<bool>) {
+    let mut told_to_end = async || {
+        let told = stopping.wait_for(|stopping| *stopping);
+        tokio::time::timeout(TIDY_INTERVAL, told).await.is_ok()
+    };
+    while !told_to_end().await {
+        broker.tidy().await;
+    }
+}

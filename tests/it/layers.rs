@@ -1,0 +1,109 @@
+//! The layers: a module uses only modules above it in `lib.rs`'s list, and its
+//! own children.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The modules in the order of `lib.rs`, lowest layer first.
+fn layers() -> Vec<String> {
+    let lib = fs::read_to_string(source().join("lib.rs")).unwrap();
+    let modules = lib.lines().filter_map(|line| {
+        let name = line.strip_prefix("pub mod ")?.strip_suffix(';')?;
+        Some(name.to_owned())
+    });
+    modules.collect()
+}
+
+fn source() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// Every file of a module: `name.rs`, and all below `name/`.
+fn files(module: &str) -> Vec<PathBuf> {
+    let mut files = vec![source().join(format!("{module}.rs"))];
+    let mut folders = vec![source().join(module)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            match path.extension().and_then(|extension| extension.to_str()) {
+                Some("rs") => files.push(path),
+                _ if path.is_dir() => folders.push(path),
+                _ => {}
+            }
+        }
+    }
+    files
+}
+
+/// The modules of the crate that a text names: `crate::name`, alone or in the
+/// braces of `use crate::{…}`.
+fn named(text: &str) -> Vec<String> {
+    let words = |text: &str| {
+        let word = text
+            .split(|c: char| !c.is_alphanumeric() && c != '_')
+            .next();
+        word.unwrap_or_default().to_owned()
+    };
+    let mut named = Vec::new();
+    for (at, found) in text.match_indices("crate::") {
+        let rest = &text[at + found.len()..];
+        match rest.strip_prefix('{') {
+            None => named.push(words(rest)),
+            Some(list) => named.extend(members(list).map(|member| words(member.trim_start()))),
+        }
+    }
+    named
+}
+
+/// The members of a braced list whose brace was opened just before `text`,
+/// those of inner braces left out.
+fn members(text: &str) -> impl Iterator<Item = &str> {
+    let mut depth = 0;
+    let end = text.find(|c| {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        depth < 0
+    });
+    let mut depth = 0;
+    text[..end.unwrap_or(text.len())].split(move |c| {
+        depth += i32::from(c == '{') - i32::from(c == '}');
+        depth == 0 && c == ','
+    })
+}
+
+/// Uses of a module by one below it, as `lower uses upper`.
+fn upward_uses(layers: &[String], module: &str, text: &str) -> Vec<String> {
+    let rank = |name: &str| layers.iter().position(|layer| layer == name);
+    let upper = named(text)
+        .into_iter()
+        .filter(|name| rank(name) > rank(module));
+    upper
+        .map(|upper| format!("{module} uses {upper}"))
+        .collect()
+}
+
+#[test]
+fn no_module_uses_one_above_its_layer() {
+    let layers = layers();
+    assert!(layers.len() > 10, "{layers:?}");
+    for module in &layers {
+        for file in files(module) {
+            let text = fs::read_to_string(&file).unwrap();
+            let upward = upward_uses(&layers, module, &text);
+            assert!(upward.is_empty(), "{}: {upward:?}", file.display());
+        }
+    }
+}
+
+#[test]
+fn an_upward_use_is_seen_however_it_is_written() {
+    let layers = ["clock", "token", "vault"].map(str::to_owned);
+    for text in [
+        "use crate::vault::Vault;",
+        "fn f() { crate::vault::open() }",
+        "use crate::{clock::{Ambient, Clock}, vault};",
+        "use crate::{\n    clock,\n    vault::Error,\n};",
+    ] {
+        assert_eq!(upward_uses(&layers, "token", text), ["token uses vault"]);
+        assert!(upward_uses(&layers, "vault", text).is_empty());
+    }
+}

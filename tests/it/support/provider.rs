@@ -1,0 +1,299 @@
+//! A strict OAuth provider on 127.0.0.1: grants codes at once, checks PKCE and
+//! the client, rotates refresh tokens as it is told to, fails as it is told
+//! to, and remembers everything it was asked.
+//!
+//! It speaks HTTP by hand, since half of its work is to break off in the
+//! middle. It has threads of its own, so that no test's runtime can stall it.
+
+mod answer;
+mod grants;
+
+use std::collections::{HashMap, VecDeque};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use agent_authd::client::{NewProvider, TokenImport};
+use agent_authd::identity::{ProviderId, Scopes};
+use agent_authd::secret::{AccessToken, ClientSecret, RefreshToken};
+use url::{Url, form_urlencoded};
+
+use self::grants::Grants;
+pub(crate) use self::grants::Pair;
+
+/// The client that is registered.
+pub(crate) const CLIENT_ID: &str = "client";
+pub(crate) const CLIENT_SECRET: &str = "its-secret";
+
+/// The identifier by which the tests' daemons know it.
+pub(crate) const PROVIDER_ID: &str = "strict";
+
+/// What becomes of a refresh token that is used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rotation {
+    /// It stays good, and no other is given.
+    None,
+    /// It is spent; a second use ends the whole grant, access tokens too.
+    Strict,
+    /// It is spent, but for this long a second use gets the same answer again.
+    Grace(Duration),
+}
+
+/// What happens to one request instead of a plain answer.
+#[derive(Clone, Debug)]
+pub(crate) enum Fault {
+    /// Nothing is done; this status, headers and body are answered.
+    Answer {
+        status: u16,
+        headers: Vec<(&'static str, String)>,
+        body: String,
+    },
+    /// Nothing is done, and the connection closed without a byte.
+    Ignored,
+    /// It is done, and the connection closed without a byte.
+    LostAnswer,
+    /// It is done, and the answer breaks off in its middle.
+    HalfAnswer,
+    /// It is done, and answered this much later.
+    Late(Duration),
+    /// It is done; the answer's `refresh_token` is replaced: taken away for
+    /// `None`, else written as this JSON.
+    RefreshToken(Option<&'static str>),
+}
+
+impl Fault {
+    /// A status with an OAuth error code.
+    pub(crate) fn oauth(status: u16, error: &str) -> Self {
+        Self::status(status, format!("{{\"error\": \"{error}\"}}"))
+    }
+
+    pub(crate) fn status(status: u16, body: impl Into<String>) -> Self {
+        Self::Answer {
+            status,
+            headers: vec![("Content-Type", "application/json".to_owned())],
+            body: body.into(),
+        }
+    }
+
+    /// A status that asks to be left alone for a time.
+    pub(crate) fn retry_after(status: u16, seconds: u32) -> Self {
+        Self::Answer {
+            status,
+            headers: vec![("Retry-After", seconds.to_string())],
+            body: String::new(),
+        }
+    }
+
+    /// A captive portal's page.
+    pub(crate) fn html() -> Self {
+        Self::Answer {
+            status: 200,
+            headers: vec![("Content-Type", "text/html".to_owned())],
+            body: "<html><body>Welcome to the train's WiFi</body></html>".to_owned(),
+        }
+    }
+}
+
+/// One request to the token endpoint.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub(crate) at: Instant,
+    pub(crate) form: HashMap<String, String>,
+    pub(crate) authorization: Option<String>,
+}
+
+impl Request {
+    pub(crate) fn is_refresh(&self) -> bool {
+        self.form.get("grant_type").map(String::as_str) == Some("refresh_token")
+    }
+}
+
+/// A provider that runs until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Provider {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    address: SocketAddr,
+    is_over: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    grants: Grants,
+    requests: Vec<Request>,
+    /// For the next requests to the token endpoint, one each.
+    faults: VecDeque<Fault>,
+    /// For every request once `faults` has run dry.
+    lasting_fault: Option<Fault>,
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+}
+
+impl Provider {
+    /// One whose access tokens live this many seconds.
+    pub(crate) fn start(rotation: Rotation, life: u64) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let shared = Arc::new(Shared {
+            address: listener.local_addr().unwrap(),
+            is_over: AtomicBool::new(false),
+            state: Mutex::new(State {
+                grants: Grants::new(rotation, life),
+                requests: Vec::new(),
+                faults: VecDeque::new(),
+                lasting_fault: None,
+            }),
+        });
+        let serving = Arc::clone(&shared);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                if serving.is_over.load(Ordering::Acquire) {
+                    break;
+                }
+                let shared = Arc::clone(&serving);
+                // A client that breaks off is its own affair.
+                std::thread::spawn(move || serve(&shared, stream).ok());
+            }
+        });
+        Self { shared }
+    }
+
+    /// An endpoint, by its path.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.shared.address)
+    }
+
+    /// How a daemon is told of it.
+    pub(crate) fn registration(&self) -> NewProvider {
+        NewProvider {
+            provider_id: ProviderId::parse(PROVIDER_ID).unwrap(),
+            name: "Strict".to_owned(),
+            client_id: CLIENT_ID.to_owned(),
+            client_secret: Some(ClientSecret::new(CLIENT_SECRET)),
+            auth_url: self.url("/authorize"),
+            token_url: self.url("/token"),
+            uses_pkce: None,
+            provider_type: None,
+            token_endpoint_auth_method: None,
+            authorization_params: Default::default(),
+            allowed_redirect_uris: Vec::new(),
+        }
+    }
+
+    /// A grant as if a person had just consented.
+    pub(crate) fn grant(&self) -> Pair {
+        self.shared.state().grants.issue()
+    }
+
+    /// A new grant as an import that has `left` more seconds.
+    pub(crate) fn import(&self, left: u64) -> TokenImport {
+        let Pair { access, refresh } = self.grant();
+        TokenImport {
+            provider_id: ProviderId::parse(PROVIDER_ID).unwrap(),
+            access_token: AccessToken::new(access),
+            refresh_token: Some(RefreshToken::new(refresh)),
+            expires_in_seconds: Some(left),
+            scopes: Scopes::new(["read"]),
+        }
+    }
+
+    /// Lets the next request to the token endpoint fail, after those that
+    /// were laid down before.
+    pub(crate) fn fail_next(&self, fault: Fault) {
+        self.shared.state().faults.push_back(fault);
+    }
+
+    /// Lets every request to the token endpoint fail, or none any more.
+    pub(crate) fn fail_always(&self, fault: Option<Fault>) {
+        let mut state = self.shared.state();
+        state.faults.clear();
+        state.lasting_fault = fault;
+    }
+
+    /// Every request to the token endpoint so far.
+    pub(crate) fn requests(&self) -> Vec<Request> {
+        self.shared.state().requests.clone()
+    }
+
+    /// How many refreshes were asked for.
+    pub(crate) fn refreshes(&self) -> usize {
+        let state = self.shared.state();
+        state.requests.iter().filter(|r| r.is_refresh()).count()
+    }
+
+    /// How often a spent refresh token came again, out of any grace.
+    pub(crate) fn reuses(&self) -> usize {
+        self.shared.state().grants.reuses()
+    }
+
+    /// Whether an access token would be accepted now.
+    pub(crate) fn accepts(&self, access: &str) -> bool {
+        self.shared.state().grants.accepts(access)
+    }
+
+    /// Ends every grant, as a person does in their account's settings.
+    pub(crate) fn revoke_all(&self) {
+        self.shared.state().grants.revoke_all();
+    }
+}
+
+impl Drop for Provider {
+    fn drop(&mut self) {
+        self.shared.is_over.store(true, Ordering::Release);
+        // Wakes the thread that accepts.
+        let _ = TcpStream::connect(self.shared.address);
+    }
+}
+
+/// Reads one request and answers it.
+fn serve(shared: &Shared, mut stream: TcpStream) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut line = String::new();
+    reader.read_line(&mut line)?;
+    let mut headers = HashMap::new();
+    loop {
+        let mut header = String::new();
+        reader.read_line(&mut header)?;
+        let Some((name, value)) = header.trim_end().split_once(": ") else {
+            break;
+        };
+        headers.insert(name.to_ascii_lowercase(), value.to_owned());
+    }
+    let length = headers.get("content-length");
+    let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
+    reader.read_exact(&mut body)?;
+    let target = line.split(' ').nth(1).unwrap_or_default();
+    let url = Url::parse("http://provider").unwrap().join(target).unwrap();
+    match url.path() {
+        "/authorize" => {
+            let location = shared.state().grants.consent(&url);
+            let head = format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\n");
+            write!(
+                stream,
+                "{head}Content-Length: 0\r\nConnection: close\r\n\r\n"
+            )
+        }
+        "/token" => {
+            let form = form_urlencoded::parse(&body).into_owned().collect();
+            let request = Request {
+                at: Instant::now(),
+                form,
+                authorization: headers.remove("authorization"),
+            };
+            answer::token(shared, &mut stream, request)
+        }
+        _ => write!(
+            stream,
+            "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+        ),
+    }
+}

@@ -1,0 +1,113 @@
+//! What the token endpoint answers, and how it fails to.
+
+use std::io::Write as _;
+use std::net::TcpStream;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::{CLIENT_ID, CLIENT_SECRET, Fault, Request, Shared};
+
+/// Answers one request to the token endpoint.
+pub(super) fn token(
+    shared: &Shared,
+    stream: &mut TcpStream,
+    request: Request,
+) -> std::io::Result<()> {
+    let fault = {
+        let mut state = shared.state();
+        state.requests.push(request.clone());
+        state.faults.pop_front().or(state.lasting_fault.clone())
+    };
+    match &fault {
+        Some(Fault::Answer {
+            status,
+            headers,
+            body,
+        }) => return write_reply(stream, *status, headers, body, body.len()),
+        Some(Fault::Ignored) => return Ok(()),
+        _ => {}
+    }
+    let (status, mut reply) = done(shared, &request);
+    if let Some(Fault::RefreshToken(written)) = &fault {
+        let members = reply.as_object_mut().unwrap();
+        members.remove("refresh_token");
+        if let Some(written) = written {
+            let value: Value = serde_json::from_str(written).unwrap();
+            members.insert("refresh_token".to_owned(), value);
+        }
+    }
+    let reply = reply.to_string();
+    let json = [("Content-Type", "application/json".to_owned())];
+    match fault {
+        Some(Fault::LostAnswer) => Ok(()),
+        Some(Fault::HalfAnswer) => {
+            let half = &reply[..reply.len() / 2];
+            write_reply(stream, status, &json, half, reply.len())
+        }
+        Some(Fault::Late(wait)) => {
+            std::thread::sleep(wait);
+            write_reply(stream, status, &json, &reply, reply.len())
+        }
+        _ => write_reply(stream, status, &json, &reply, reply.len()),
+    }
+}
+
+/// Does what is asked, and says so.
+fn done(shared: &Shared, request: &Request) -> (u16, Value) {
+    if !is_authenticated(request) {
+        return (401, json!({"error": "invalid_client"}));
+    }
+    let field = |name: &str| {
+        request
+            .form
+            .get(name)
+            .map(String::as_str)
+            .unwrap_or_default()
+    };
+    let mut state = shared.state();
+    let granted = match field("grant_type") {
+        "authorization_code" => {
+            state
+                .grants
+                .exchange(field("code"), field("redirect_uri"), field("code_verifier"))
+        }
+        "refresh_token" => state.grants.refresh(field("refresh_token")),
+        _ => return (400, json!({"error": "unsupported_grant_type"})),
+    };
+    match granted {
+        Some(reply) => (200, reply),
+        None => (400, json!({"error": "invalid_grant"})),
+    }
+}
+
+/// The client's secret, in the body or in the header (RFC 6749, section 2.3.1).
+fn is_authenticated(request: &Request) -> bool {
+    let basic = format!(
+        "Basic {}",
+        STANDARD.encode(format!("{CLIENT_ID}:{CLIENT_SECRET}"))
+    );
+    let is = |name: &str, value: &str| request.form.get(name).is_some_and(|given| given == value);
+    match &request.authorization {
+        Some(given) => *given == basic && !request.form.contains_key("client_secret"),
+        None => is("client_id", CLIENT_ID) && is("client_secret", CLIENT_SECRET),
+    }
+}
+
+fn write_reply(
+    stream: &mut TcpStream,
+    status: u16,
+    headers: &[(&'static str, String)],
+    body: &str,
+    length: usize,
+) -> std::io::Result<()> {
+    let headers: String = headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
+    write!(
+        stream,
+        "HTTP/1.1 {status} Status\r\n{headers}Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+    )
+}

@@ -1,0 +1,193 @@
+//! The grants of a provider, and its rules for refresh tokens.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use url::Url;
+
+use super::{CLIENT_ID, Rotation};
+
+/// The tokens of a grant.
+#[derive(Clone, Debug)]
+pub(crate) struct Pair {
+    pub(crate) access: String,
+    pub(crate) refresh: String,
+}
+
+#[derive(Debug)]
+pub(super) struct Grants {
+    rotation: Rotation,
+    life: u64,
+    issued: usize,
+    families: Vec<Family>,
+    codes: HashMap<String, Code>,
+    /// By the text of a token.
+    access: HashMap<String, Access>,
+    refresh: HashMap<String, Refresh>,
+    reuses: usize,
+}
+
+#[derive(Debug)]
+struct Family {
+    is_revoked: bool,
+}
+
+#[derive(Debug)]
+struct Code {
+    redirect_uri: String,
+    challenge: String,
+}
+
+#[derive(Debug)]
+struct Access {
+    family: usize,
+    dies_at: Instant,
+}
+
+#[derive(Debug)]
+struct Refresh {
+    family: usize,
+    /// When it was spent, and for what.
+    spent: Option<(Instant, Value)>,
+}
+
+impl Grants {
+    pub(super) fn new(rotation: Rotation, life: u64) -> Self {
+        Self {
+            rotation,
+            life,
+            issued: 0,
+            families: Vec::new(),
+            codes: HashMap::new(),
+            access: HashMap::new(),
+            refresh: HashMap::new(),
+            reuses: 0,
+        }
+    }
+
+    /// The redirect of a person who consents at once (RFC 6749, section 4.1.2).
+    pub(super) fn consent(&mut self, url: &Url) -> String {
+        let query: HashMap<_, _> = url.query_pairs().into_owned().collect();
+        assert_eq!(query["client_id"], CLIENT_ID);
+        assert_eq!(query["response_type"], "code");
+        assert_eq!(query["code_challenge_method"], "S256");
+        let code = self.name("code");
+        let mut redirect: Url = query["redirect_uri"].parse().unwrap();
+        redirect
+            .query_pairs_mut()
+            .append_pair("code", &code)
+            .append_pair("state", &query["state"]);
+        let asked = Code {
+            redirect_uri: query["redirect_uri"].clone(),
+            challenge: query["code_challenge"].clone(),
+        };
+        self.codes.insert(code, asked);
+        redirect.into()
+    }
+
+    /// The tokens for a code, which is good once.
+    pub(super) fn exchange(
+        &mut self,
+        code: &str,
+        redirect_uri: &str,
+        verifier: &str,
+    ) -> Option<Value> {
+        let asked = self.codes.remove(code)?;
+        let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier));
+        if asked.redirect_uri != redirect_uri || asked.challenge != challenge {
+            return None;
+        }
+        let Pair { access, refresh } = self.issue();
+        Some(self.reply(&access, Some(&refresh)))
+    }
+
+    /// New tokens for a refresh token, as the rotation has it.
+    pub(super) fn refresh(&mut self, given: &str) -> Option<Value> {
+        let Refresh { family, spent } = self.refresh.get(given)?;
+        let family = *family;
+        if self.families[family].is_revoked {
+            self.reuses += usize::from(spent.is_some());
+            return None;
+        }
+        if let Some((at, reply)) = spent {
+            if matches!(self.rotation, Rotation::Grace(grace) if at.elapsed() <= grace) {
+                return Some(reply.clone());
+            }
+            self.reuses += 1;
+            self.families[family].is_revoked = true;
+            return None;
+        }
+        let access = self.new_access(family);
+        if self.rotation == Rotation::None {
+            return Some(self.reply(&access, None));
+        }
+        let refresh = self.new_refresh(family);
+        let reply = self.reply(&access, Some(&refresh));
+        let spent = self.refresh.get_mut(given)?;
+        spent.spent = Some((Instant::now(), reply.clone()));
+        Some(reply)
+    }
+
+    /// The first tokens of a new grant.
+    pub(super) fn issue(&mut self) -> Pair {
+        let family = self.families.len();
+        self.families.push(Family { is_revoked: false });
+        Pair {
+            access: self.new_access(family),
+            refresh: self.new_refresh(family),
+        }
+    }
+
+    pub(super) fn accepts(&self, access: &str) -> bool {
+        self.access.get(access).is_some_and(|token| {
+            Instant::now() < token.dies_at && !self.families[token.family].is_revoked
+        })
+    }
+
+    pub(super) fn reuses(&self) -> usize {
+        self.reuses
+    }
+
+    pub(super) fn revoke_all(&mut self) {
+        for family in &mut self.families {
+            family.is_revoked = true;
+        }
+    }
+
+    fn new_access(&mut self, family: usize) -> String {
+        let name = self.name("access");
+        let dies_at = Instant::now() + Duration::from_secs(self.life);
+        self.access.insert(name.clone(), Access { family, dies_at });
+        name
+    }
+
+    fn new_refresh(&mut self, family: usize) -> String {
+        let name = self.name("refresh");
+        let token = Refresh {
+            family,
+            spent: None,
+        };
+        self.refresh.insert(name.clone(), token);
+        name
+    }
+
+    fn name(&mut self, kind: &str) -> String {
+        self.issued += 1;
+        format!("{kind}-{}", self.issued)
+    }
+
+    fn reply(&self, access: &str, refresh: Option<&str>) -> Value {
+        let mut reply = json!({
+            "access_token": access, "token_type": "Bearer",
+            "expires_in": self.life, "scope": "read",
+        });
+        if let Some(refresh) = refresh {
+            reply["refresh_token"] = json!(refresh);
+        }
+        reply
+    }
+}
