@@ -4,10 +4,16 @@
 //! It names no transport, no status code and no JSON. Everything that changes
 //! is one change of the vault, made together with the event that tells of it.
 
+mod agents;
 mod authenticate;
+mod consent;
 mod decision;
+mod deletion;
+mod events;
 mod flows;
+mod grants;
 mod people;
+mod platform;
 mod providers;
 mod redirects;
 mod refresh;
@@ -21,6 +27,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 pub use self::authenticate::{Authenticated, HandedOut};
+pub use self::consent::{Answered, ConsentAnswer, ConsentQuestion, Consented};
 pub use self::flows::Waited;
 pub use self::redirects::{AuthorizationResponse, Ended, Outcome};
 
@@ -136,6 +143,7 @@ struct Inner {
     waiters: Arc<Waiters>,
     refreshes: Refreshes,
     people: people::People,
+    platform: platform::Platform,
     /// Becomes true when the daemon is about to end.
     stopping: watch::Sender<bool>,
 }
@@ -167,6 +175,7 @@ impl Broker {
             waiters: Arc::new(Waiters::new(settings.max_waiters)),
             refreshes: Refreshes::default(),
             people: people::People::default(),
+            platform: platform::Platform::default(),
             stopping: watch::Sender::new(false),
             vault,
             oauth,
@@ -261,7 +270,7 @@ impl Broker {
             .unwrap_or_else(|| self.0.people.login_name(owner))
     }
 
-    /// The provider that a caller means by an identifier.
+    /// An owner's own provider of that identifier.
     fn find_provider(&self, owner: Owner, provider_id: &str) -> Result<Provider, Error> {
         let found = match ProviderId::parse(provider_id) {
             Some(id) => self.0.vault.read(|view| view.provider(owner, &id))?,
@@ -274,7 +283,7 @@ impl Broker {
     fn provider_of(&self, owner: Owner, reference: &ProviderRef) -> Result<Provider, Error> {
         match reference.source {
             Source::Owner => self.find_provider(owner, reference.provider_id.as_str()),
-            Source::Platform => Err(Error::no_provider(reference.provider_id.as_str())),
+            Source::Platform => self.platform_provider(reference.provider_id.as_str()),
         }
     }
 }

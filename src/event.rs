@@ -54,7 +54,7 @@ impl Event {
             kind,
             reason: None,
             source,
-            account_label: token.account_label.clone(),
+            account_label: token.label().map(str::to_owned),
             scopes: token.granted.clone(),
             detail: Map::new(),
             acknowledged_at: None,

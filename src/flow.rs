@@ -65,8 +65,9 @@ pub enum Purpose {
     /// A new grant for this token, in place.
     Renew(TokenId),
     /// A person's word, on the local consent page, that an agent may use a
-    /// stored account.
-    Connect,
+    /// stored account: this token, where one was named. A person who would
+    /// rather connect another account ends it with a token of its own.
+    Connect(Option<TokenId>),
 }
 
 /// How far a flow is.

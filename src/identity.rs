@@ -19,6 +19,9 @@ const OVERFLOW_UID: u32 = 65_534;
 pub struct Owner(u32);
 
 impl Owner {
+    /// The machine's administrator.
+    pub const ADMINISTRATOR: Self = Self(0);
+
     /// The owner with this uid; `None` for the overflow uid, which is nobody.
     #[must_use]
     pub fn from_uid(uid: u32) -> Option<Self> {

@@ -114,6 +114,14 @@ pub struct Binding {
     pub token_url: String,
 }
 
+impl Binding {
+    /// Whether it is a binding to Slack's own token endpoint.
+    #[must_use]
+    pub fn is_of_slack(&self) -> bool {
+        Url::parse(&self.token_url).is_ok_and(|url| quirks::is_slack(&url))
+    }
+}
+
 impl Provider {
     /// The name of this provider for its owner.
     #[must_use]

@@ -6,6 +6,7 @@
 //! echoes nothing, and sends the browser on to a page without a code in its
 //! address.
 
+mod consent;
 mod guard;
 pub mod listener;
 pub mod pages;
@@ -16,7 +17,8 @@ use hyper::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderVal
 use hyper::{Method, Request, Response, StatusCode};
 
 use self::pages::{Connected, Failure, Page};
-use crate::api::requests::CallbackQuery;
+use crate::api::requests::{CallbackQuery, SetupQuery};
+use crate::api::validate::Faults;
 use crate::broker::{AuthorizationResponse, Broker, Ended, Error, Outcome};
 use crate::server::Reply;
 
@@ -25,50 +27,115 @@ const ENDED_PATH: &str = "/connected/";
 
 /// Paths that a redirect may come to; the provider's identifier follows. The
 /// first is what is registered with providers, the others are the contract's.
-const CALLBACK_PATHS: [&str; 3] = [
-    "/host-oauth-callback/",
-    "/v2/auth/callback/",
-    "/v2/auth/setup/",
-];
+const CALLBACK_PATHS: [&str; 2] = ["/host-oauth-callback/", "/v2/auth/callback/"];
+
+/// Where GitHub comes back to after an app was installed or changed; the
+/// provider's identifier follows.
+const SETUP_PATH: &str = "/v2/auth/setup/";
 
 /// Answers one request of a browser.
 pub async fn answer(broker: Broker, own_hosts: &[String], request: Request<Incoming>) -> Reply {
     if let Err(failure) = guard::check(own_hosts, request.method(), request.headers()) {
         return reply(&pages::failed(&failure));
     }
+    let path = request.uri().path().to_owned();
+    let query = request.uri().query().unwrap_or_default();
+    let asked = path.strip_prefix(consent::PATH);
     if *request.method() != Method::GET {
-        return reply(&pages::failed(&Failure::BadRequest));
+        return match asked {
+            Some(flow) => consent::answer(&broker, own_hosts, flow, request).await,
+            None => reply(&pages::failed(&Failure::BadRequest)),
+        };
     }
-    let path = request.uri().path();
+    if let Some(flow) = asked {
+        return consent::show(&broker, flow).await;
+    }
     if let Some(flow) = path.strip_prefix(ENDED_PATH) {
         return reply(&ended_page(&broker, flow));
     }
-    let callback = CALLBACK_PATHS
-        .iter()
-        .find_map(|prefix| path.strip_prefix(prefix));
-    match callback {
-        Some(provider_id) => callback_reply(&broker, provider_id, request.uri().query()).await,
-        None => reply(&pages::failed(&Failure::NotFound)),
-    }
+    let under = |prefix: &&str| path.strip_prefix(*prefix);
+    let landing = |provider_id| Landing {
+        provider_id,
+        query,
+        base: "",
+    };
+    let landed = if let Some(provider_id) = under(&SETUP_PATH) {
+        set_up(&broker, landing(provider_id)).await
+    } else if let Some(provider_id) = CALLBACK_PATHS.iter().find_map(under) {
+        land(&broker, landing(provider_id)).await
+    } else {
+        return reply(&pages::failed(&Failure::NotFound));
+    };
+    landed.unwrap_or_else(|error| match error {
+        LandingError::Faults(_) => reply(&pages::failed(&Failure::BadRequest)),
+        LandingError::Broker(error) => reply(&failed_page(&error)),
+    })
+}
+
+/// Why a redirect was not taken; nothing has changed.
+#[derive(Debug)]
+pub enum LandingError {
+    /// Its parameters are not those of a redirect.
+    Faults(Faults),
+    /// It names no flow that waits for it.
+    Broker(Error),
+}
+
+/// A redirect of a provider's, as it arrived.
+#[derive(Clone, Copy)]
+pub struct Landing<'a> {
+    /// The provider's identifier in the address that it came to.
+    pub provider_id: &'a str,
+    /// Its query, without the `?`; it holds a code.
+    pub query: &'a str,
+    /// Where the page is on which it ends: nothing if on the same host, else
+    /// such as `http://127.0.0.1:8252`.
+    pub base: &'a str,
 }
 
 /// Ends the flow that a redirect names, and sends the browser on to a page
 /// that has no code in its address.
-pub async fn callback_reply(broker: &Broker, provider_id: &str, query: Option<&str>) -> Reply {
-    let Ok(response) = CallbackQuery::from_query(query.unwrap_or_default()) else {
-        return reply(&pages::failed(&Failure::BadRequest));
-    };
+///
+/// # Errors
+/// [`LandingError`].
+pub async fn land(broker: &Broker, landing: Landing<'_>) -> Result<Reply, LandingError> {
+    let response = CallbackQuery::from_query(landing.query).map_err(LandingError::Faults)?;
+    finish(broker, landing, response).await
+}
+
+/// The same for a redirect of GitHub's after an app was installed. One that
+/// brings nothing to exchange, or comes from a change to the app
+/// (`setup_action=update`), gets a page that says so.
+///
+/// # Errors
+/// [`LandingError`].
+pub async fn set_up(broker: &Broker, landing: Landing<'_>) -> Result<Reply, LandingError> {
+    let setup = SetupQuery::from_query(landing.query).map_err(LandingError::Faults)?;
+    let response = setup.callback;
+    let is_update = setup.setup_action.as_deref() == Some("update");
+    let is_bare = setup.setup_action.is_some() && response.code.is_none();
+    if is_update || (is_bare && response.error.is_none()) {
+        return Ok(reply(&pages::failed(&Failure::SetupUpdated)));
+    }
+    finish(broker, landing, response).await
+}
+
+async fn finish(
+    broker: &Broker,
+    landing: Landing<'_>,
+    response: CallbackQuery,
+) -> Result<Reply, LandingError> {
     let arrived = AuthorizationResponse {
-        provider_id: provider_id.to_owned(),
+        provider_id: landing.provider_id.to_owned(),
         response,
         owner: None,
     };
     match broker.finish(arrived).await {
         // Whoever reloads the redirect sees how it ended; nothing is done again.
         Ok(Ended { flow, .. }) | Err(Error::AlreadyEnded { flow }) => {
-            see_other(&format!("{ENDED_PATH}{flow}"))
+            Ok(see_other(&format!("{}{ENDED_PATH}{flow}", landing.base)))
         }
-        Err(error) => reply(&failed_page(&error)),
+        Err(error) => Err(LandingError::Broker(error)),
     }
 }
 
@@ -86,9 +153,9 @@ fn outcome_page(ended: &Ended) -> Page {
     match &ended.outcome {
         Outcome::Connected(token) => pages::connected(&Connected {
             provider_name,
-            account_label: token.account_label.as_deref(),
+            account_label: token.label(),
             user_id: &token.user_id,
-            agent_id: token.agent_id.as_ref(),
+            agent_id: ended.agent_id.as_ref(),
             scopes: &token.granted,
             missing: &token.missing_scopes(),
         }),

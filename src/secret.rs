@@ -63,8 +63,10 @@ secret_text! {
 impl State {
     /// Whether `presented` is this state, in constant time.
     #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "compared here, not handed on")]
     pub fn matches(&self, presented: &State) -> bool {
-        constant_time_eq(self, presented)
+        let (own, presented) = (self.expose_secret(), presented.expose_secret());
+        own.as_bytes().ct_eq(presented.as_bytes()).into()
     }
 }
 
@@ -75,22 +77,6 @@ impl BridgeKey {
     pub fn matches(&self, presented: &[u8]) -> bool {
         self.expose_secret().as_bytes().ct_eq(presented).into()
     }
-}
-
-impl FormToken {
-    /// Whether `presented` is this form's token, in constant time.
-    #[must_use]
-    pub fn matches(&self, presented: &FormToken) -> bool {
-        constant_time_eq(self, presented)
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "compared here, not handed on")]
-fn constant_time_eq<S: ExposeSecret<str>>(left: &S, right: &S) -> bool {
-    left.expose_secret()
-        .as_bytes()
-        .ct_eq(right.expose_secret().as_bytes())
-        .into()
 }
 
 /// A vault key in Fernet's form: 32 bytes as URL-safe base64, 44 characters.

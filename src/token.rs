@@ -55,8 +55,10 @@ pub struct Token {
     pub user_id: UserId,
     /// The agent it was obtained for; `None` for the user's own.
     pub agent_id: Option<AgentId>,
-    /// What a person calls the account.
+    /// The provider's name for the account, such as an e-mail address.
     pub account_label: Option<String>,
+    /// What a person calls the account instead.
+    pub own_label: Option<String>,
     /// The token type.
     pub token_type: String,
     /// The scopes granted.
@@ -112,6 +114,13 @@ pub enum Freshness {
 }
 
 impl Token {
+    /// What the account is shown as: the person's own word for it, else the
+    /// provider's.
+    #[must_use]
+    pub fn label(&self) -> Option<&str> {
+        self.own_label.as_deref().or(self.account_label.as_deref())
+    }
+
     /// How far the access token is from its end at `now`.
     #[must_use]
     pub fn freshness(&self, now: Timestamp) -> Freshness {
@@ -185,6 +194,7 @@ pub(crate) mod tests {
             user_id: UserId::parse("me").unwrap(),
             agent_id: None,
             account_label: None,
+            own_label: None,
             token_type: "Bearer".into(),
             granted: Scopes::new(["a"]),
             requested: Scopes::new(["a", "b"]),

@@ -70,7 +70,7 @@ impl Broker {
         owner: Owner,
         request: &AuthenticateRequest,
     ) -> Result<Authenticated, Error> {
-        let provider = self.find_provider(owner, &request.provider)?;
+        let provider = self.wanted_provider(owner, request)?;
         if let Some(redirect_uri) = &request.redirect_uri
             && !provider.allows_redirect(redirect_uri)
         {
@@ -118,7 +118,9 @@ impl Broker {
             found.filter(|(stored, _)| stored.token.provider == question.provider.reference());
         let (stored, permitted) = found.ok_or_else(Error::no_token)?;
         if !permitted {
-            return self.ask_for(question, Decision::Connect).await;
+            return self
+                .ask_for(question, Decision::Connect(Some(token_id)))
+                .await;
         }
         let wanted = stored.token.requested.union(&question.request.scopes);
         if stored.token.is_usable(self.0.ambient.now())
@@ -178,8 +180,8 @@ impl Broker {
                 let flow = question.flow(Purpose::Renew(token_id), &scopes);
                 self.ask(question, flow).await.map(Authenticated::Pending)
             }
-            Decision::Connect => {
-                let flow = question.flow(Purpose::Connect, wanted);
+            Decision::Connect(token_id) => {
+                let flow = question.flow(Purpose::Connect(token_id), wanted);
                 self.ask(question, flow)
                     .await
                     .map(Authenticated::ConnectionRequired)

@@ -22,8 +22,9 @@ pub(super) struct Candidate {
 pub(super) enum Decision {
     /// Hand this token out, refreshed if need be.
     Use(TokenId),
-    /// Ask the person whether the agent may use what is stored.
-    Connect,
+    /// Ask the person whether the agent may use what is stored: this token,
+    /// where one was named.
+    Connect(Option<TokenId>),
     /// Ask the person for these scopes, and renew this token in place.
     Renew(TokenId, Scopes),
     /// Ask the person for a new token.
@@ -49,7 +50,7 @@ pub(super) fn decide(
         return Decision::Use(token.id);
     }
     if for_agent && candidates.iter().any(|candidate| serves(&candidate.token)) {
-        return Decision::Connect;
+        return Decision::Connect(None);
     }
     // A grant that stands is widened before one that has ended is renewed.
     let renewable = permitted()
@@ -61,7 +62,7 @@ pub(super) fn decide(
 }
 
 /// The default first, then the most recently used, then the newest.
-fn preference(token: &Token) -> (bool, Reverse<Timestamp>, Reverse<Timestamp>) {
+pub(super) fn preference(token: &Token) -> (bool, Reverse<Timestamp>, Reverse<Timestamp>) {
     (
         !token.is_default,
         Reverse(token.used_at.unwrap_or(token.created_at)),
@@ -132,7 +133,10 @@ mod tests {
     fn another_agents_token_leads_to_the_consent_page() {
         let mut stored = candidate(1);
         stored.is_permitted = false;
-        assert_eq!(decide(&a(), true, vec![stored], now()), Decision::Connect);
+        assert_eq!(
+            decide(&a(), true, vec![stored], now()),
+            Decision::Connect(None)
+        );
     }
 
     #[test]

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use url::Url;
+
 use super::authenticate::HandedOut;
 use super::{Broker, Error};
 use crate::flow::{Flow, FlowSecrets, Purpose, Status};
@@ -180,18 +182,11 @@ impl Broker {
         stored: &StoredFlow,
     ) -> Result<String, Error> {
         let flow = &stored.flow;
-        if flow.purpose == Purpose::Connect {
+        if let Purpose::Connect(_) = flow.purpose {
             return Ok(format!("{}/consent/{}", self.redirect_base(), flow.id));
         }
         let secrets = self.0.vault.read(|view| view.flow_secrets(stored))?;
-        let url = authorization_url(&AuthorizationRequest {
-            provider,
-            redirect_uri: &flow.redirect_uri,
-            scopes: &flow.requested,
-            state: &secrets.state,
-            verifier: secrets.verifier.as_ref(),
-        });
-        Ok(url.into())
+        Ok(authorization_address(provider, flow, &secrets).into())
     }
 
     /// Puts right what a crash left half done.
@@ -211,6 +206,21 @@ impl Broker {
         }
         Ok(())
     }
+}
+
+/// Where a flow sends a person to, at its provider.
+pub(super) fn authorization_address(
+    provider: &Provider,
+    flow: &Flow,
+    secrets: &FlowSecrets,
+) -> Url {
+    authorization_url(&AuthorizationRequest {
+        provider,
+        redirect_uri: &flow.redirect_uri,
+        scopes: &flow.requested,
+        state: &secrets.state,
+        verifier: secrets.verifier.as_ref(),
+    })
 }
 
 /// A pending flow that asks the same question as `flow`.

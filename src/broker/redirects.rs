@@ -6,13 +6,13 @@
 use super::{Broker, Error};
 use crate::api::requests::CallbackQuery;
 use crate::event::{Event, Kind, Source};
-use crate::flow::{Flow, Purpose, Status};
-use crate::identity::{FlowId, Owner, TokenId};
+use crate::flow::{Flow, Status};
+use crate::identity::{AgentId, FlowId, Owner};
 use crate::oauth;
 use crate::provider::Provider;
 use crate::secret::AuthorizationCode;
-use crate::token::{Grant, State, Token};
-use crate::vault::{self, Change, Secrets, StoredFlow};
+use crate::token::Token;
+use crate::vault::{Change, StoredFlow};
 
 /// An authorization response (RFC 6749, section 4.1.2), and who brought it.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ pub struct Ended {
     pub flow: FlowId,
     /// What people call its provider.
     pub provider_name: String,
+    /// The agent that it was for.
+    pub agent_id: Option<AgentId>,
     /// How.
     pub outcome: Outcome,
 }
@@ -142,6 +144,7 @@ impl Broker {
         Ok(Some(Ended {
             flow: id,
             provider_name: provider.name,
+            agent_id: flow.agent_id,
             outcome,
         }))
     }
@@ -190,6 +193,7 @@ impl Broker {
         Ok(Ended {
             flow: flow.id,
             provider_name: provider.name,
+            agent_id: flow.agent_id.clone(),
             outcome: Outcome::Connected(Box::new(token)),
         })
     }
@@ -202,6 +206,27 @@ impl Broker {
         error: &str,
         description: Option<String>,
     ) -> Result<Ended, Error> {
+        self.deny(flow, Source::Flow, error, description.clone())
+            .await?;
+        Ok(Ended {
+            flow: flow.id,
+            provider_name,
+            agent_id: flow.agent_id.clone(),
+            outcome: Outcome::Refused {
+                error: error.to_owned(),
+                description,
+            },
+        })
+    }
+
+    /// Ends a flow without a token, wherever that was decided.
+    pub(super) async fn deny(
+        &self,
+        flow: &Flow,
+        source: Source,
+        error: &str,
+        description: Option<String>,
+    ) -> Result<(), Error> {
         let now = self.0.ambient.now();
         let event = Event {
             id: self.0.ambient.uuid(),
@@ -211,14 +236,14 @@ impl Broker {
             token_id: None,
             kind: Kind::Denied,
             reason: Some(error.to_owned()),
-            source: Source::Flow,
+            source,
             account_label: None,
             scopes: flow.requested.clone(),
             detail: serde_json::Map::new(),
             acknowledged_at: None,
             created_at: now,
         };
-        let (ended, code, text) = (flow.clone(), error.to_owned(), description.clone());
+        let (ended, code, text) = (flow.clone(), error.to_owned(), description);
         let failed = move |change: &Change<'_>| {
             let is_first = change.fail_flow(&ended, &code, text.as_deref(), now)?;
             if is_first {
@@ -230,80 +255,7 @@ impl Broker {
         self.0.vault.write(failed).await?;
         self.0.waiters.wake(flow.id);
         tracing::info!(provider.id = %flow.provider.provider_id, error, "a login ended without a token");
-        let outcome = Outcome::Refused {
-            error: error.to_owned(),
-            description,
-        };
-        Ok(Ended {
-            flow: flow.id,
-            provider_name,
-            outcome,
-        })
-    }
-
-    /// Stores what the provider gave, with all that hangs on it, and ends the
-    /// flow, in one change.
-    async fn store_grant(
-        &self,
-        flow: Flow,
-        provider: Provider,
-        grant: Grant,
-    ) -> Result<Token, vault::Error> {
-        let now = self.0.ambient.now();
-        let token_id = TokenId::new(self.0.ambient.uuid());
-        let connection_id = crate::identity::ConnectionId::new(self.0.ambient.uuid());
-        let event_ids = [self.0.ambient.uuid(), self.0.ambient.uuid()];
-        self.save(move |change| {
-            let new = || new_token(token_id, &flow, &provider, &grant, now);
-            let token = match renewed_token(change, &flow, &provider, &grant, now)? {
-                Some(token) => {
-                    change.replace_token(&token, grant_secrets(&grant))?;
-                    // The person has answered whatever was in doubt.
-                    change.end_attempt(token.owner, token.id)?;
-                    token
-                }
-                None => change.add_token(new(), grant_secrets(&grant), flow.is_default)?,
-            };
-            change.add_event(&Event::about(
-                &token,
-                Kind::Connected,
-                Source::Flow,
-                event_ids[0],
-                now,
-            ))?;
-            if let Some(agent_id) = &flow.agent_id {
-                let connection = crate::connection::Connection {
-                    id: connection_id,
-                    owner: flow.owner,
-                    agent_id: agent_id.clone(),
-                    token_id: token.id,
-                    created_by: flow.user_id.to_string(),
-                    created_at: now,
-                };
-                if change.connect(connection)?.id == connection_id {
-                    let event = Event::about(
-                        &token,
-                        Kind::AgentConnected,
-                        Source::Flow,
-                        event_ids[1],
-                        now,
-                    );
-                    change.add_event(&Event {
-                        agent_id: flow.agent_id.clone(),
-                        ..event
-                    })?;
-                }
-            }
-            // Its provider was deleted meanwhile, and its flows with it: then
-            // nothing of this change may stay.
-            let is_wanted = change.complete_flow(&flow, token.id, now)?;
-            if is_wanted {
-                Ok(token)
-            } else {
-                Err(vault::Error::NotFound)
-            }
-        })
-        .await
+        Ok(())
     }
 }
 
@@ -345,90 +297,5 @@ fn refused_exchange(error: oauth::Error) -> (String, Option<String>) {
         oauth::Error::InvalidGrant { description } => ("invalid_grant".to_owned(), description),
         oauth::Error::Misconfigured { code, description } => (code, description),
         other => ("server_error".to_owned(), Some(other.to_string())),
-    }
-}
-
-/// The token that a flow renews in place, with its new grant; `None` if the
-/// flow makes a new one, the old one is gone, or the person chose another
-/// account this time: the old account's grant is not thrown away for it.
-fn renewed_token(
-    change: &Change<'_>,
-    flow: &Flow,
-    provider: &Provider,
-    grant: &Grant,
-    now: crate::clock::Timestamp,
-) -> Result<Option<Token>, vault::Error> {
-    let Purpose::Renew(token_id) = flow.purpose else {
-        return Ok(None);
-    };
-    let Some(stored) = change.token(flow.owner, token_id)? else {
-        return Ok(None);
-    };
-    let old = stored.token;
-    let is_other = |(old, new): (&String, &String)| old != new;
-    if old
-        .account_label
-        .as_ref()
-        .zip(grant.account_label.as_ref())
-        .is_some_and(is_other)
-    {
-        return Ok(None);
-    }
-    if flow.is_default {
-        change.set_default(&old)?;
-    }
-    let mut metadata = old.metadata.clone();
-    metadata.extend(grant.metadata.clone());
-    Ok(Some(Token {
-        is_default: old.is_default || flow.is_default,
-        generation: old.generation + 1,
-        created_at: old.created_at,
-        used_at: old.used_at,
-        agent_id: old.agent_id,
-        account_label: grant.account_label.clone().or(old.account_label),
-        metadata,
-        ..new_token(old.id, flow, provider, grant, now)
-    }))
-}
-
-fn new_token(
-    id: TokenId,
-    flow: &Flow,
-    provider: &Provider,
-    grant: &Grant,
-    now: crate::clock::Timestamp,
-) -> Token {
-    Token {
-        id,
-        owner: flow.owner,
-        provider: flow.provider.clone(),
-        binding: provider.binding(),
-        user_id: flow.user_id.clone(),
-        agent_id: flow.agent_id.clone(),
-        account_label: grant.account_label.clone(),
-        token_type: grant.token_type.clone(),
-        granted: grant
-            .scopes
-            .clone()
-            .unwrap_or_else(|| flow.requested.clone()),
-        requested: flow.requested.clone(),
-        issued_at: now,
-        expires_at: grant.expires_at,
-        is_refreshable: grant.refresh_token.is_some(),
-        is_default: flow.is_default,
-        state: State::Active,
-        generation: 1,
-        metadata: grant.metadata.clone(),
-        created_at: now,
-        updated_at: now,
-        refreshed_at: None,
-        used_at: None,
-    }
-}
-
-pub(super) fn grant_secrets(grant: &Grant) -> Secrets<'_> {
-    Secrets {
-        access_token: &grant.access_token,
-        refresh_token: grant.refresh_token.as_ref(),
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::redirects::grant_secrets;
+use super::grants::grant_secrets;
 use super::{Broker, Error};
 use crate::event::{Event, Kind, Source};
 use crate::identity::TokenId;

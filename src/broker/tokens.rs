@@ -1,18 +1,14 @@
-//! An owner's tokens: importing, listing, revoking and deleting them.
+//! An owner's tokens: importing, listing, naming and choosing among them.
 
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use super::{Broker, Error};
-use crate::api::requests::{ImportedToken, TokenImportRequest};
+use crate::api::requests::{ImportedToken, TokenImportRequest, TokenUpdateRequest};
 use crate::event::{Event, Kind, Source};
 use crate::identity::{Owner, ProviderId, TokenId, UserId};
-use crate::oauth::{self, Revocation};
-use crate::provider::Provider;
+use crate::provider::{self, Provider};
 use crate::token::{State, Token};
 use crate::vault::{self, Change, Secrets, Stored};
-
-/// How long a provider has to revoke a token before it is deleted all the same.
-const REVOCATION_PATIENCE: Duration = Duration::from_secs(4);
 
 impl Broker {
     /// Stores a token that was obtained elsewhere.
@@ -27,7 +23,7 @@ impl Broker {
         let provider = self.find_provider(owner, &request.provider_id)?;
         let user_id = self.user(owner, None);
         let imported = self.imported(owner, &provider, user_id, &request.token);
-        let event = self.event(&imported, Kind::Imported);
+        let event = self.event(&imported, Kind::Imported).because("imported");
         let token_id = imported.id;
         self.0
             .vault
@@ -66,108 +62,82 @@ impl Broker {
         Ok(self.0.vault.read(|view| view.has_token(owner, &id))?)
     }
 
-    /// Revokes at the provider, then deletes, every token an owner has of it;
-    /// how many there were, and how many of them the provider has revoked.
+    /// For each of these providers, whether an owner has any token of it.
     ///
     /// # Errors
-    /// [`Error::NotFound`] if there is neither such a provider nor a token.
-    pub async fn delete_tokens_of_provider(
+    /// [`Error::Vault`].
+    pub fn have_tokens(
         &self,
         owner: Owner,
-        provider_id: &str,
-    ) -> Result<(usize, usize), Error> {
-        let named = |stored: &Stored| stored.token.provider.provider_id.as_str() == provider_id;
-        let all = self.0.vault.read(|view| view.tokens(owner))?;
-        let tokens: Vec<_> = all.into_iter().filter(named).collect();
-        if tokens.is_empty() {
-            self.find_provider(owner, provider_id)?;
-        }
-        self.revoke_and_delete(owner, tokens).await
-    }
-
-    /// Revokes at their providers, all at once, then deletes.
-    async fn revoke_and_delete(
-        &self,
-        owner: Owner,
-        tokens: Vec<Stored>,
-    ) -> Result<(usize, usize), Error> {
-        let count = tokens.len();
-        let revocations: Vec<_> = tokens
+        provider_ids: Vec<String>,
+    ) -> Result<BTreeMap<String, bool>, Error> {
+        provider_ids
             .into_iter()
-            .map(|stored| {
-                let broker = self.clone();
-                tokio::spawn(async move {
-                    let why_not = broker.revoke(owner, &stored).await.err();
-                    (stored.token, why_not)
-                })
-            })
-            .collect();
-        let mut revoked = 0;
-        for revocation in revocations {
-            let (token, why_not) = revocation.await.map_err(|_| Error::Stopping)?;
-            revoked += usize::from(why_not.is_none());
-            self.delete_token(token, why_not).await?;
-        }
-        Ok((count, revoked))
+            .map(|id| self.has_token(owner, &id).map(|has_token| (id, has_token)))
+            .collect()
     }
 
-    /// Revokes a token at its provider; the error says why it was not, in
-    /// words for the event.
-    async fn revoke(&self, owner: Owner, stored: &Stored) -> Result<(), String> {
-        let provider = self
-            .provider_of(owner, &stored.token.provider)
-            .map_err(|_| "its provider is no longer known here".to_owned())?;
-        if provider.binding() != stored.token.binding {
-            return Err("the provider's client or address was changed since".to_owned());
-        }
-        let secrets = self
-            .0
-            .vault
-            .read(|view| Ok((view.access_token(stored)?, view.refresh_token(stored)?)));
-        let (access, refresh) = secrets.map_err(|error| error.to_string())?;
-        let revoking = self.0.oauth.revoke(&provider, &access, refresh.as_ref());
-        match tokio::time::timeout(REVOCATION_PATIENCE, revoking).await {
-            Ok(Ok(Revocation::Revoked)) => Ok(()),
-            Ok(Ok(Revocation::NoEndpoint)) => {
-                Err("its provider has no way to revoke one".to_owned())
-            }
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err(oauth::Error::Unavailable { retry_after: None }.to_string()),
-        }
+    /// Whether an owner has any token of Slack's.
+    ///
+    /// # Errors
+    /// [`Error::Vault`].
+    pub fn has_slack_token(&self, owner: Owner) -> Result<bool, Error> {
+        self.slack_tokens(owner).map(|tokens| !tokens.is_empty())
     }
 
-    async fn delete_token(&self, token: Token, why_not: Option<String>) -> Result<(), Error> {
-        let event = match why_not {
-            None => self
-                .event(&token, Kind::Revoked)
-                .because("deleted, and revoked at the provider"),
-            Some(why) => self
-                .event(&token, Kind::Deleted)
-                .because(format!("deleted, but not revoked at the provider: {why}")),
+    /// An owner's tokens of Slack's, whatever their providers are called.
+    pub(super) fn slack_tokens(&self, owner: Owner) -> Result<Vec<Stored>, Error> {
+        let all = self.0.vault.read(|view| view.tokens(owner))?;
+        let is_slack = |stored: &Stored| {
+            stored.token.binding.is_of_slack()
+                || self
+                    .provider_of(owner, &stored.token.provider)
+                    .is_ok_and(|provider| provider.kind == Some(provider::Kind::Slack))
         };
-        let deleted = self.0.vault.write(move |change| {
-            change.remove_token(&token)?;
-            change.add_event(&event)
-        });
-        match deleted.await {
-            // Somebody else deleted it just now.
-            Ok(()) | Err(vault::Error::NotFound) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        Ok(all.into_iter().filter(is_slack).collect())
     }
 
-    fn event(&self, token: &Token, kind: Kind) -> Event {
-        Event::about(
-            token,
-            kind,
-            Source::Api,
-            self.0.ambient.uuid(),
-            self.0.ambient.now(),
-        )
+    /// Changes what a person decides of a token: what its account is called
+    /// (an empty name gives it back the provider's), and whether it is the
+    /// default. A default that is to be none hands over to the most recently
+    /// used other one; without another one it stays.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn update_token(
+        &self,
+        owner: Owner,
+        token_id: &str,
+        request: TokenUpdateRequest,
+    ) -> Result<Token, Error> {
+        let id = TokenId::parse(token_id).ok_or_else(Error::no_token)?;
+        let now = self.0.ambient.now();
+        let update = move |change: &Change<'_>| {
+            let current =
+                || Ok::<_, vault::Error>(change.token(owner, id)?.map(|stored| stored.token));
+            let token = current()?.ok_or(vault::Error::NotFound)?;
+            if let Some(label) = &request.provider_account_label {
+                let label = Some(label.as_str()).filter(|label| !label.is_empty());
+                change.set_label(&token, label, now)?;
+            }
+            match request.is_default {
+                Some(true) => change.set_default(&token)?,
+                Some(false) if token.is_default => change.pass_default_on(&token)?,
+                _ => {}
+            }
+            current()?.ok_or(vault::Error::NotFound)
+        };
+        self.0.vault.write(update).await.map_err(no_such_token)
+    }
+
+    /// An event that a call of the API brings about.
+    pub(super) fn event(&self, token: &Token, kind: Kind) -> Event {
+        let (id, now) = (self.0.ambient.uuid(), self.0.ambient.now());
+        Event::about(token, kind, Source::Api, id, now)
     }
 
     /// An imported token that is not stored yet.
-    fn imported(
+    pub(super) fn imported(
         &self,
         owner: Owner,
         provider: &Provider,
@@ -183,6 +153,7 @@ impl Broker {
             user_id,
             agent_id: None,
             account_label: None,
+            own_label: None,
             token_type: "Bearer".to_owned(),
             granted: given.scopes.clone(),
             requested: given.scopes.clone(),
@@ -203,7 +174,15 @@ impl Broker {
     }
 }
 
-fn imported_secrets(given: &ImportedToken) -> Secrets<'_> {
+/// The caller named a token that is not the owner's.
+pub(super) fn no_such_token(error: vault::Error) -> Error {
+    match error {
+        vault::Error::NotFound => Error::no_token(),
+        other => other.into(),
+    }
+}
+
+pub(super) fn imported_secrets(given: &ImportedToken) -> Secrets<'_> {
     Secrets {
         access_token: &given.access_token,
         refresh_token: given.refresh_token.as_ref(),
@@ -238,14 +217,19 @@ impl Change<'_> {
     /// that remains becomes it.
     pub(super) fn remove_token(&self, token: &Token) -> Result<(), vault::Error> {
         self.delete_token(token.owner, token.id)?;
-        if !token.is_default {
-            return Ok(());
+        if token.is_default {
+            self.pass_default_on(token)?;
         }
-        let others =
-            self.tokens_of_provider(token.owner, &token.provider, Some(&token.user_id), None)?;
+        Ok(())
+    }
+
+    /// Makes the most recently used other token of the same owner, provider
+    /// and user the default; nothing changes without another one.
+    pub(super) fn pass_default_on(&self, token: &Token) -> Result<(), vault::Error> {
         let last_used = |stored: &&Stored| stored.token.used_at.unwrap_or(stored.token.created_at);
-        others
+        self.tokens_of_provider(token.owner, &token.provider, Some(&token.user_id), None)?
             .iter()
+            .filter(|other| other.token.id != token.id)
             .max_by_key(last_used)
             .map_or(Ok(()), |heir| self.set_default(&heir.token))
     }

@@ -10,7 +10,7 @@ use crate::api::replies::ErrorBody;
 use crate::api::validate::Faults;
 use crate::clock::Ambient;
 use crate::server::{Reply, body};
-use crate::{broker, vault};
+use crate::{broker, redirect, vault};
 
 /// What a handler gives.
 pub(super) type Answer = Result<Reply, Error>;
@@ -49,6 +49,15 @@ impl From<broker::Error> for Error {
     }
 }
 
+impl From<redirect::LandingError> for Error {
+    fn from(error: redirect::LandingError) -> Self {
+        match error {
+            redirect::LandingError::Faults(faults) => faults.into(),
+            redirect::LandingError::Broker(error) => error.into(),
+        }
+    }
+}
+
 impl From<body::Error> for Error {
     fn from(error: body::Error) -> Self {
         Self::status(error.status(), error.to_string())
@@ -74,6 +83,15 @@ pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Answer {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(reply)
+}
+
+/// 204, which has no body.
+pub(super) fn no_content() -> Reply {
+    let mut reply = Response::new(Full::default());
+    *reply.status_mut() = StatusCode::NO_CONTENT;
+    let headers = reply.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
 }
 
 /// The answer to a call that failed.

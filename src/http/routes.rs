@@ -7,9 +7,14 @@ use std::pin::Pin;
 use hyper::{Method, StatusCode};
 use matchit::Router;
 
-use super::handlers as op;
+use super::handlers::{agents, auth, daemon, providers, tokens};
 use super::reply::{Answer, Error};
 use super::request::Call;
+
+const DELETE: Method = Method::DELETE;
+const GET: Method = Method::GET;
+const PATCH: Method = Method::PATCH;
+const POST: Method = Method::POST;
 
 /// Answers one call.
 pub(super) type Handler =
@@ -18,42 +23,61 @@ pub(super) type Handler =
 /// Every operation that is served.
 pub(super) fn all() -> Routes {
     let mut routes = Builder::default();
-    routes.on(Method::GET, "/ok", op::ok);
-    routes.on(Method::GET, "/info", op::info);
-    routes.on(Method::POST, "/v2/auth/authenticate", op::authenticate);
-    routes.on(Method::GET, "/v2/auth/wait/{auth_id}", op::wait);
-    routes.on(
-        Method::GET,
-        "/v2/auth/callback/{provider_id}",
-        op::callback_of_browser,
-    );
-    routes.on(
-        Method::POST,
-        "/v2/auth/callback/{provider_id}",
-        op::callback,
-    );
-    routes.on(Method::GET, "/v2/auth/providers", op::list_providers);
-    routes.on(Method::POST, "/v2/auth/providers", op::create_provider);
-    routes.on(
-        Method::GET,
-        "/v2/auth/providers/{provider_id}",
-        op::show_provider,
-    );
-    routes.on(
-        Method::PATCH,
-        "/v2/auth/providers/{provider_id}",
-        op::update_provider,
-    );
-    routes.on(
-        Method::DELETE,
-        "/v2/auth/providers/{provider_id}",
-        op::delete_provider,
-    );
-    routes.on(Method::GET, "/v2/auth/tokens", op::list_tokens);
-    routes.on(Method::DELETE, "/v2/auth/tokens", op::delete_tokens);
-    routes.on(Method::POST, "/v2/auth/tokens/import", op::import_token);
-    routes.on(Method::GET, "/v2/auth/tokens/exists", op::token_exists);
+    flows(&mut routes);
+    stored(&mut routes);
+    routes.on(GET, "/ok", daemon::ok);
+    routes.on(GET, "/info", daemon::info);
     routes.finish()
+}
+
+/// The contract's operations on flows and providers.
+fn flows(routes: &mut Builder) {
+    routes.on(POST, "/v2/auth/authenticate", auth::authenticate);
+    routes.on(GET, "/v2/auth/wait/{auth_id}", auth::wait);
+    let path = "/v2/auth/callback/{provider_id}";
+    routes.on(GET, path, auth::callback_of_browser);
+    routes.on(POST, path, auth::callback);
+    let path = "/v2/auth/setup/{provider_id}";
+    routes.on(GET, path, auth::setup_of_browser);
+
+    let path = "/v2/auth/providers";
+    routes.on(GET, path, providers::list_providers);
+    routes.on(POST, path, providers::create_provider);
+    let path = "/v2/auth/providers/{provider_id}";
+    routes.on(GET, path, providers::show_provider);
+    routes.on(PATCH, path, providers::update_provider);
+    routes.on(DELETE, path, providers::delete_provider);
+    let path = "/v2/auth/platform-providers";
+    routes.on(GET, path, providers::list_platform_providers);
+    let path = "/v2/auth/platform-providers/{provider_id}";
+    routes.on(GET, path, providers::show_platform_provider);
+}
+
+/// The contract's operations on tokens, events and agents.
+fn stored(routes: &mut Builder) {
+    let path = "/v2/auth/tokens";
+    routes.on(GET, path, tokens::list_tokens);
+    routes.on(DELETE, path, tokens::delete_tokens);
+    routes.on(POST, "/v2/auth/tokens/import", tokens::import_token);
+    routes.on(GET, "/v2/auth/tokens/exists", tokens::token_exists);
+    let path = "/v2/auth/tokens/exists/batch";
+    routes.on(POST, path, tokens::tokens_exist);
+    let path = "/v2/auth/tokens/workspace/slack";
+    routes.on(DELETE, path, tokens::delete_slack_tokens);
+    let path = "/v2/auth/tokens/workspace/slack/exists";
+    routes.on(GET, path, tokens::slack_token_exists);
+    routes.on(DELETE, "/v2/auth/tokens/{token_id}", tokens::delete_token);
+    let path = "/v2/auth/tokens/{token_id}/metadata";
+    routes.on(PATCH, path, tokens::update_token);
+    routes.on(GET, "/v2/auth/token-events", tokens::list_events);
+
+    let path = "/v2/auth/agents/{agent_id}/connections";
+    routes.on(GET, path, agents::list_connections);
+    routes.on(POST, path, agents::create_connection);
+    let path = "/v2/auth/agents/{agent_id}/connections/{connection_id}";
+    routes.on(DELETE, path, agents::remove_connection);
+    let path = "/v2/auth/agents/{agent_id}/providers/{provider_id}/tokens";
+    routes.on(POST, path, agents::upsert_token);
 }
 
 /// Finds the operation of a method and a path.

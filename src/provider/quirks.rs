@@ -7,6 +7,8 @@
 //! The rows are as known on 2026-11-20, and they age: where a provider's own
 //! documents say otherwise, they are right.
 
+use url::Url;
+
 use crate::provider::{AuthMethod, Kind, Provider};
 
 /// How the parameters of a token request are written.
@@ -121,6 +123,13 @@ impl Provider {
                 .map_or(Quirks::NONE, of_host),
         }
     }
+}
+
+/// Whether a token endpoint is Slack's, by its host.
+pub(super) fn is_slack(token_url: &Url) -> bool {
+    token_url
+        .host_str()
+        .is_some_and(|host| of_host(host) == SLACK)
 }
 
 fn of_host(host: &str) -> Quirks {
@@ -275,7 +284,6 @@ const ZOOM: Quirks = Quirks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use url::Url;
 
     #[test]
     fn hosts_are_exact_and_in_order() {

@@ -19,9 +19,12 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Why a body was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// It is longer than [`MAX_BYTES`].
-    #[error("the body is larger than {MAX_BYTES} bytes")]
-    TooLarge,
+    /// It is longer than it may be.
+    #[error("the body is larger than {limit} bytes")]
+    TooLarge {
+        /// How long it may be.
+        limit: usize,
+    },
     /// It did not come in time.
     #[error("the body did not arrive in time")]
     TimedOut,
@@ -35,26 +38,34 @@ impl Error {
     #[must_use]
     pub fn status(self) -> StatusCode {
         match self {
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TimedOut => StatusCode::REQUEST_TIMEOUT,
             Self::Broken => StatusCode::BAD_REQUEST,
         }
     }
 }
 
-/// Reads a body to its end.
+/// Reads a body of at most [`MAX_BYTES`] to its end.
 ///
 /// # Errors
 /// [`Error`] says why it was not read.
 pub async fn read(body: Incoming) -> Result<Bytes, Error> {
-    if body.size_hint().lower() > MAX_BYTES as u64 {
-        return Err(Error::TooLarge);
+    read_at_most(body, MAX_BYTES).await
+}
+
+/// Reads a body of at most `limit` bytes to its end.
+///
+/// # Errors
+/// As [`read`].
+pub async fn read_at_most(body: Incoming, limit: usize) -> Result<Bytes, Error> {
+    if body.size_hint().lower() > limit as u64 {
+        return Err(Error::TooLarge { limit });
     }
-    let reading = Limited::new(body, MAX_BYTES).collect();
+    let reading = Limited::new(body, limit).collect();
     match tokio::time::timeout(TIMEOUT, reading).await {
         Err(_) => Err(Error::TimedOut),
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Error::TooLarge),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Error::TooLarge { limit }),
         Ok(Err(_)) => Err(Error::Broken),
     }
 }

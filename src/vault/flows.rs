@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::flow::{Flow, FlowSecrets, Purpose, Status};
 use crate::identity::{FlowId, Owner, ProviderId, TokenId};
 use crate::provider::{Binding, ProviderRef};
-use crate::secret::{CodeVerifier, ExposeSecret as _, State};
+use crate::secret::{CodeVerifier, ExposeSecret, FormToken, State};
 
 const TABLE: &str = "flows";
 
@@ -147,18 +147,18 @@ impl Change<'_> {
             self.cipher
                 .seal(place("verifier"), verifier, flow.created_at)
         });
-        let renews = if let Purpose::Renew(token_id) = flow.purpose {
-            Some(token_id)
-        } else {
-            None
+        let subject = match flow.purpose {
+            Purpose::New => None,
+            Purpose::Renew(token_id) => Some(token_id),
+            Purpose::Connect(token_id) => token_id,
         };
         self.connection
             .prepare_cached(
                 "INSERT INTO flows (owner, id, source, provider_id, client_id, token_url, user_id, agent_id,
-                    purpose, renews, requested, redirect_uri, is_default, is_shareable, state_hash, key_id,
+                    purpose, subject, requested, redirect_uri, is_default, is_shareable, state_hash, key_id,
                     state, verifier, status, created_at, expires_at)
                  VALUES (:owner, :id, :source, :provider_id, :client_id, :token_url, :user_id, :agent_id,
-                    :purpose, :renews, :requested, :redirect_uri, :is_default, :is_shareable, :state_hash, :key_id,
+                    :purpose, :subject, :requested, :redirect_uri, :is_default, :is_shareable, :state_hash, :key_id,
                     :state, :verifier, 'pending', :created_at, :expires_at)",
             )?
             .execute(named_params! {
@@ -171,7 +171,7 @@ impl Change<'_> {
                 ":user_id": flow.user_id,
                 ":agent_id": flow.agent_id,
                 ":purpose": PurposeName::of(flow.purpose),
-                ":renews": renews,
+                ":subject": subject,
                 ":requested": flow.requested,
                 ":redirect_uri": flow.redirect_uri,
                 ":is_default": flow.is_default,
@@ -197,6 +197,33 @@ impl Change<'_> {
             (owner, id),
         )?;
         Ok(claimed > 0)
+    }
+
+    /// Remembers the token of the consent form that is about to be shown; one
+    /// shown before is good no longer.
+    ///
+    /// # Errors
+    /// [`Error::Unwritable`] if the store cannot take it.
+    pub fn issue_form(&self, owner: Owner, id: FlowId, token: &FormToken) -> Result<(), Error> {
+        self.connection.execute(
+            "UPDATE flows SET form_hash = ?3 WHERE owner = ?1 AND id = ?2 AND status = 'pending'",
+            (owner, id, hash(token)),
+        )?;
+        Ok(())
+    }
+
+    /// Uses up the token that a consent form came back with; `false` if it is
+    /// not the one that was shown last, or was used before.
+    ///
+    /// # Errors
+    /// [`Error::Unwritable`] if the store cannot take it.
+    pub fn redeem_form(&self, owner: Owner, id: FlowId, token: &FormToken) -> Result<bool, Error> {
+        let redeemed = self.connection.execute(
+            "UPDATE flows SET form_hash = NULL
+             WHERE owner = ?1 AND id = ?2 AND status = 'pending' AND form_hash = ?3",
+            (owner, id, hash(token)),
+        )?;
+        Ok(redeemed > 0)
     }
 
     /// Ends a flow with a token; `false` if it has ended already.
@@ -296,8 +323,8 @@ fn read_flow(row: &Row<'_>) -> rusqlite::Result<StoredFlow> {
     let provider_id: ProviderId = row.get("provider_id")?;
     let purpose = match row.get("purpose")? {
         PurposeName::New => Purpose::New,
-        PurposeName::Renew => Purpose::Renew(row.get("renews")?),
-        PurposeName::Connect => Purpose::Connect,
+        PurposeName::Renew => Purpose::Renew(row.get("subject")?),
+        PurposeName::Connect => Purpose::Connect(row.get("subject")?),
     };
     let status = match row.get("status")? {
         StatusName::Pending => Status::Pending,
@@ -351,7 +378,7 @@ impl PurposeName {
         match purpose {
             Purpose::New => Self::New,
             Purpose::Renew(_) => Self::Renew,
-            Purpose::Connect => Self::Connect,
+            Purpose::Connect(_) => Self::Connect,
         }
     }
 }
@@ -374,10 +401,11 @@ named_text! {
     }
 }
 
-/// The index by which a redirect finds its flow: it tells nothing of the state.
+/// What is looked for in the vault in place of a state or a form's token: it
+/// tells nothing of it.
 #[expect(clippy::disallowed_methods, reason = "hashed for the vault's index")]
-fn hash(state: &State) -> [u8; 32] {
-    Sha256::digest(state.expose_secret().as_bytes()).into()
+fn hash(secret: &impl ExposeSecret<str>) -> [u8; 32] {
+    Sha256::digest(secret.expose_secret().as_bytes()).into()
 }
 
 fn place<'a>(owner: Owner, row: &'a str, column: &'static str) -> Place<'a> {

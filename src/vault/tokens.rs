@@ -181,6 +181,7 @@ impl View<'_> {
             user_id: row.get("user_id")?,
             agent_id: row.get("agent_id")?,
             account_label: row.get("account_label")?,
+            own_label: row.get("own_label")?,
             token_type: row.get("token_type")?,
             granted: row.get("granted")?,
             requested: row.get("requested")?,
@@ -215,11 +216,11 @@ impl Change<'_> {
             token,
             secrets,
             "INSERT INTO tokens (owner, id, source, provider_id, client_id, token_url, user_id, agent_id,
-                account_label, key_id, access_token, refresh_token, token_type, granted, requested,
+                account_label, own_label, key_id, access_token, refresh_token, token_type, granted, requested,
                 issued_at, expires_at, is_default, person_needed, generation, metadata,
                 created_at, updated_at, refreshed_at, used_at)
              VALUES (:owner, :id, :source, :provider_id, :client_id, :token_url, :user_id, :agent_id,
-                :account_label, :key_id, :access_token, :refresh_token, :token_type, :granted, :requested,
+                :account_label, :own_label, :key_id, :access_token, :refresh_token, :token_type, :granted, :requested,
                 :issued_at, :expires_at, :is_default, :person_needed, :generation, :metadata,
                 :created_at, :updated_at, :refreshed_at, :used_at)",
         )?;
@@ -237,7 +238,7 @@ impl Change<'_> {
             secrets,
             "UPDATE tokens SET source = :source, provider_id = :provider_id, client_id = :client_id,
                 token_url = :token_url, user_id = :user_id, agent_id = :agent_id,
-                account_label = :account_label, key_id = :key_id, access_token = :access_token,
+                account_label = :account_label, own_label = :own_label, key_id = :key_id, access_token = :access_token,
                 refresh_token = :refresh_token, token_type = :token_type, granted = :granted,
                 requested = :requested, issued_at = :issued_at, expires_at = :expires_at,
                 is_default = :is_default, person_needed = :person_needed, generation = :generation,
@@ -317,6 +318,24 @@ impl Change<'_> {
         Ok(())
     }
 
+    /// Stores what a person calls a token's account; `None` leaves it with the
+    /// provider's name for it.
+    ///
+    /// # Errors
+    /// As [`Self::set_default`].
+    pub fn set_label(
+        &self,
+        token: &Token,
+        label: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        self.connection.execute(
+            "UPDATE tokens SET own_label = ?3, updated_at = ?4 WHERE owner = ?1 AND id = ?2",
+            (token.owner, token.id, label, now),
+        )?;
+        Ok(())
+    }
+
     /// Writes down when tokens were last handed out.
     pub(super) fn write_usage(&self, uses: &[(TokenId, Timestamp)]) -> Result<(), Error> {
         let mut statement = self.connection.prepare_cached(
@@ -362,6 +381,7 @@ impl Change<'_> {
                 ":user_id": token.user_id,
                 ":agent_id": token.agent_id,
                 ":account_label": token.account_label,
+                ":own_label": token.own_label,
                 ":key_id": self.cipher.key_id().0,
                 ":access_token": access_token,
                 ":refresh_token": refresh_token,

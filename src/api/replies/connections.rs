@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Timestamp;
+use crate::connection::Connection;
 use crate::identity::Scopes;
+use crate::token::Token;
 
 /// An agent's permission to use a token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +28,24 @@ pub struct ConnectionResponse {
     pub created_by: String,
     /// When it was allowed.
     pub created_at: Timestamp,
+}
+
+impl ConnectionResponse {
+    /// `connection`, which lets its agent use `token`.
+    #[must_use]
+    pub fn new(connection: &Connection, token: &Token) -> Self {
+        Self {
+            id: connection.id.to_string(),
+            agent_id: connection.agent_id.to_string(),
+            oauth_token_id: connection.token_id.to_string(),
+            provider_id: token.provider.provider_id.to_string(),
+            provider_account_label: token.label().map(str::to_owned),
+            scopes: token.granted.clone(),
+            expires_at: token.expires_at,
+            created_by: connection.created_by.clone(),
+            created_at: connection.created_at,
+        }
+    }
 }
 
 /// Every connection of an agent.

@@ -98,7 +98,7 @@ pub fn token_metadata(token: &Token) -> Map<String, Value> {
         ("token_type", json!(token.token_type)),
         ("scopes", json!(token.granted)),
         ("expires_at", json!(token.expires_at)),
-        ("provider_account_label", json!(token.account_label)),
+        ("provider_account_label", json!(token.label())),
         ("missing_scopes", json!(token.missing_scopes())),
     ];
     let mut metadata = token.metadata.clone();

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
+use crate::event::Event;
 use crate::identity::Scopes;
 use crate::token::{State, Token};
 
@@ -64,7 +65,7 @@ impl TokenSummary {
         Self {
             id: token.id.to_string(),
             provider_id: token.provider.provider_id.to_string(),
-            provider_account_label: token.account_label.clone(),
+            provider_account_label: token.label().map(str::to_owned),
             scopes: token.granted.clone(),
             expires_at: token.expires_at,
             is_default: token.is_default,
@@ -114,4 +115,27 @@ pub struct TokenEventSummary {
     pub acknowledged_at: Option<Timestamp>,
     /// When it happened.
     pub created_at: Timestamp,
+    /// The token, which may be gone. (Beside the contract.)
+    pub token_id: Option<String>,
+}
+
+impl TokenEventSummary {
+    /// `event` as its owner sees it.
+    #[must_use]
+    pub fn new(event: &Event) -> Self {
+        Self {
+            id: event.id.to_string(),
+            provider_id: event.provider_id.to_string(),
+            agent_id: event.agent_id.as_ref().map(ToString::to_string),
+            event_type: event.kind.as_str().to_owned(),
+            reason: event.reason.clone(),
+            source: Some(event.source.as_str().to_owned()),
+            provider_account_label: event.account_label.clone(),
+            scopes: event.scopes.clone(),
+            detail: (!event.detail.is_empty()).then(|| event.detail.clone()),
+            acknowledged_at: event.acknowledged_at,
+            created_at: event.created_at,
+            token_id: event.token_id.as_ref().map(ToString::to_string),
+        }
+    }
 }

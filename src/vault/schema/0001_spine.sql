@@ -53,7 +53,8 @@ CREATE TABLE tokens (
     token_url TEXT NOT NULL,
     user_id TEXT NOT NULL,
     agent_id TEXT,
-    account_label TEXT,
+    account_label TEXT, -- the provider's name for the account
+    own_label TEXT, -- a person's, where they gave one
     key_id TEXT NOT NULL REFERENCES keys,
     access_token TEXT NOT NULL, -- sealed
     refresh_token TEXT, -- sealed
@@ -113,7 +114,7 @@ CREATE TABLE flows (
     user_id TEXT NOT NULL,
     agent_id TEXT,
     purpose TEXT NOT NULL, -- new, renew, connect
-    renews TEXT, -- the token that the flow renews in place
+    subject TEXT, -- the token that the flow renews in place, or asks the person to share
     requested TEXT NOT NULL,
     redirect_uri TEXT NOT NULL,
     is_default INTEGER NOT NULL,
@@ -122,6 +123,7 @@ CREATE TABLE flows (
     key_id TEXT NOT NULL REFERENCES keys,
     state TEXT NOT NULL, -- sealed
     verifier TEXT, -- sealed
+    form_hash BLOB, -- SHA-256 of the token in the consent form that was shown last
     status TEXT NOT NULL, -- pending, exchanging, completed, failed
     error TEXT,
     error_description TEXT,

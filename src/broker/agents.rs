@@ -1,0 +1,245 @@
+//! Which tokens an agent may use: listing, giving and taking them, and
+//! replacing the one that it brought along.
+
+use super::tokens::{imported_secrets, no_such_token};
+use super::{Broker, Error};
+use crate::api::requests::UpsertAgentTokenRequest;
+use crate::clock::{Ambient, Timestamp};
+use crate::connection::Connection;
+use crate::event::{Event, Kind, Source};
+use crate::flow::Flow;
+use crate::identity::{AgentId, ConnectionId, Owner, TokenId};
+use crate::token::Token;
+use crate::vault::{self, Change};
+
+/// An agent's permission, and the token that it is for.
+type Connected = (Connection, Token);
+
+impl Broker {
+    /// What an agent may use, newest first.
+    ///
+    /// # Errors
+    /// [`Error::Vault`].
+    pub fn connections(&self, owner: Owner, agent_id: &AgentId) -> Result<Vec<Connected>, Error> {
+        let connections = self
+            .0
+            .vault
+            .read(|view| view.connections_of_agent(owner, agent_id))?;
+        let with_token = |connection: Connection| {
+            let stored = self
+                .0
+                .vault
+                .read(|view| view.token(owner, connection.token_id));
+            // A token deleted just now took its connections along.
+            stored
+                .map(|stored| stored.map(|stored| (connection, stored.token)))
+                .transpose()
+        };
+        Ok(connections
+            .into_iter()
+            .filter_map(with_token)
+            .collect::<Result<_, _>>()?)
+    }
+
+    /// Lets an agent use a token; a permission that there is already stays as
+    /// it is.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if the token is not the owner's.
+    pub async fn connect(
+        &self,
+        owner: Owner,
+        agent_id: AgentId,
+        token_id: &str,
+    ) -> Result<Connected, Error> {
+        let id = TokenId::parse(token_id).ok_or_else(Error::no_token)?;
+        let permission = self.permission(owner, agent_id, Source::Api, "allowed");
+        let connect = move |change: &Change<'_>| {
+            let stored = change.token(owner, id)?.ok_or(vault::Error::NotFound)?;
+            let connection = change.permit(&permission, &stored.token)?;
+            Ok((connection, stored.token))
+        };
+        self.0.vault.write(connect).await.map_err(no_such_token)
+    }
+
+    /// Takes a token away from an agent; the token stays.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub async fn disconnect(
+        &self,
+        owner: Owner,
+        agent_id: AgentId,
+        connection_id: &str,
+    ) -> Result<(), Error> {
+        let no_connection = || Error::NotFound {
+            what: "connection".to_owned(),
+        };
+        let id = ConnectionId::parse(connection_id).ok_or_else(no_connection)?;
+        let (ambient, now) = (self.0.ambient.clone(), self.0.ambient.now());
+        let disconnect = move |change: &Change<'_>| {
+            let connection = change.disconnect(owner, &agent_id, id)?;
+            let stored = change
+                .token(owner, connection.token_id)?
+                .ok_or(vault::Error::NotFound)?;
+            let kind = Kind::AgentDisconnected;
+            let event = Event::about(&stored.token, kind, Source::Api, ambient.uuid(), now);
+            change.add_event(&Event {
+                agent_id: Some(agent_id),
+                ..event.because("taken_away")
+            })
+        };
+        match self.0.vault.write(disconnect).await {
+            Err(vault::Error::NotFound) => Err(no_connection()),
+            other => Ok(other?),
+        }
+    }
+
+    /// Stores a token that was obtained elsewhere for one agent, in place of
+    /// whatever that agent could use of the provider so far. A token that is
+    /// replaced goes only if no user owns it and no other agent uses it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if the owner has no such provider.
+    pub async fn replace_agent_token(
+        &self,
+        owner: Owner,
+        agent_id: AgentId,
+        provider_id: &str,
+        request: UpsertAgentTokenRequest,
+    ) -> Result<Connected, Error> {
+        let provider = self.find_provider(owner, provider_id)?;
+        let user_id = self.user(owner, None);
+        let imported = Token {
+            agent_id: Some(agent_id.clone()),
+            own_label: request.provider_account_label,
+            ..self.imported(owner, &provider, user_id, &request.token)
+        };
+        let given = request.token;
+        let imported_event = self.event(&imported, Kind::Imported).because("imported");
+        let permission = self.permission(owner, agent_id, Source::Api, "imported");
+        let replace = move |change: &Change<'_>| {
+            change.retire_tokens_of_agent(&imported, &permission)?;
+            // An agent's token is the default only where there is no other.
+            let token = change.add_token(imported, imported_secrets(&given), false)?;
+            change.add_event(&imported_event)?;
+            let connection = change.permit(&permission, &token)?;
+            Ok((connection, token))
+        };
+        Ok(self.0.vault.write(replace).await?)
+    }
+
+    /// The permission that a flow asks for; `None` if it is for no agent.
+    pub(super) fn permission_of_flow(
+        &self,
+        flow: &Flow,
+        source: Source,
+        reason: &'static str,
+    ) -> Option<Permission> {
+        let agent_id = flow.agent_id.clone()?;
+        Some(Permission {
+            created_by: flow.user_id.to_string(),
+            ..self.permission(flow.owner, agent_id, source, reason)
+        })
+    }
+
+    /// A permission that is about to be given.
+    pub(super) fn permission(
+        &self,
+        owner: Owner,
+        agent_id: AgentId,
+        source: Source,
+        reason: &'static str,
+    ) -> Permission {
+        Permission {
+            agent_id,
+            created_by: self.user(owner, None).to_string(),
+            source,
+            reason,
+            now: self.0.ambient.now(),
+            ambient: self.0.ambient.clone(),
+        }
+    }
+}
+
+/// A permission for an agent, and how it came about.
+#[derive(Clone, Debug)]
+pub(super) struct Permission {
+    pub(super) agent_id: AgentId,
+    /// The `user_id` on whose behalf it is given.
+    pub(super) created_by: String,
+    pub(super) source: Source,
+    /// Why, in the event's words.
+    pub(super) reason: &'static str,
+    pub(super) now: Timestamp,
+    /// For identifiers.
+    pub(super) ambient: Ambient,
+}
+
+impl Change<'_> {
+    /// Lets an agent use a token, with the event that says so, unless it may
+    /// already.
+    pub(super) fn permit(
+        &self,
+        permission: &Permission,
+        token: &Token,
+    ) -> Result<Connection, vault::Error> {
+        let id = ConnectionId::new(permission.ambient.uuid());
+        let connection = self.connect(Connection {
+            id,
+            owner: token.owner,
+            agent_id: permission.agent_id.clone(),
+            token_id: token.id,
+            created_by: permission.created_by.clone(),
+            created_at: permission.now,
+        })?;
+        if connection.id == id {
+            self.add_agent_event(permission, token, Kind::AgentConnected, permission.reason)?;
+        }
+        Ok(connection)
+    }
+
+    /// Takes from an agent whatever it can use of the provider that
+    /// `successor` came from, and deletes what is then of no use to anybody.
+    fn retire_tokens_of_agent(
+        &self,
+        successor: &Token,
+        permission: &Permission,
+    ) -> Result<(), vault::Error> {
+        let (owner, agent_id) = (successor.owner, &permission.agent_id);
+        for connection in self.connections_of_agent(owner, agent_id)? {
+            let Some(stored) = self.token(owner, connection.token_id)? else {
+                continue;
+            };
+            let token = stored.token;
+            if token.provider != successor.provider {
+                continue;
+            }
+            self.disconnect(owner, agent_id, connection.id)?;
+            let is_users = token.agent_id.is_none();
+            let kind = if is_users || !self.connections_of_token(owner, token.id)?.is_empty() {
+                Kind::AgentDisconnected
+            } else {
+                self.remove_token(&token)?;
+                Kind::Deleted
+            };
+            self.add_agent_event(permission, &token, kind, "replaced")?;
+        }
+        Ok(())
+    }
+
+    fn add_agent_event(
+        &self,
+        permission: &Permission,
+        token: &Token,
+        kind: Kind,
+        reason: &str,
+    ) -> Result<(), vault::Error> {
+        let id = permission.ambient.uuid();
+        let event = Event::about(token, kind, permission.source, id, permission.now);
+        self.add_event(&Event {
+            agent_id: Some(permission.agent_id.clone()),
+            ..event.because(reason)
+        })
+    }
+}

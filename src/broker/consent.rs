@@ -1,0 +1,200 @@
+//! The person's word on whether an agent may use a stored account.
+//!
+//! Whoever shows the flow's identifier, which nobody can guess, is the person
+//! it was given to. A form carries a token that is good once: the one shown
+//! last, used up in the change that its answer makes.
+
+use super::decision::preference;
+use super::flows::authorization_address;
+use super::{Broker, Error};
+use crate::clock::Timestamp;
+use crate::event::Source;
+use crate::flow::{Flow, Purpose, Status};
+use crate::identity::{AgentId, FlowId, TokenId};
+use crate::provider::Provider;
+use crate::secret::FormToken;
+use crate::token::Token;
+use crate::vault::{self, Change, StoredFlow, View};
+
+/// What a person is asked.
+#[derive(Debug)]
+pub struct ConsentQuestion {
+    /// The flow that waits for the answer.
+    pub flow: Flow,
+    /// The agent that asks.
+    pub agent_id: AgentId,
+    /// What people call the provider.
+    pub provider_name: String,
+    /// The accounts that would do, the likeliest first.
+    pub accounts: Vec<Token>,
+    /// What the answer must bring back.
+    pub form_token: FormToken,
+}
+
+/// How a consent page stands.
+#[derive(Debug)]
+pub enum Consented {
+    /// It waits for an answer.
+    Open(Box<ConsentQuestion>),
+    /// It was answered, or its time is over.
+    Over(FlowId),
+}
+
+/// What a person answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConsentAnswer {
+    /// The agent may use this token.
+    Allow(TokenId),
+    /// Another account is to be connected.
+    ConnectAnother,
+    /// The agent may not.
+    Refuse,
+}
+
+/// What became of an answer.
+#[derive(Debug)]
+pub enum Answered {
+    /// The flow has ended, now or before.
+    Over(FlowId),
+    /// The person goes on to the provider.
+    Onward {
+        /// What people call it.
+        provider_name: String,
+        /// Where it asks them; the address holds a `state`.
+        address: url::Url,
+    },
+    /// The form was not the one shown last, or named an account that would
+    /// not do. Nothing has changed; the person is asked again.
+    Stale,
+}
+
+impl Broker {
+    /// What to ask a person, with a form token that replaces the one before.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for what is no consent flow, or is long over.
+    pub async fn consent_question(&self, auth_id: &str) -> Result<Consented, Error> {
+        let StoredFlow { flow, .. } = self.consent_flow(auth_id)?;
+        if flow.status_at(self.0.ambient.now()) != Status::Pending {
+            return Ok(Consented::Over(flow.id));
+        }
+        let provider = self.provider_of(flow.owner, &flow.provider)?;
+        let form_token = FormToken::new(self.0.ambient.token());
+        let (owner, id, issued) = (flow.owner, flow.id, form_token.clone());
+        self.0
+            .vault
+            .write(move |change| change.issue_form(owner, id, &issued))
+            .await?;
+        let now = self.0.ambient.now();
+        Ok(Consented::Open(Box::new(ConsentQuestion {
+            accounts: self.0.vault.read(|view| view.eligible(&flow, now))?,
+            agent_id: flow.agent_id.clone().ok_or_else(no_consent)?,
+            provider_name: provider.name,
+            form_token,
+            flow,
+        })))
+    }
+
+    /// Does what a person answered.
+    ///
+    /// # Errors
+    /// As [`Self::consent_question`].
+    pub async fn answer_consent(
+        &self,
+        auth_id: &str,
+        form_token: FormToken,
+        answer: ConsentAnswer,
+    ) -> Result<Answered, Error> {
+        let stored = self.consent_flow(auth_id)?;
+        let flow = &stored.flow;
+        let now = self.0.ambient.now();
+        if flow.status_at(now) != Status::Pending {
+            return Ok(Answered::Over(flow.id));
+        }
+        let (asked, permission) = (
+            flow.clone(),
+            self.permission_of_flow(flow, Source::Consent, "allowed"),
+        );
+        let permission = permission.ok_or_else(no_consent)?;
+        let redeem = move |change: &Change<'_>| {
+            if !change.redeem_form(asked.owner, asked.id, &form_token)? {
+                return Ok(false);
+            }
+            let ConsentAnswer::Allow(token_id) = answer else {
+                return Ok(true);
+            };
+            let eligible = change.eligible(&asked, now)?;
+            let Some(token) = eligible.into_iter().find(|token| token.id == token_id) else {
+                return Ok(false);
+            };
+            change.permit(&permission, &token)?;
+            change.complete_flow(&asked, token.id, now)
+        };
+        if !self.0.vault.write(redeem).await? {
+            return Ok(Answered::Stale);
+        }
+        match answer {
+            ConsentAnswer::Allow(token_id) => {
+                self.0.waiters.wake(flow.id);
+                tracing::info!(token.id = %token_id, provider.id = %flow.provider.provider_id, "a person let an agent use an account");
+                Ok(Answered::Over(flow.id))
+            }
+            ConsentAnswer::Refuse => {
+                let why = "the person did not let the agent use an account";
+                let error = "access_denied";
+                self.deny(flow, Source::Consent, error, Some(why.to_owned()))
+                    .await?;
+                Ok(Answered::Over(flow.id))
+            }
+            ConsentAnswer::ConnectAnother => self.onward(&stored),
+        }
+    }
+
+    /// The way to the provider: the flow's own state and verifier, which
+    /// nobody has seen so far. The flow ends with whatever comes back, and
+    /// until then the page may still be answered otherwise.
+    fn onward(&self, stored: &StoredFlow) -> Result<Answered, Error> {
+        let provider: Provider = self.provider_of(stored.flow.owner, &stored.flow.provider)?;
+        let secrets = self.0.vault.read(|view| view.flow_secrets(stored))?;
+        Ok(Answered::Onward {
+            address: authorization_address(&provider, &stored.flow, &secrets),
+            provider_name: provider.name,
+        })
+    }
+
+    fn consent_flow(&self, auth_id: &str) -> Result<StoredFlow, Error> {
+        let id = FlowId::parse(auth_id).ok_or_else(no_consent)?;
+        let found = self.0.vault.read(|view| view.flow_by_id(id))?;
+        let now = self.0.ambient.now();
+        found
+            .filter(|stored| matches!(stored.flow.purpose, Purpose::Connect(_)))
+            .filter(|stored| !stored.flow.is_forgotten(now))
+            .ok_or_else(no_consent)
+    }
+}
+
+impl View<'_> {
+    /// The tokens that would do for a flow that asks to share one.
+    fn eligible(&self, flow: &Flow, now: Timestamp) -> Result<Vec<Token>, vault::Error> {
+        if let Purpose::Connect(Some(named)) = flow.purpose {
+            let stored = self.token(flow.owner, named)?;
+            let stored = stored.filter(|stored| stored.token.is_usable(now));
+            return Ok(stored.into_iter().map(|stored| stored.token).collect());
+        }
+        let user = Some(&flow.user_id);
+        let all = self.tokens_of_provider(flow.owner, &flow.provider, user, None)?;
+        let mut eligible: Vec<_> = all
+            .into_iter()
+            .map(|stored| stored.token)
+            .filter(|token| token.is_usable(now) && token.satisfies(&flow.requested))
+            .collect();
+        eligible.sort_by_key(preference);
+        Ok(eligible)
+    }
+}
+
+fn no_consent() -> Error {
+    Error::NotFound {
+        what: "question".to_owned(),
+    }
+}

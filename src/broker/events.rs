@@ -1,0 +1,31 @@
+//! What happened to an owner's tokens.
+
+use super::{Broker, Error};
+use crate::event::Event;
+use crate::identity::{Owner, ProviderId};
+
+impl Broker {
+    /// At most `limit` events of an owner, newest first, of one provider or
+    /// all.
+    ///
+    /// # Errors
+    /// [`Error::Vault`].
+    pub fn events(
+        &self,
+        owner: Owner,
+        provider_id: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<Event>, Error> {
+        let named = match provider_id.map(ProviderId::parse) {
+            None => None,
+            Some(Some(id)) => Some(id),
+            // An impossible name names nothing.
+            Some(None) => return Ok(Vec::new()),
+        };
+        let events = self
+            .0
+            .vault
+            .read(|view| view.events(owner, named.as_ref(), limit))?;
+        Ok(events)
+    }
+}

@@ -1,0 +1,51 @@
+//! Which tokens an agent may use.
+
+use hyper::StatusCode;
+
+use super::super::reply::{self, Answer, Error};
+use super::super::request::Call;
+use crate::api::replies::{ConnectionListResponse, ConnectionResponse};
+use crate::api::requests::{CreateConnectionRequest, UpsertAgentTokenRequest};
+use crate::identity::AgentId;
+
+pub(in crate::http) async fn list_connections(call: Call) -> Answer {
+    let connected = call.broker.connections(call.peer.owner, &agent(&call)?)?;
+    let data = connected
+        .iter()
+        .map(|(connection, token)| ConnectionResponse::new(connection, token))
+        .collect();
+    reply::ok(&ConnectionListResponse { data })
+}
+
+pub(in crate::http) async fn create_connection(call: Call) -> Answer {
+    let request = CreateConnectionRequest::from_json(&call.body)?;
+    let (connection, token) = call
+        .broker
+        .connect(call.peer.owner, agent(&call)?, &request.oauth_token_id)
+        .await?;
+    let body = ConnectionResponse::new(&connection, &token);
+    reply::json(StatusCode::CREATED, &body)
+}
+
+pub(in crate::http) async fn remove_connection(call: Call) -> Answer {
+    call.broker
+        .disconnect(call.peer.owner, agent(&call)?, call.parameter(1))
+        .await?;
+    Ok(reply::no_content())
+}
+
+pub(in crate::http) async fn upsert_token(call: Call) -> Answer {
+    let request = UpsertAgentTokenRequest::from_json(&call.body)?;
+    let (connection, token) = call
+        .broker
+        .replace_agent_token(call.peer.owner, agent(&call)?, call.parameter(1), request)
+        .await?;
+    let body = ConnectionResponse::new(&connection, &token);
+    reply::json(StatusCode::CREATED, &body)
+}
+
+/// The agent that the path names; an empty name is none.
+fn agent(call: &Call) -> Result<AgentId, Error> {
+    let missing = || Error::status(StatusCode::NOT_FOUND, "Not Found");
+    AgentId::parse(call.parameter(0)).ok_or_else(missing)
+}

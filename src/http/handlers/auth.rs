@@ -1,0 +1,134 @@
+//! Asking for a token, and the flows that give one.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::super::reply::{self, Answer};
+use super::super::request::Call;
+use crate::api::replies::{
+    AuthStatus, AuthenticateResponse, WaitResponse, WaitStatus, token_metadata,
+};
+use crate::api::requests::{AuthenticateRequest, CallbackQuery, FinalizeRequest, WaitQuery};
+use crate::broker;
+use crate::broker::{Authenticated, AuthorizationResponse, HandedOut, Outcome, Waited};
+use crate::identity::UserId;
+use crate::redirect::{self, Landing};
+
+pub(in crate::http) async fn authenticate(call: Call) -> Answer {
+    let request = AuthenticateRequest::from_json(&call.body)?;
+    let authenticated = call.broker.authenticate(call.peer.owner, &request).await?;
+    reply::ok(&authenticate_response(authenticated))
+}
+
+fn authenticate_response(authenticated: Authenticated) -> AuthenticateResponse {
+    let bare = |status, user_id: &UserId| AuthenticateResponse {
+        status,
+        url: None,
+        auth_id: None,
+        token: None,
+        user_id: Some(user_id.to_string()),
+        metadata: None,
+    };
+    let (status, ask) = match authenticated {
+        Authenticated::Completed(HandedOut {
+            token,
+            access_token,
+        }) => {
+            return AuthenticateResponse {
+                metadata: Some(token_metadata(&token)),
+                token: Some(access_token),
+                ..bare(AuthStatus::Completed, &token.user_id)
+            };
+        }
+        Authenticated::NothingYet(user_id) => {
+            return bare(AuthStatus::ConnectionRequired, &user_id);
+        }
+        Authenticated::Pending(ask) => (AuthStatus::Pending, ask),
+        Authenticated::ConnectionRequired(ask) => (AuthStatus::ConnectionRequired, ask),
+        Authenticated::TokenExpired(ask) => (AuthStatus::TokenExpired, ask),
+    };
+    AuthenticateResponse {
+        auth_id: Some(ask.flow.to_string()),
+        url: Some(ask.url),
+        ..bare(status, &ask.user_id)
+    }
+}
+
+pub(in crate::http) async fn wait(call: Call) -> Answer {
+    let query = WaitQuery::from_query(&call.query)?;
+    let timeout = Duration::from_secs(query.timeout.into());
+    let waited = call
+        .broker
+        .wait(call.peer.owner, call.parameter(0), timeout)
+        .await?;
+    let bare = WaitResponse::new;
+    reply::ok(&match waited {
+        Waited::Pending => bare(WaitStatus::Pending),
+        Waited::TimedOut => bare(WaitStatus::Timeout),
+        Waited::NotFound => bare(WaitStatus::NotFound),
+        Waited::Failed { error, description } => WaitResponse {
+            error: Some(error),
+            error_description: description,
+            ..bare(WaitStatus::NotFound)
+        },
+        Waited::Completed(HandedOut {
+            token,
+            access_token,
+        }) => WaitResponse {
+            user_id: Some(token.user_id.to_string()),
+            metadata: Some(token_metadata(&token)),
+            token: Some(access_token),
+            ..bare(WaitStatus::Completed)
+        },
+    })
+}
+
+pub(in crate::http) async fn callback_of_browser(call: Call) -> Answer {
+    Ok(redirect::land(&call.broker, landing(&call)).await?)
+}
+
+pub(in crate::http) async fn setup_of_browser(call: Call) -> Answer {
+    Ok(redirect::set_up(&call.broker, landing(&call)).await?)
+}
+
+/// A redirect that a front end passes on: its browser is sent to the
+/// listener's pages, which are not served here.
+fn landing(call: &Call) -> Landing<'_> {
+    Landing {
+        provider_id: call.parameter(0),
+        query: &call.query,
+        base: call.broker.redirect_base(),
+    }
+}
+
+pub(in crate::http) async fn callback(call: Call) -> Answer {
+    let request = FinalizeRequest::from_json(&call.body)?;
+    let response = CallbackQuery {
+        code: Some(request.code),
+        state: Some(request.state),
+        ..CallbackQuery::default()
+    };
+    // An unknown provider is 404, whatever the state.
+    let provider = call
+        .broker
+        .usable_provider(call.peer.owner, call.parameter(0))?;
+    let provider_id = provider.provider_id.to_string();
+    let arrived = AuthorizationResponse {
+        provider_id,
+        response,
+        owner: Some(call.peer.owner),
+    };
+    match call.broker.finish(arrived).await?.outcome {
+        Outcome::Connected(token) => {
+            reply::ok(&json!({ "status": "completed", "metadata": token_metadata(&token) }))
+        }
+        Outcome::Refused { error, description } => {
+            Err(broker::Error::FlowFailed { error, description }.into())
+        }
+        Outcome::Unavailable => {
+            let retry_after = Duration::from_secs(5);
+            Err(broker::Error::ProviderUnavailable { retry_after }.into())
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! An owner's providers, and those of the machine's administrator.
+
+use super::super::reply::{self, Answer};
+use super::super::request::Call;
+use crate::api::replies::{Message, ProviderResponse};
+use crate::api::requests::{ProviderCreateRequest, ProviderUpdateRequest};
+use crate::identity::Owner;
+use crate::provider::{Provider, Source};
+
+pub(in crate::http) async fn list_providers(call: Call) -> Answer {
+    let providers = call.broker.providers(call.peer.owner)?;
+    reply::ok(
+        &providers
+            .iter()
+            .map(|provider| response(&call, provider))
+            .collect::<Vec<_>>(),
+    )
+}
+
+pub(in crate::http) async fn create_provider(call: Call) -> Answer {
+    let request = ProviderCreateRequest::from_json(&call.body)?;
+    let provider = call
+        .broker
+        .create_provider(call.peer.owner, request)
+        .await?;
+    reply::ok(&response(&call, &provider))
+}
+
+pub(in crate::http) async fn show_provider(call: Call) -> Answer {
+    let provider = call.broker.provider(call.peer.owner, call.parameter(0))?;
+    reply::ok(&response(&call, &provider))
+}
+
+pub(in crate::http) async fn update_provider(call: Call) -> Answer {
+    let request = ProviderUpdateRequest::from_json(&call.body)?;
+    let provider = call
+        .broker
+        .update_provider(call.peer.owner, call.parameter(0), request)
+        .await?;
+    reply::ok(&response(&call, &provider))
+}
+
+pub(in crate::http) async fn delete_provider(call: Call) -> Answer {
+    let provider_id = call.parameter(0);
+    call.broker
+        .delete_provider(call.peer.owner, provider_id)
+        .await?;
+    reply::ok(&Message {
+        message: format!("Deleted the provider {provider_id} and its tokens"),
+    })
+}
+
+pub(in crate::http) async fn list_platform_providers(call: Call) -> Answer {
+    let providers = call.broker.platform_providers();
+    reply::ok(
+        &providers
+            .iter()
+            .map(|provider| response(&call, provider))
+            .collect::<Vec<_>>(),
+    )
+}
+
+pub(in crate::http) async fn show_platform_provider(call: Call) -> Answer {
+    let provider = call.broker.platform_provider(call.parameter(0))?;
+    reply::ok(&response(&call, &provider))
+}
+
+fn response(call: &Call, provider: &Provider) -> ProviderResponse {
+    // The platform's belong to the machine's administrator.
+    let owner = match provider.source {
+        Source::Owner => call.peer.owner,
+        Source::Platform => Owner::ADMINISTRATOR,
+    };
+    let organization_id = call.broker.organization_id(owner);
+    ProviderResponse::new(
+        provider,
+        organization_id,
+        call.broker.default_redirect_uri(provider),
+    )
+}

@@ -1,0 +1,95 @@
+//! An owner's tokens and what happened to them.
+
+use super::super::reply::{self, Answer};
+use super::super::request::Call;
+use crate::api::replies::{
+    Message, RevokeTokensResponse, TokenEventSummary, TokenImportResponse,
+    TokenStatusBatchResponse, TokenStatusResponse, TokenSummary,
+};
+use crate::api::requests::{
+    EventsQuery, OptionalProviderQuery, ProviderQuery, TokenImportRequest, TokenStatusBatchRequest,
+    TokenUpdateRequest,
+};
+
+pub(in crate::http) async fn list_tokens(call: Call) -> Answer {
+    let query = OptionalProviderQuery::from_query(&call.query)?;
+    let tokens = call
+        .broker
+        .tokens(call.peer.owner, query.provider_id.as_deref())?;
+    reply::ok(&tokens.iter().map(TokenSummary::new).collect::<Vec<_>>())
+}
+
+pub(in crate::http) async fn delete_tokens(call: Call) -> Answer {
+    let ProviderQuery { provider_id } = ProviderQuery::from_query(&call.query)?;
+    let (count, revoked) = call
+        .broker
+        .delete_tokens_of_provider(call.peer.owner, &provider_id)
+        .await?;
+    let message = format!("Deleted {count} tokens, {revoked} of them revoked at the provider");
+    reply::ok(&RevokeTokensResponse {
+        message,
+        provider_id,
+    })
+}
+
+pub(in crate::http) async fn import_token(call: Call) -> Answer {
+    let request = TokenImportRequest::from_json(&call.body)?;
+    let token_id = call.broker.import_token(call.peer.owner, request).await?;
+    reply::ok(&TokenImportResponse {
+        token_id: token_id.to_string(),
+    })
+}
+
+pub(in crate::http) async fn token_exists(call: Call) -> Answer {
+    let query = ProviderQuery::from_query(&call.query)?;
+    let has_token = call.broker.has_token(call.peer.owner, &query.provider_id)?;
+    reply::ok(&TokenStatusResponse { has_token })
+}
+
+pub(in crate::http) async fn tokens_exist(call: Call) -> Answer {
+    let request = TokenStatusBatchRequest::from_json(&call.body)?;
+    let has_token = call
+        .broker
+        .have_tokens(call.peer.owner, request.provider_ids)?;
+    reply::ok(&TokenStatusBatchResponse { has_token })
+}
+
+pub(in crate::http) async fn delete_token(call: Call) -> Answer {
+    call.broker
+        .delete_one_token(call.peer.owner, call.parameter(0))
+        .await?;
+    Ok(reply::no_content())
+}
+
+pub(in crate::http) async fn update_token(call: Call) -> Answer {
+    let request = TokenUpdateRequest::from_json(&call.body)?;
+    let token = call
+        .broker
+        .update_token(call.peer.owner, call.parameter(0), request)
+        .await?;
+    reply::ok(&TokenSummary::new(&token))
+}
+
+pub(in crate::http) async fn slack_token_exists(call: Call) -> Answer {
+    let has_token = call.broker.has_slack_token(call.peer.owner)?;
+    reply::ok(&TokenStatusResponse { has_token })
+}
+
+pub(in crate::http) async fn delete_slack_tokens(call: Call) -> Answer {
+    let (count, revoked) = call.broker.delete_slack_tokens(call.peer.owner).await?;
+    let message = format!("Deleted {count} Slack tokens, {revoked} of them revoked at Slack");
+    reply::ok(&Message { message })
+}
+
+pub(in crate::http) async fn list_events(call: Call) -> Answer {
+    let query = EventsQuery::from_query(&call.query)?;
+    let events = call
+        .broker
+        .events(call.peer.owner, query.provider_id.as_deref(), query.limit)?;
+    reply::ok(
+        &events
+            .iter()
+            .map(TokenEventSummary::new)
+            .collect::<Vec<_>>(),
+    )
+}

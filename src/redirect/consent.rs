@@ -1,0 +1,239 @@
+//! The page on which a person lets an agent use a stored account, connects
+//! another, or refuses; and the form that it sends.
+//!
+//! It is for whoever has the flow's identifier, which nobody can guess. The
+//! form is believed if it brings the token of the page shown last, and if the
+//! browser does not say that another site sent it.
+
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderMap, ORIGIN};
+use url::form_urlencoded;
+
+use super::pages::{self, Account, Consent, Decision, Failure, Onward};
+use super::{ENDED_PATH, failed_page, reply, see_other};
+use crate::broker::{Answered, Broker, ConsentAnswer, ConsentQuestion, Consented};
+use crate::identity::TokenId;
+use crate::secret::FormToken;
+use crate::server::{Reply, body};
+
+/// Where the pages are; a flow's identifier follows.
+pub(super) const PATH: &str = "/consent/";
+
+/// The longest form, in bytes: three short fields.
+const LONGEST_FORM: usize = 8 * 1024;
+
+/// Shows the page.
+pub(super) async fn show(broker: &Broker, auth_id: &str) -> Reply {
+    match broker.consent_question(auth_id).await {
+        Ok(Consented::Open(question)) => ask(&question, 200),
+        Ok(Consented::Over(flow)) => see_other(&format!("{ENDED_PATH}{flow}")),
+        Err(error) => reply(&failed_page(&error)),
+    }
+}
+
+/// Takes the form.
+pub(super) async fn answer(
+    broker: &Broker,
+    own_hosts: &[String],
+    auth_id: &str,
+    request: Request<Incoming>,
+) -> Reply {
+    let refused = || reply(&pages::failed(&Failure::BadRequest));
+    let (head, body) = request.into_parts();
+    if !is_own_form(own_hosts, &head.headers) {
+        return refused();
+    }
+    let Ok(bytes) = body::read_at_most(body, LONGEST_FORM).await else {
+        return refused();
+    };
+    let Some(Form { token, answer }) = Form::parse(&bytes) else {
+        return refused();
+    };
+    match broker.answer_consent(auth_id, token, answer).await {
+        Ok(Answered::Over(flow)) => see_other(&format!("{ENDED_PATH}{flow}")),
+        Ok(Answered::Onward {
+            provider_name,
+            address,
+        }) => reply(&pages::onward(&Onward {
+            provider_name: &provider_name,
+            authorization_url: &address,
+        })),
+        Ok(Answered::Stale) => ask_again(broker, auth_id).await,
+        Err(error) => reply(&failed_page(&error)),
+    }
+}
+
+/// Shows the page anew in answer to a form that was out of date.
+async fn ask_again(broker: &Broker, auth_id: &str) -> Reply {
+    match broker.consent_question(auth_id).await {
+        Ok(Consented::Open(question)) => ask(&question, 409),
+        Ok(Consented::Over(flow)) => see_other(&format!("{ENDED_PATH}{flow}")),
+        Err(error) => reply(&failed_page(&error)),
+    }
+}
+
+fn ask(question: &ConsentQuestion, status: u16) -> Reply {
+    let accounts: Vec<_> = question
+        .accounts
+        .iter()
+        .map(|token| Account {
+            id: token.id,
+            label: token.label(),
+            scopes: &token.granted,
+        })
+        .collect();
+    let mut page = pages::consent(&Consent {
+        agent_id: &question.agent_id,
+        provider_name: &question.provider_name,
+        user_id: &question.flow.user_id,
+        accounts: &accounts,
+        scopes: &question.flow.requested,
+        action: &format!("{PATH}{}", question.flow.id),
+        form_token: &question.form_token,
+    });
+    page.status = status;
+    reply(&page)
+}
+
+/// Whether the headers are those of the page's own form. Because of the
+/// page's referrer policy browsers send `Origin: null` with it; a site in a
+/// sandbox sends that too, which `Sec-Fetch-Site` tells apart in every current
+/// browser, and the form's token in any.
+fn is_own_form(own_hosts: &[String], headers: &HeaderMap) -> bool {
+    let only = |name: &str| {
+        let mut values = headers.get_all(name).iter();
+        match (values.next(), values.next()) {
+            (value, None) => Ok(value.and_then(|value| value.to_str().ok())),
+            _ => Err(()),
+        }
+    };
+    let is_form = only(CONTENT_TYPE.as_str()).is_ok_and(|value| {
+        let media_type = value.and_then(|value| value.split(';').next());
+        media_type.is_some_and(|text| {
+            text.trim()
+                .eq_ignore_ascii_case("application/x-www-form-urlencoded")
+        })
+    });
+    let is_same_site = only("sec-fetch-site")
+        .is_ok_and(|site| site.is_none_or(|site| ["same-origin", "none"].contains(&site)));
+    let is_own_origin = only(ORIGIN.as_str()).is_ok_and(|origin| {
+        origin.is_none_or(|origin| {
+            let host = origin.strip_prefix("http://");
+            origin == "null" || host.is_some_and(|host| own_hosts.iter().any(|own| own == host))
+        })
+    });
+    is_form && is_same_site && is_own_origin
+}
+
+/// What the form says.
+struct Form {
+    token: FormToken,
+    answer: ConsentAnswer,
+}
+
+impl Form {
+    /// `None` if a field is missing, malformed or there twice.
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let field = |name: &str| {
+            let mut values = form_urlencoded::parse(bytes).filter(|(key, _)| key == name);
+            match (values.next(), values.next()) {
+                (Some((_, value)), None) => Some(value.into_owned()),
+                _ => None,
+            }
+        };
+        let token = field(pages::FORM_TOKEN_FIELD).map(FormToken::new)?;
+        let answer = match Decision::parse(&field(pages::DECISION_FIELD)?)? {
+            Decision::Allow => ConsentAnswer::Allow(TokenId::parse(&field(pages::ACCOUNT_FIELD)?)?),
+            Decision::Connect => ConsentAnswer::ConnectAnother,
+            Decision::Refuse => ConsentAnswer::Refuse,
+        };
+        Some(Self { token, answer })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::header::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    const OWN: &str = "127.0.0.1:8252";
+
+    fn is_believed(headers: &[(&'static str, &'static str)]) -> bool {
+        let form = ("content-type", "application/x-www-form-urlencoded");
+        let headers: HeaderMap = [form]
+            .iter()
+            .chain(headers)
+            .map(|(name, value)| {
+                let name = HeaderName::from_static(name);
+                (name, HeaderValue::from_static(value))
+            })
+            .collect();
+        is_own_form(&[OWN.to_owned()], &headers)
+    }
+
+    #[test]
+    fn a_form_of_the_page_itself_is_believed() {
+        assert!(is_believed(&[]));
+        assert!(is_believed(&[
+            ("origin", "null"),
+            ("sec-fetch-site", "same-origin")
+        ]));
+        assert!(is_believed(&[("origin", "http://127.0.0.1:8252")]));
+    }
+
+    #[test]
+    fn a_form_of_another_site_is_not() {
+        for headers in [
+            [("sec-fetch-site", "cross-site"), ("origin", "null")],
+            [("sec-fetch-site", "same-site"), ("origin", "null")],
+            [
+                ("sec-fetch-site", "same-origin"),
+                ("origin", "https://evil.example"),
+            ],
+            [
+                ("sec-fetch-site", "same-origin"),
+                ("origin", "https://127.0.0.1:8252"),
+            ],
+            [
+                ("sec-fetch-site", "same-origin"),
+                ("origin", "http://127.0.0.1:80"),
+            ],
+        ] {
+            assert!(!is_believed(&headers), "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_no_form_is_not_believed() {
+        let mut headers = HeaderMap::new();
+        assert!(!is_own_form(&[OWN.to_owned()], &headers));
+        headers.insert("content-type", HeaderValue::from_static("text/plain"));
+        assert!(!is_own_form(&[OWN.to_owned()], &headers));
+    }
+
+    #[test]
+    fn a_form_is_read_whole_or_not_at_all() {
+        let account = "00000000-0000-0000-0000-000000000001";
+        let read = |text: &str| Form::parse(text.as_bytes()).map(|form| form.answer);
+        let allowed = format!("form_token=t&decision=allow&account={account}");
+        let token = TokenId::parse(account).unwrap();
+        assert_eq!(read(&allowed), Some(ConsentAnswer::Allow(token)));
+        assert_eq!(
+            read("form_token=t&decision=refuse&account=x"),
+            Some(ConsentAnswer::Refuse)
+        );
+        for faulty in [
+            "",
+            "decision=refuse",
+            "form_token=t",
+            "form_token=t&decision=Allow",
+            "form_token=t&decision=allow",
+            "form_token=t&decision=allow&account=1",
+            "form_token=t&decision=refuse&decision=allow",
+        ] {
+            assert_eq!(read(faulty), None, "{faulty}");
+        }
+    }
+}
