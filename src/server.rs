@@ -3,10 +3,11 @@
 //!
 //! A task per connection. A connection is counted before it is accepted, so
 //! that a flood waits in the kernel's queue; each part of a request has its
-//! time. `shutdown` and the listener are arguments, so that a test starts it
+//! time, and so has the reading of its answer. `shutdown` and the listener are arguments, so that a test starts it
 //! anywhere.
 
 pub mod body;
+mod patience;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -25,6 +26,8 @@ use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
+
+use self::patience::Patient;
 
 /// How long a request's line and headers may take; also how long an idle
 /// connection is kept.
@@ -107,7 +110,8 @@ pub async fn serve<L, H, F, B>(
             let answer = handler(peer.clone(), request);
             async move { Ok::<_, Infallible>(answer.await) }
         });
-        let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
+        let connection =
+            graceful.watch(builder.serve_connection(TokioIo::new(Patient::new(stream)), service));
         tokio::spawn(async move {
             // A client that breaks off is its own affair.
             if let Err(error) = connection.await {
