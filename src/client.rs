@@ -47,7 +47,7 @@ pub enum Error {
     },
     /// Somebody else's program listens at the socket.
     #[error(
-        "the server at {} runs as uid {uid}, not as this user or root: nothing was sent to it",
+        "the server at {} runs as uid {uid}, not as this user, root or the system's agent-authd: nothing was sent to it",
         .socket.display()
     )]
     ForeignServer {

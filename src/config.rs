@@ -38,6 +38,9 @@ const MAX_EVENTS: u32 = 10_000;
 pub struct Config {
     /// The file they were read from, if there was one.
     pub file: Option<PathBuf>,
+    /// Whether every user of the machine is served, each apart, instead of
+    /// the one user who started the daemon.
+    pub system: bool,
     /// The Unix socket to listen on; it fits into a socket's address.
     pub socket: PathBuf,
     /// The folder of the vault.
@@ -46,6 +49,9 @@ pub struct Config {
     pub key_file: PathBuf,
     /// Where browsers come back to.
     pub redirect_listen: RedirectListen,
+    /// Whether a redirect is refused that another user's program brings, where
+    /// the kernel tells whose it is.
+    pub redirect_check_uid: bool,
     /// The form of the log.
     pub log_format: LogFormat,
     /// The least severe events that are logged.
@@ -62,13 +68,19 @@ pub struct Config {
 
 impl Config {
     /// Puts the settings together: `flags` (with the environment already in
-    /// them, as clap does it), then the file, then this user's defaults.
+    /// them, as clap does it), then the file, then the defaults: this user's, or
+    /// the system's if the daemon is to be the system's.
     ///
     /// # Errors
     /// A file that was named and does not exist, a fault in it, a path that
     /// cannot be used, or no home folder where a default needs one.
     pub fn resolve(flags: &Flags) -> Result<Self, Error> {
-        Self::with_defaults(flags, Defaults::of_this_user())
+        let defaults = if flags.system {
+            Ok(Defaults::of_the_system())
+        } else {
+            Defaults::of_this_user()
+        };
+        Self::with_defaults(flags, defaults)
     }
 
     fn with_defaults(
@@ -76,6 +88,12 @@ impl Config {
         defaults: Result<Defaults, paths::Error>,
     ) -> Result<Self, Error> {
         let (path, file) = read_file(flags.config.as_deref(), defaults.as_ref().ok())?;
+        let system = flags.system || file.system.unwrap_or(false);
+        let defaults = if system {
+            Ok(Defaults::of_the_system())
+        } else {
+            defaults
+        };
         let place = |flag: &Option<PathBuf>, file: &Option<PathBuf>| flag.clone().or(file.clone());
         let usual = |pick: fn(&Defaults) -> PathBuf| defaults.clone().map(|found| pick(&found));
 
@@ -89,6 +107,7 @@ impl Config {
         };
         Self {
             file: path,
+            system,
             socket: absolute(socket)?,
             data_dir: absolute(data_dir)?,
             key_file: absolute(key_file)?,
@@ -96,6 +115,7 @@ impl Config {
                 .redirect_listen
                 .or(file.redirect_listen)
                 .unwrap_or(RedirectListen::DEFAULT),
+            redirect_check_uid: file.redirect_check_uid.unwrap_or(true),
             log_format: flags.log_format.or(file.log_format).unwrap_or_default(),
             log_level: flags.log_level.or(file.log_level).unwrap_or_default(),
             flow_lifetime: Duration::from_secs(file.flow_lifetime.unwrap_or(FLOW_LIFETIME).into()),
@@ -123,10 +143,12 @@ impl Config {
         let quoted = |text: &str| toml::Value::from(text).to_string();
         let path = |path: &Path| quoted(&path.to_string_lossy());
         [
+            ("system", self.system.to_string()),
             ("socket", path(&self.socket)),
             ("data_dir", path(&self.data_dir)),
             ("key_file", path(&self.key_file)),
             ("redirect_listen", quoted(&self.redirect_listen.to_string())),
+            ("redirect_check_uid", self.redirect_check_uid.to_string()),
             ("log_format", quoted(&self.log_format.to_string())),
             ("log_level", quoted(&self.log_level.to_string())),
             ("flow_lifetime", self.flow_lifetime.as_secs().to_string()),
@@ -139,8 +161,9 @@ impl Config {
     }
 }
 
-/// The socket on which this user's daemon is to be found: the one that is
-/// `named`, or the one that the daemon's own settings say.
+/// The socket on which a client finds its daemon: the one that is `named`, or
+/// the one of this user's own daemon by its settings, or the system's where this
+/// user has none.
 ///
 /// # Errors
 /// As [`Config::resolve`], or the path that is named is too long.
@@ -150,6 +173,22 @@ pub fn socket(named: Option<PathBuf>) -> Result<PathBuf, Error> {
         paths::check_socket(&socket)?;
         return Ok(socket);
     }
+    let system = paths::system_socket();
+    let is_there = |socket: &Path| socket.symlink_metadata().is_ok();
+    let own = match own_socket() {
+        // A service without a home has no daemon of its own.
+        Err(Error::Paths(paths::Error::NoHome)) if is_there(&system) => return Ok(system),
+        own => own?,
+    };
+    Ok(if !is_there(&own) && is_there(&system) {
+        system
+    } else {
+        own
+    })
+}
+
+/// The socket of this user's own daemon, by its settings.
+fn own_socket() -> Result<PathBuf, Error> {
     let flags = Flags {
         data_dir: std::env::var_os("AGENT_AUTH_DATA_DIR")
             .filter(|value| !value.is_empty())
@@ -210,10 +249,12 @@ mod tests {
         let config = Config::with_defaults(&Flags::default(), defaults()).unwrap();
         assert_eq!(
             config.to_toml(),
-            "socket = \"/run/me/agent-auth.sock\"\n\
+            "system = false\n\
+             socket = \"/run/me/agent-auth.sock\"\n\
              data_dir = \"/home/me/data\"\n\
              key_file = \"/nonexistent/config/vault.key\"\n\
              redirect_listen = \"127.0.0.1:8252\"\n\
+             redirect_check_uid = true\n\
              log_format = \"text\"\n\
              log_level = \"info\"\n\
              flow_lifetime = 600\n\
@@ -222,6 +263,23 @@ mod tests {
              max_events = 10000\n"
         );
         assert_eq!(config.file, None);
+    }
+
+    #[test]
+    fn the_systems_daemon_has_places_of_its_own() {
+        let by_flag = Flags {
+            system: true,
+            ..Flags::default()
+        };
+        let (_folder, by_file) = flags_with_file("system = true\n");
+        for flags in [by_flag, by_file] {
+            let config = Config::with_defaults(&flags, defaults()).unwrap();
+            assert!(config.system);
+            let system = Defaults::of_the_system();
+            assert_eq!(config.socket, paths::system_socket());
+            assert_eq!(config.data_dir, system.data_dir);
+            assert_eq!(config.key_file, system.key_file());
+        }
     }
 
     #[test]

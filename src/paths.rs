@@ -7,7 +7,16 @@
 //! | socket | `$XDG_RUNTIME_DIR/agent-authd/agent-auth.sock` | in the vault's folder |
 //!
 //! Without a runtime folder (macOS, containers, `su`) the socket is
-//! `agent-auth.sock` in the vault's folder. Nothing here makes a file or a folder.
+//! `agent-auth.sock` in the vault's folder. The system's daemon, which serves
+//! every user of the machine, has places of its own:
+//!
+//! | | Linux | macOS |
+//! | --- | --- | --- |
+//! | vault | `/var/lib/agent-authd` | `/Library/Application Support/agent-authd/data` |
+//! | settings and key | `/etc/agent-authd` | `/Library/Application Support/agent-authd` |
+//! | socket | `/run/agent-authd/agent-auth.sock` | `/var/run/agent-authd/agent-auth.sock` |
+//!
+//! Nothing here makes a file or a folder.
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -19,6 +28,13 @@ const APPLICATION: &str = "agent-authd";
 
 /// The socket's name in its folder.
 const SOCKET: &str = "agent-auth.sock";
+
+/// The folder of the system daemon's socket. Only root can make it.
+const SYSTEM_RUNTIME_DIR: &str = if cfg!(target_os = "macos") {
+    "/var/run/agent-authd"
+} else {
+    "/run/agent-authd"
+};
 
 /// The longest path of a Unix socket, in bytes: `sun_path` of `sockaddr_un`
 /// (unix(7)) without the NUL at its end. 107 on Linux, 103 on macOS and the BSDs.
@@ -80,6 +96,22 @@ impl Defaults {
         })
     }
 
+    /// The places of the system's daemon, which serves every user.
+    #[must_use]
+    pub fn of_the_system() -> Self {
+        let (data_dir, config_dir) = if cfg!(target_os = "macos") {
+            let folder = "/Library/Application Support/agent-authd";
+            (Path::new(folder).join("data"), folder.into())
+        } else {
+            ("/var/lib/agent-authd".into(), "/etc/agent-authd".into())
+        };
+        Self {
+            data_dir,
+            config_dir,
+            runtime_dir: Some(SYSTEM_RUNTIME_DIR.into()),
+        }
+    }
+
     /// The settings' file.
     #[must_use]
     pub fn config_file(&self) -> PathBuf {
@@ -98,6 +130,12 @@ impl Defaults {
     pub fn socket(&self, data_dir: &Path) -> PathBuf {
         self.runtime_dir.as_deref().unwrap_or(data_dir).join(SOCKET)
     }
+}
+
+/// The system daemon's socket when nobody says otherwise.
+#[must_use]
+pub fn system_socket() -> PathBuf {
+    Path::new(SYSTEM_RUNTIME_DIR).join(SOCKET)
 }
 
 /// Checks that `path` fits into a socket's address.

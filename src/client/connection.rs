@@ -1,9 +1,11 @@
 //! One connection to the daemon's socket, for one request.
 //!
 //! Before a byte is sent, the kernel is asked who listens there: what follows
-//! may be a client secret, and the answer a token.
+//! may be a client secret, and the answer a token. Trusted are this user, root,
+//! and at the system's socket the account to which root gave its folder.
 
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use http_body_util::Full;
@@ -14,6 +16,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 
 use super::Error;
+use crate::paths;
 
 /// Sends `request` to the daemon at `socket` and returns the head of its
 /// answer; the body follows as it is read.
@@ -49,7 +52,8 @@ async fn connect(socket: &Path) -> Result<UnixStream, Error> {
         }
     })?;
     let server = stream.peer_cred().map_err(Error::Broken)?.uid();
-    if is_trusted(server, nix::unistd::geteuid().as_raw()) {
+    let me = nix::unistd::geteuid().as_raw();
+    if is_trusted(server, me) || is_the_systems(socket, server) {
         return Ok(stream);
     }
     Err(Error::ForeignServer {
@@ -63,6 +67,21 @@ fn is_trusted(server: u32, me: u32) -> bool {
     server == me || server == 0
 }
 
+/// Whether `socket` is the system's and `server` the account that root chose to
+/// serve it. Its folder lies in one that only root can write into: whoever it
+/// belongs to got it from root. Nothing of the kind holds for other places,
+/// where any user may have made the folder.
+fn is_the_systems(socket: &Path, server: u32) -> bool {
+    let folder = socket.parent().map(Path::symlink_metadata);
+    let Some(Ok(folder)) = folder else {
+        return false;
+    };
+    socket == paths::system_socket()
+        && folder.is_dir()
+        && folder.uid() == server
+        && folder.mode() & 0o022 == 0
+}
+
 fn broken(error: hyper::Error) -> Error {
     Error::Broken(io::Error::other(error))
 }
@@ -70,6 +89,16 @@ fn broken(error: hyper::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folders_owner_is_trusted_in_the_systems_place_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let owner = folder.path().symlink_metadata().unwrap().uid();
+        assert!(!is_the_systems(
+            &folder.path().join("agent-auth.sock"),
+            owner
+        ));
+    }
 
     #[test]
     fn only_the_users_own_server_or_roots_is_trusted() {

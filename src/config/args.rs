@@ -21,7 +21,7 @@ Examples:
 Settings are looked for in the flags, then in the environment, then in the
 file, then the default holds. Every flag has its key in the file (--data-dir is
 `data_dir`); further keys there: flow_lifetime, max_connections, max_waiters,
-max_events.";
+max_events, redirect_check_uid.";
 
 /// One OAuth token daemon per machine.
 ///
@@ -49,6 +49,11 @@ pub enum DaemonCommand {
 /// The settings that can be given on the command line.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Flags {
+    /// Serve every user of the machine, each apart, from the system's own
+    /// places [default: serve the user who starts it]
+    #[arg(long, global = true)]
+    pub system: bool,
+
     /// The Unix socket to listen on [default: $XDG_RUNTIME_DIR/agent-authd/agent-auth.sock,
     /// or agent-auth.sock in the data folder where there is no runtime folder]
     #[arg(

@@ -17,11 +17,13 @@ use super::listen::RedirectListen;
 use super::log::{LogFormat, LogLevel};
 
 /// Every key, in the order of `--check-config`.
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 12] = [
+    "system",
     "socket",
     "data_dir",
     "key_file",
     "redirect_listen",
+    "redirect_check_uid",
     "log_format",
     "log_level",
     "flow_lifetime",
@@ -37,10 +39,12 @@ const ALIKE: f64 = 0.7;
 /// What a file says; `None` where it does not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct File {
+    pub(super) system: Option<bool>,
     pub(super) socket: Option<PathBuf>,
     pub(super) data_dir: Option<PathBuf>,
     pub(super) key_file: Option<PathBuf>,
     pub(super) redirect_listen: Option<RedirectListen>,
+    pub(super) redirect_check_uid: Option<bool>,
     pub(super) log_format: Option<LogFormat>,
     pub(super) log_level: Option<LogLevel>,
     pub(super) flow_lifetime: Option<u32>,
@@ -84,10 +88,12 @@ impl File {
 
     fn set(&mut self, entry: &Entry<'_>) -> Result<(), Error> {
         match entry.key {
+            "system" => self.system = Some(entry.truth()?),
             "socket" => self.socket = Some(entry.path()?),
             "data_dir" => self.data_dir = Some(entry.path()?),
             "key_file" => self.key_file = Some(entry.path()?),
             "redirect_listen" => self.redirect_listen = Some(entry.address()?),
+            "redirect_check_uid" => self.redirect_check_uid = Some(entry.truth()?),
             "log_format" => self.log_format = Some(entry.choice("\"text\" or \"json\"")?),
             "log_level" => {
                 self.log_level =
@@ -127,6 +133,13 @@ impl Entry<'_> {
             place: format!("{}, line {}: {}", self.path.display(), self.line, self.key),
             fault,
         })
+    }
+
+    fn truth(&self) -> Result<bool, Error> {
+        match self.value.get_ref() {
+            DeValue::Boolean(truth) => Ok(*truth),
+            _ => Err(self.wrong("true or false")),
+        }
     }
 
     fn choice<T: ValueEnum>(&self, expected: &str) -> Result<T, Error> {
@@ -203,13 +216,15 @@ mod tests {
     fn every_key_is_read() {
         let file = File::parse(
             Path::new("/etc/a/config.toml"),
-            "socket = 'run/s'\ndata_dir = '/d'\nkey_file = '/k'\nredirect_listen = 'localhost:0'\n\
+            "system = true\nredirect_check_uid = false\nsocket = 'run/s'\ndata_dir = '/d'\nkey_file = '/k'\nredirect_listen = 'localhost:0'\n\
              log_format = 'json'\nlog_level = 'warn'\nflow_lifetime = 60\nmax_connections = 1\n\
              max_waiters = 0x10\nmax_events = 0\n",
         );
         assert_eq!(
             file.unwrap(),
             File {
+                system: Some(true),
+                redirect_check_uid: Some(false),
                 socket: Some("/etc/a/run/s".into()),
                 data_dir: Some("/d".into()),
                 key_file: Some("/k".into()),
@@ -230,7 +245,7 @@ mod tests {
             fault("# mine\n\nredirct_listen = 'x'\n"),
             "/etc/a/config.toml, line 3: unknown key `redirct_listen`; did you mean `redirect_listen`?"
         );
-        assert!(fault("zzz = 1").contains("known are socket, data_dir"));
+        assert!(fault("zzz = 1").contains("known are system, socket, data_dir"));
         assert!(fault("[server]\nsocket = '/s'").contains("line 1: unknown key `server`"));
     }
 
@@ -243,6 +258,7 @@ mod tests {
         assert!(fault("flow_lifetime = -1").contains("`flow_lifetime` must be a whole number"));
         assert!(fault("socket = 1").contains("`socket` must be a path as a string"));
         assert!(fault("socket = '~/s'").contains("~ is not expanded"));
+        assert!(fault("system = 'yes'").contains("`system` must be true or false"));
         assert!(fault("log_level = 'loud'").contains("\"info\""));
     }
 
