@@ -225,6 +225,19 @@ impl Broker {
         })?)
     }
 
+    /// Returns when the vault's writer has taken a turn, whether or not it can
+    /// store anything now.
+    ///
+    /// # Errors
+    /// [`Error::Vault`] if the vault cannot be read.
+    pub async fn writer_turns(&self) -> Result<(), Error> {
+        self.0.vault.read(|_| Ok(()))?;
+        // Undone, so that nothing is written and no trouble is forgotten.
+        let undone = self.0.vault.write(|_| Err::<(), _>(vault::Error::NotFound));
+        let _ = undone.await;
+        Ok(())
+    }
+
     /// Why nothing can be stored now; `None` while it can.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {

@@ -5,6 +5,8 @@ mod logging;
 mod process;
 mod readiness;
 mod running;
+mod sockets;
+mod watchdog;
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -37,6 +39,7 @@ pub fn run(args: &DaemonArgs) -> anyhow::Result<ExitCode> {
     }
     logging::start(&config);
     process::report_panics();
+    process::confine(&config);
     let workers = std::thread::available_parallelism()
         .map_or(1, usize::from)
         .min(MAX_WORKERS);
@@ -53,7 +56,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("signals cannot be received")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("signals cannot be received")?;
     let running = start(config, Ambient::system()).await?;
-    readiness::announce(config, running.redirect_base());
+    readiness::announce(config, &running);
     let reason = tokio::select! {
         _ = terminate.recv() => "SIGTERM",
         _ = interrupt.recv() => "SIGINT",

@@ -10,6 +10,7 @@ mod peer;
 mod reply;
 mod request;
 mod routes;
+mod seats;
 pub mod socket;
 
 use std::sync::Arc;
@@ -50,7 +51,7 @@ impl Api {
     pub async fn answer(self, peer: Peer, request: Request<Incoming>) -> Reply {
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let started = std::time::Instant::now();
-        let answer = match request::read(&self, peer, request).await {
+        let answer = match request::read(&self, peer.clone(), request).await {
             Ok((handler, call)) => handler(call).await,
             Err(error) => Err(error),
         };

@@ -24,6 +24,7 @@ pub mod vault;
 pub mod oauth;
 pub mod broker;
 pub mod server;
+pub mod inherited;
 pub mod redirect;
 pub mod http;
 pub mod daemon;

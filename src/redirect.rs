@@ -10,6 +10,7 @@ mod consent;
 mod guard;
 pub mod listener;
 pub mod pages;
+pub mod visitor;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -17,9 +18,11 @@ use hyper::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderVal
 use hyper::{Method, Request, Response, StatusCode};
 
 use self::pages::{Connected, Failure, Page};
+use self::visitor::{Arrival, Visitor, Welcome};
 use crate::api::requests::{CallbackQuery, SetupQuery};
 use crate::api::validate::Faults;
 use crate::broker::{AuthorizationResponse, Broker, Ended, Error, Outcome};
+use crate::identity::Owner;
 use crate::server::Reply;
 
 /// Where a finished flow's page is; its identifier follows.
@@ -34,13 +37,32 @@ const CALLBACK_PATHS: [&str; 2] = ["/host-oauth-callback/", "/v2/auth/callback/"
 const SETUP_PATH: &str = "/v2/auth/setup/";
 
 /// Answers one request of a browser.
-pub async fn answer(broker: Broker, own_hosts: &[String], request: Request<Incoming>) -> Reply {
+pub async fn answer(
+    broker: Broker,
+    own_hosts: &[String],
+    welcome: Welcome,
+    arrival: Arrival,
+    request: Request<Incoming>,
+) -> Reply {
     if let Err(failure) = guard::check(own_hosts, request.method(), request.headers()) {
         return reply(&pages::failed(&failure));
     }
+    let owner = match admit(welcome, arrival).await {
+        Ok(owner) => owner,
+        Err(visitor) => {
+            tracing::warn!(?visitor, "another user's redirect was refused");
+            return reply(&pages::failed(&Failure::OtherUser));
+        }
+    };
     let path = request.uri().path().to_owned();
     let query = request.uri().query().unwrap_or_default();
     let asked = path.strip_prefix(consent::PATH);
+    let named = asked.or_else(|| path.strip_prefix(ENDED_PATH));
+    if let (Some(owner), Some(flow)) = (owner, named)
+        && !broker.is_flow_of(owner, flow)
+    {
+        return reply(&pages::failed(&Failure::NotFound));
+    }
     if *request.method() != Method::GET {
         return match asked {
             Some(flow) => consent::answer(&broker, own_hosts, flow, request).await,
@@ -57,6 +79,7 @@ pub async fn answer(broker: Broker, own_hosts: &[String], request: Request<Incom
     let landing = |provider_id| Landing {
         provider_id,
         query,
+        owner,
         base: "",
     };
     let landed = if let Some(provider_id) = under(&SETUP_PATH) {
@@ -70,6 +93,15 @@ pub async fn answer(broker: Broker, own_hosts: &[String], request: Request<Incom
         LandingError::Faults(_) => reply(&pages::failed(&Failure::BadRequest)),
         LandingError::Broker(error) => reply(&failed_page(&error)),
     })
+}
+
+/// Whose flows the visitor may end and see. Not asked where all are welcome.
+async fn admit(welcome: Welcome, arrival: Arrival) -> Result<Option<Owner>, Visitor> {
+    if welcome == Welcome::All {
+        return Ok(None);
+    }
+    let asked = tokio::task::spawn_blocking(move || arrival.visitor());
+    welcome.admit(asked.await.unwrap_or(Visitor::Gone))
 }
 
 /// Why a redirect was not taken; nothing has changed.
@@ -88,6 +120,8 @@ pub struct Landing<'a> {
     pub provider_id: &'a str,
     /// Its query, without the `?`; it holds a code.
     pub query: &'a str,
+    /// Who brought it, if that is known: only that owner's flows are.
+    pub owner: Option<Owner>,
     /// Where the page is on which it ends: nothing if on the same host, else
     /// such as `http://127.0.0.1:8252`.
     pub base: &'a str,
@@ -128,7 +162,7 @@ async fn finish(
     let arrived = AuthorizationResponse {
         provider_id: landing.provider_id.to_owned(),
         response,
-        owner: None,
+        owner: landing.owner,
     };
     match broker.finish(arrived).await {
         // Whoever reloads the redirect sees how it ended; nothing is done again.

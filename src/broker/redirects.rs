@@ -21,8 +21,8 @@ pub struct AuthorizationResponse {
     pub provider_id: String,
     /// What it says.
     pub response: CallbackQuery,
-    /// Who brought it over the API; `None` for the browser, whose state is
-    /// its only proof.
+    /// Who brought it, if that is known; the state of a browser that the kernel
+    /// does not tell of is its only proof.
     pub owner: Option<Owner>,
 }
 
@@ -112,6 +112,16 @@ impl Broker {
         let broker = self.clone();
         let exchange = tokio::spawn(async move { broker.exchange(stored, provider, code).await });
         exchange.await.map_err(|_| Error::Stopping)?
+    }
+
+    /// Whether a flow is an owner's; not if it is unknown, or cannot be read.
+    #[must_use]
+    pub fn is_flow_of(&self, owner: Owner, flow_id: &str) -> bool {
+        let Some(id) = FlowId::parse(flow_id) else {
+            return false;
+        };
+        let found = self.0.vault.read(|view| view.flow(owner, id));
+        found.is_ok_and(|flow| flow.is_some())
     }
 
     /// How a flow has ended, for the page that the browser is sent to;

@@ -1,23 +1,25 @@
 //! Saying that the daemon serves: to systemd, and to the person who started it.
 
 use std::io::{self, Write as _};
+use std::path::Path;
 
 use sd_notify::NotifyState;
 
-use super::client_command;
+use super::{Running, client_command};
 use crate::config::log::LogFormat;
 use crate::config::{self, Config};
 
 /// Says where everything is and what to type next.
-pub(super) fn announce(config: &Config, redirect_base: &str) {
+pub(super) fn announce(config: &Config, running: &Running) {
+    let (socket, redirect_base) = (running.socket(), running.redirect_base());
     // Without systemd there is nobody to tell.
     let _ = sd_notify::notify(&[NotifyState::Ready]);
     tracing::info!(
-        version = env!("CARGO_PKG_VERSION"), socket = %config.socket.display(), redirect_base, "ready"
+        version = env!("CARGO_PKG_VERSION"), socket = %socket.display(), redirect_base, "ready"
     );
     if config.log_format == LogFormat::Text {
         // The daemon serves whether or not anybody reads this.
-        let _ = io::stdout().write_all(greeting(config, redirect_base).as_bytes());
+        let _ = io::stdout().write_all(greeting(config, socket, redirect_base).as_bytes());
     }
 }
 
@@ -26,14 +28,14 @@ pub(super) fn stopping() {
     let _ = sd_notify::notify(&[NotifyState::Stopping]);
 }
 
-fn greeting(config: &Config, redirect_base: &str) -> String {
+fn greeting(config: &Config, socket: &Path, redirect_base: &str) -> String {
     let command = client_command();
     // Clients find the usual socket by themselves.
-    let is_usual = config::socket(None).is_ok_and(|usual| usual == config.socket);
+    let is_usual = config::socket(None).is_ok_and(|usual| usual == socket);
     let named = if is_usual {
         String::new()
     } else {
-        format!(" --socket {}", config.socket.display())
+        format!(" --socket {}", socket.display())
     };
     format!(
         "agent-authd {version} is ready
@@ -45,7 +47,7 @@ Next, in another terminal:
   {command}{named} provider add --help
 ",
         version = env!("CARGO_PKG_VERSION"),
-        socket = config.socket.display(),
+        socket = socket.display(),
         vault = config.data_dir.display(),
         key = config.key_file.display(),
     )

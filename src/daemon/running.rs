@@ -4,21 +4,22 @@
 //! It knows nothing of the process around it: no signal, no log, no standard
 //! output. So a test can start one anywhere, with a clock of its own.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
-use nix::unistd::geteuid;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::sockets::{self, Sockets};
+use super::watchdog;
 use crate::broker::{Broker, Settings};
 use crate::clock::Ambient;
 use crate::config::Config;
+use crate::http::Api;
 use crate::http::socket::ApiListener;
-use crate::http::{Access, Api};
-use crate::identity::Owner;
 use crate::redirect::listener::RedirectListener;
+use crate::redirect::visitor::{Arrival, Welcome};
 use crate::vault::{self, Vault};
 use crate::{oauth, redirect, server};
 
@@ -30,13 +31,12 @@ const TIDY_INTERVAL: Duration = Duration::from_secs(30);
 /// take 30 s, and its answer must not be lost.
 const STOP_TIMEOUT: Duration = Duration::from_secs(40);
 
-/// Browsers that come back from a login, at once: a person has two hands.
-const MAX_BROWSER_CONNECTIONS: usize = 64;
-
 /// A daemon that serves.
 #[derive(Debug)]
 pub struct Running {
     broker: Broker,
+    /// Where the API is.
+    socket: PathBuf,
     /// Becomes true when it is to end.
     stop: watch::Sender<bool>,
     /// The listeners and the chores.
@@ -48,11 +48,14 @@ pub struct Running {
 /// # Errors
 /// What keeps it from serving, in words that say what to do.
 pub async fn start(config: &Config, ambient: Ambient) -> anyhow::Result<Running> {
-    let owner = Owner::from_uid(geteuid().as_raw())
-        .context("agent-authd cannot run as uid 65534 (nobody): different people share it")?;
     let vault = open_vault(config, &ambient)?;
-    let browsers = RedirectListener::bind(config.redirect_listen)?;
-    let socket = ApiListener::bind(&config.socket, Access::User(owner))?;
+    let Sockets {
+        api: socket,
+        browsers,
+        welcome,
+        max_connections,
+    } = sockets::open(config)?;
+    let path = socket.path().to_owned();
     let oauth = oauth::Client::new(ambient.clone())?;
     let settings = settings(config, &browsers);
     let broker = Broker::new(vault, oauth, ambient.clone(), settings).await?;
@@ -61,15 +64,22 @@ pub async fn start(config: &Config, ambient: Ambient) -> anyhow::Result<Running>
     let tasks = vec![
         tokio::spawn(serve_socket(
             socket,
-            config,
+            max_connections,
             Api::new(broker.clone(), ambient),
             stopping.clone(),
         )),
-        tokio::spawn(serve_browsers(browsers, broker.clone(), stopping.clone())),
+        tokio::spawn(serve_browsers(
+            browsers,
+            (welcome, max_connections),
+            broker.clone(),
+            stopping.clone(),
+        )),
         tokio::spawn(tidy(broker.clone(), stopping)),
     ];
+    tokio::spawn(watchdog::run(path.clone(), broker.clone()));
     Ok(Running {
         broker,
+        socket: path,
         stop,
         tasks,
     })
@@ -80,6 +90,12 @@ impl Running {
     #[must_use]
     pub fn redirect_base(&self) -> &str {
         self.broker.redirect_base()
+    }
+
+    /// Where the API is: as the settings say, or as the service manager does.
+    #[must_use]
+    pub fn socket(&self) -> &Path {
+        &self.socket
     }
 
     /// Takes no more connections, lets what is under way end, and returns when
@@ -118,26 +134,26 @@ fn settings(config: &Config, browsers: &RedirectListener) -> Settings {
 
 fn serve_socket(
     socket: ApiListener,
-    config: &Config,
+    max_connections: usize,
     api: Api,
     stopping: watch::Receiver<bool>,
 ) -> impl Future<Output = ()> + use<> {
-    let max_connections = usize::try_from(config.max_connections).unwrap_or(usize::MAX);
     let answer = move |peer, request| api.clone().answer(peer, request);
     server::serve(socket, max_connections, stopping, answer)
 }
 
 fn serve_browsers(
     browsers: RedirectListener,
+    (welcome, max_connections): (Welcome, usize),
     broker: Broker,
     stopping: watch::Receiver<bool>,
 ) -> impl Future<Output = ()> {
     let own_hosts: Arc<[String]> = browsers.own_hosts().into();
-    let answer = move |_, request| {
+    let answer = move |arrival: Arrival, request| {
         let (broker, own_hosts) = (broker.clone(), Arc::clone(&own_hosts));
-        async move { redirect::answer(broker, &own_hosts, request).await }
+        async move { redirect::answer(broker, &own_hosts, welcome, arrival, request).await }
     };
-    server::serve(browsers, MAX_BROWSER_CONNECTIONS, stopping, answer)
+    server::serve(browsers, max_connections, stopping, answer)
 }
 
 /// Does what is to be done now and then, until the daemon is to end.

@@ -1,12 +1,15 @@
 //! Who is at the other end of the socket, as the kernel says, and whose
 //! things that peer may see.
 
+use std::sync::Arc;
+
 use tokio::net::UnixStream;
 
+use super::seats::Seat;
 use crate::identity::Owner;
 
 /// A permitted peer.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Peer {
     /// Whose providers and tokens it sees.
     pub owner: Owner,
@@ -15,6 +18,8 @@ pub struct Peer {
     /// Its process, for the log only: a process can end and its number be
     /// given to another, so nothing is decided by it.
     pub pid: Option<i32>,
+    /// Its place among its owner's connections, for as long as it is there.
+    pub seat: Option<Arc<Seat>>,
 }
 
 /// Whom a daemon serves.
@@ -45,6 +50,7 @@ impl Access {
             owner,
             uid,
             pid: credentials.pid(),
+            seat: None,
         })
     }
 

@@ -1,5 +1,6 @@
 //! The Unix socket: made where nobody else can get at it, taken over from a
-//! daemon that is gone, never from one that lives.
+//! daemon that is gone, never from one that lives, or inherited from the
+//! service manager after a look at who may connect to it.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io;
@@ -7,12 +8,15 @@ use std::os::unix::fs::{
     DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _,
     PermissionsExt as _,
 };
+use std::os::unix::net::UnixListener as StdListener;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::geteuid;
 use tokio::net::{UnixListener, UnixStream};
 
+use super::seats::Seats;
 use super::{Access, Peer};
 use crate::server::Listener;
 
@@ -38,14 +42,20 @@ pub enum Error {
     },
 }
 
-/// The bound socket; its file goes when it is dropped.
+/// The part of all connections that one owner of many may have: one in so many.
+const SHARE: usize = 4;
+
+/// The listening socket; if this process bound it, its file goes when it is
+/// dropped.
 #[derive(Debug)]
 pub struct ApiListener {
     listener: UnixListener,
     path: PathBuf,
     access: Access,
-    /// Whoever holds it may take over and remove the socket.
-    _lock: File,
+    seats: Seats,
+    /// Whoever holds it may take over and remove the socket; `None` for a
+    /// socket that is the service manager's.
+    lock: Option<File>,
 }
 
 impl ApiListener {
@@ -53,7 +63,7 @@ impl ApiListener {
     ///
     /// # Errors
     /// [`Error`] says what is in the way.
-    pub fn bind(path: &Path, access: Access) -> Result<Self, Error> {
+    pub fn bind(path: &Path, access: Access, max_connections: usize) -> Result<Self, Error> {
         let unfit = |why: String| Error::Unfit {
             path: path.to_owned(),
             why,
@@ -78,9 +88,57 @@ impl ApiListener {
             listener,
             path: path.to_owned(),
             access,
-            _lock: lock,
+            seats: seats(access, max_connections),
+            lock: Some(lock),
         })
     }
+
+    /// Takes over a socket that the service manager bound, if nobody can
+    /// connect to it who is not to be served.
+    ///
+    /// # Errors
+    /// [`Error`] says what is wrong with it, and which setting of the unit
+    /// puts it right.
+    pub fn inherit(
+        listener: StdListener,
+        access: Access,
+        max_connections: usize,
+    ) -> Result<Self, Error> {
+        let address = listener.local_addr().ok();
+        let path = address.as_ref().and_then(|address| address.as_pathname());
+        let path = path.map(Path::to_owned).ok_or_else(|| Error::Unfit {
+            path: "the service manager's socket".into(),
+            why: "it has no place in the file system".to_owned(),
+        })?;
+        check_inherited(&path, access)?;
+        let unfit = |error: io::Error| Error::Unfit {
+            path: path.clone(),
+            why: error.to_string(),
+        };
+        listener.set_nonblocking(true).map_err(unfit)?;
+        Ok(Self {
+            listener: UnixListener::from_std(listener).map_err(unfit)?,
+            path,
+            access,
+            seats: seats(access, max_connections),
+            lock: None,
+        })
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// A daemon of one user serves that one alone; on the system's no user may
+/// take the others' places.
+fn seats(access: Access, max_connections: usize) -> Seats {
+    Seats::new(match access {
+        Access::User(_) => max_connections,
+        Access::System => max_connections.div_ceil(SHARE),
+    })
 }
 
 impl Listener for ApiListener {
@@ -89,13 +147,23 @@ impl Listener for ApiListener {
 
     async fn accept(&mut self) -> io::Result<(UnixStream, Option<Peer>)> {
         let (stream, _) = self.listener.accept().await?;
-        let peer = self.access.admit(&stream);
+        let peer = self.access.admit(&stream).and_then(|peer| {
+            let seat = self.seats.take(peer.owner);
+            if seat.is_none() {
+                tracing::warn!(peer.uid = peer.uid, "a user has too many connections");
+            }
+            let seat = Some(Arc::new(seat?));
+            Some(Peer { seat, ..peer })
+        });
         Ok((stream, peer))
     }
 }
 
 impl Drop for ApiListener {
     fn drop(&mut self) {
+        if self.lock.is_none() {
+            return;
+        }
         if let Err(error) = fs::remove_file(&self.path) {
             tracing::debug!(error = %error, "the socket's file was gone already");
         }
@@ -116,22 +184,78 @@ fn prepare_folder(folder: &Path, access: Access) -> Result<(), Error> {
     };
     let made = DirBuilder::new().recursive(true).mode(mode).create(folder);
     made.map_err(|error| unfit(error.to_string()))?;
-    let metadata = fs::metadata(folder).map_err(|error| unfit(error.to_string()))?;
-    if metadata.uid() != geteuid().as_raw() && metadata.uid() != 0 {
-        return Err(unfit(format!(
-            "its folder belongs to uid {}",
-            metadata.uid()
-        )));
+    check_folder(folder)
+}
+
+/// Checks that nobody else could have put something into the folder, or
+/// another folder in its place.
+fn check_folder(folder: &Path) -> Result<(), Error> {
+    let unfit = |why: String| Error::Unfit {
+        path: folder.to_owned(),
+        why,
+    };
+    let failed = |error: io::Error| unfit(error.to_string());
+    // A link is as good as whoever made it; what it leads to is looked at next.
+    let link = fs::symlink_metadata(folder).map_err(failed)?;
+    let target = fs::metadata(folder).map_err(failed)?;
+    for metadata in [&link, &target] {
+        if !is_ours(metadata) {
+            let uid = metadata.uid();
+            return Err(unfit(format!("its folder belongs to uid {uid}")));
+        }
     }
-    // In a sticky folder such as /tmp nobody can replace another's files.
-    let (mode, is_sticky) = (metadata.mode() & 0o777, metadata.mode() & 0o1000 != 0);
-    if mode & 0o022 != 0 && !is_sticky {
-        return Err(unfit(format!(
-            "others can write into its folder (mode {mode:03o}); run: chmod 700 {}",
-            folder.display()
-        )));
+    let parent = folder.parent().map_or(Ok(None), |parent| {
+        fs::metadata(parent).map(|metadata| Some((parent, metadata)))
+    });
+    let above = parent.map_err(failed)?;
+    let all = [Some((folder, target)), above];
+    for (path, metadata) in all.into_iter().flatten() {
+        // In a sticky folder such as /tmp nobody can replace another's files.
+        let (mode, is_sticky) = (metadata.mode() & 0o777, metadata.mode() & 0o1000 != 0);
+        // Above, a group is let be: many systems give each user one of their own.
+        let others = if path == folder { 0o022 } else { 0o002 };
+        if mode & others != 0 && !is_sticky {
+            return Err(unfit(format!(
+                "others can write into {path} (mode {mode:03o}); run: chmod go-w {path}",
+                path = path.display()
+            )));
+        }
     }
     Ok(())
+}
+
+/// Whether a file belongs to this user or to root.
+fn is_ours(metadata: &fs::Metadata) -> bool {
+    metadata.uid() == geteuid().as_raw() || metadata.uid() == 0
+}
+
+/// Checks that whoever may connect to an inherited socket is to be served, and
+/// that nobody else could have put it there. systemd makes sockets 0666 unless
+/// its unit says otherwise.
+fn check_inherited(path: &Path, access: Access) -> Result<(), Error> {
+    let unfit = |why: String| Error::Unfit {
+        path: path.to_owned(),
+        why,
+    };
+    check_folder(path.parent().unwrap_or(Path::new("/")))?;
+    let metadata = fs::symlink_metadata(path).map_err(|error| unfit(error.to_string()))?;
+    if !metadata.file_type().is_socket() || !is_ours(&metadata) {
+        return Err(unfit("another file is in its place".to_owned()));
+    }
+    let mode = metadata.mode() & 0o777;
+    match access {
+        Access::User(_) if mode & 0o077 != 0 => Err(unfit(format!(
+            "others may connect to it (mode {mode:03o}); set SocketMode=0600 in its unit"
+        ))),
+        Access::System if mode & 0o666 != 0o666 => {
+            tracing::warn!(
+                mode = format!("{mode:03o}"),
+                "some users cannot connect to the socket; set SocketMode=0666 in its unit"
+            );
+            Ok(())
+        }
+        _ => Ok(()),
+    }
 }
 
 fn take_lock(path: &Path) -> Result<File, Error> {
@@ -149,6 +273,10 @@ fn take_lock(path: &Path) -> Result<File, Error> {
         .custom_flags(nix::fcntl::OFlag::O_NOFOLLOW.bits())
         .open(name)
         .map_err(unfit)?;
+    // In a shared folder somebody else may have made it, and hold it.
+    if !is_ours(&lock.metadata().map_err(unfit)?) {
+        return Err(unfit(io::Error::other("its lock file is another user's")));
+    }
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(Error::InUse {

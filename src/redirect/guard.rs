@@ -11,7 +11,7 @@ use super::pages::Failure;
 ///
 /// The exact `Host` stops DNS rebinding; `Sec-Fetch-Mode`, which every current
 /// browser sends and no page can forge (W3C Fetch Metadata), stops images,
-/// scripts and `fetch` of other sites.
+/// scripts and `fetch` of other sites; `Sec-Fetch-Dest` stops frames.
 pub(super) fn check(
     own_hosts: &[String],
     method: &Method,
@@ -29,6 +29,11 @@ pub(super) fn check(
     }
     let mode = headers.get("sec-fetch-mode");
     if mode.is_some_and(|mode| mode != "navigate") {
+        return Err(Failure::BadRequest);
+    }
+    // A page of this listener is looked at by itself, never inside another.
+    let destination = headers.get("sec-fetch-dest");
+    if destination.is_some_and(|destination| destination != "document") {
         return Err(Failure::BadRequest);
     }
     if method != Method::GET && method != Method::POST {
@@ -69,6 +74,19 @@ mod tests {
         }
         assert!(!passes(&[], None));
         assert!(!passes(&["127.0.0.1:8252", "127.0.0.1:8252"], None));
+    }
+
+    #[test]
+    fn no_page_is_shown_inside_another() {
+        let mut headers = HeaderMap::new();
+        headers.insert(HOST, HeaderValue::from_static("127.0.0.1:8252"));
+        headers.insert("sec-fetch-mode", HeaderValue::from_static("navigate"));
+        let own = ["127.0.0.1:8252".to_owned()];
+        for (destination, passes) in [("document", true), ("iframe", false), ("object", false)] {
+            headers.insert("sec-fetch-dest", HeaderValue::from_static(destination));
+            let checked = check(&own, &Method::GET, &headers);
+            assert_eq!(checked.is_ok(), passes, "{destination}");
+        }
     }
 
     #[test]

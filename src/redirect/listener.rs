@@ -8,6 +8,7 @@ use std::net::{SocketAddr, TcpListener as StdListener};
 
 use tokio::net::{TcpListener, TcpStream};
 
+use super::visitor::Arrival;
 use crate::config::listen::{LoopbackHost, RedirectListen};
 use crate::server::Listener;
 
@@ -24,6 +25,16 @@ pub enum Error {
     Busy {
         /// The address.
         address: SocketAddr,
+    },
+    /// The service manager holds another address than the settings name.
+    #[error(
+        "the service manager's unit listens on {address} for redirects, and the settings name {listen}: make ListenStream= in the unit and redirect_listen in the settings the same"
+    )]
+    Elsewhere {
+        /// The unit's address.
+        address: SocketAddr,
+        /// The settings'.
+        listen: RedirectListen,
     },
     /// The system refuses it.
     #[error(
@@ -65,22 +76,51 @@ impl RedirectListener {
         attempt
     }
 
+    /// Takes over sockets that the service manager bound, which must hold the
+    /// address that the settings name; the other family's is bound here if it
+    /// is not among them.
+    ///
+    /// # Errors
+    /// [`Error::Elsewhere`] if they hold another address, else as [`Self::bind`].
+    pub fn inherit(listen: RedirectListen, sockets: Vec<StdListener>) -> Result<Self, Error> {
+        let [named, other] = listen.addresses();
+        let mut first = None;
+        let mut second = None;
+        for socket in sockets {
+            let address = socket
+                .local_addr()
+                .map_err(|error| refused(named, &error))?;
+            let is_port = listen.port == 0 || address.port() == listen.port;
+            match address.ip() {
+                ip if ip == named.ip() && is_port => first = Some(socket),
+                ip if ip == other.ip() && is_port => second = Some(socket),
+                _ => return Err(Error::Elsewhere { address, listen }),
+            }
+        }
+        let Some(first) = first else {
+            let address = second.and_then(|socket| socket.local_addr().ok());
+            let address = address.unwrap_or(other);
+            return Err(Error::Elsewhere { address, listen });
+        };
+        let first = listening(first, named)?;
+        let port = port(&first, named)?;
+        let second = match second {
+            Some(second) => Some(listening(second, other)?),
+            None => bind_other(SocketAddr::new(other.ip(), port))?,
+        };
+        Ok(Self {
+            named: first,
+            other: second,
+            host: listen.host,
+            port,
+        })
+    }
+
     fn bind_once(listen: RedirectListen) -> Result<Self, Error> {
         let [named, other] = listen.addresses();
         let first = bind(named)?;
-        let port = first
-            .local_addr()
-            .map_err(|error| refused(named, &error))?
-            .port();
-        let second = match bind(SocketAddr::new(other.ip(), port)) {
-            Ok(second) => Some(second),
-            // A machine without the other family has nobody else on it either.
-            Err(Error::Refused { why, .. }) => {
-                tracing::info!(address = %other, why, "the other address family is not available");
-                None
-            }
-            Err(busy) => return Err(busy),
-        };
+        let port = port(&first, named)?;
+        let second = bind_other(SocketAddr::new(other.ip(), port))?;
         Ok(Self {
             named: first,
             other: second,
@@ -110,17 +150,19 @@ impl RedirectListener {
 
 impl Listener for RedirectListener {
     type Stream = TcpStream;
-    type Peer = SocketAddr;
+    type Peer = Arrival;
 
-    async fn accept(&mut self) -> io::Result<(TcpStream, Option<SocketAddr>)> {
-        let (stream, address) = match &self.other {
+    async fn accept(&mut self) -> io::Result<(TcpStream, Option<Arrival>)> {
+        let (stream, from) = match &self.other {
             None => self.named.accept().await?,
             Some(other) => tokio::select! {
                 accepted = self.named.accept() => accepted?,
                 accepted = other.accept() => accepted?,
             },
         };
-        Ok((stream, Some(address)))
+        // A connection that is broken already has no address.
+        let arrival = stream.local_addr().ok().map(|to| Arrival { from, to });
+        Ok((stream, arrival))
     }
 }
 
@@ -131,10 +173,31 @@ fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
         io::ErrorKind::AddrInUse => Error::Busy { address },
         _ => refused(address, &error),
     })?;
+    listening(listener, address)
+}
+
+/// Binds the other family's address; `None` on a machine without that family,
+/// which has nobody else on it either.
+fn bind_other(address: SocketAddr) -> Result<Option<TcpListener>, Error> {
+    match bind(address) {
+        Err(Error::Refused { why, .. }) => {
+            tracing::info!(%address, why, "the other address family is not available");
+            Ok(None)
+        }
+        bound => bound.map(Some),
+    }
+}
+
+fn listening(listener: StdListener, address: SocketAddr) -> Result<TcpListener, Error> {
     listener
         .set_nonblocking(true)
         .map_err(|error| refused(address, &error))?;
     TcpListener::from_std(listener).map_err(|error| refused(address, &error))
+}
+
+fn port(listener: &TcpListener, address: SocketAddr) -> Result<u16, Error> {
+    let local = listener.local_addr();
+    Ok(local.map_err(|error| refused(address, &error))?.port())
 }
 
 fn refused(address: SocketAddr, error: &io::Error) -> Error {

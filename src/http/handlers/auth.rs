@@ -98,6 +98,7 @@ fn landing(call: &Call) -> Landing<'_> {
     Landing {
         provider_id: call.parameter(0),
         query: &call.query,
+        owner: Some(call.peer.owner),
         base: call.broker.redirect_base(),
     }
 }

@@ -44,6 +44,8 @@ pub enum Failure<'a> {
     BadRequest,
     /// The `Host` is not the listener's own.
     WrongHost,
+    /// Another user of the machine brought the redirect.
+    OtherUser,
     /// The daemon or its store is in trouble.
     Internal {
         /// The number that the log has too.
@@ -59,6 +61,7 @@ impl Failure<'_> {
         match self {
             Self::Refused { .. } | Self::SetupUpdated => 200,
             Self::UnknownState | Self::BadRequest => 400,
+            Self::OtherUser => 403,
             Self::NotFound => 404,
             Self::AlreadyUsed { .. } => 409,
             Self::Expired => 410,
@@ -80,6 +83,7 @@ impl Failure<'_> {
             Self::NotFound => "There is nothing here",
             Self::BadRequest => "This link is not complete",
             Self::WrongHost => "This is the wrong address",
+            Self::OtherUser => "This link is another user's",
             Self::Internal { .. } => "Something went wrong",
             Self::SetupUpdated => "Your changes are saved",
         }

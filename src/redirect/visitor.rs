@@ -1,0 +1,200 @@
+//! Whose program it is that came to the loopback listener, where the kernel
+//! tells, and whether that user has any business here.
+//!
+//! A state cannot be guessed, so this is a second door, not the lock: another
+//! user of the machine who got hold of a redirect's address still cannot bring
+//! it. Linux lists every connection with the uid of its socket (proc_pid_net(5),
+//! `tcp` and `tcp6`); on other systems nobody is refused for it.
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::identity::Owner;
+
+/// The two ends of a browser's connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// The browser's.
+    pub from: SocketAddr,
+    /// The listener's.
+    pub to: SocketAddr,
+}
+
+/// Who is at a connection's other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Visitor {
+    /// A program of this uid.
+    User(u32),
+    /// The kernel does not tell: the other end is in another network
+    /// namespace, or this is not Linux.
+    Unknown,
+    /// The other end has closed; whose it was is not told any more.
+    Gone,
+}
+
+/// Whose browsers may come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Welcome {
+    /// Everybody's.
+    All,
+    /// This owner's and root's.
+    Only(Owner),
+    /// Every user's, each to the flows of their own; root's to all.
+    EachToTheirOwn,
+}
+
+impl Welcome {
+    /// Whose flows the visitor may end and see, `None` meaning everybody's;
+    /// an error if nobody's.
+    ///
+    /// # Errors
+    /// The visitor is another user, or has gone.
+    pub fn admit(self, visitor: Visitor) -> Result<Option<Owner>, Visitor> {
+        match (self, visitor) {
+            (Self::All, _) | (_, Visitor::Unknown | Visitor::User(0)) => Ok(None),
+            (Self::Only(owner), Visitor::User(uid)) if uid == owner.uid() => Ok(None),
+            (Self::EachToTheirOwn, Visitor::User(uid)) => {
+                Owner::from_uid(uid).map(Some).ok_or(visitor)
+            }
+            (_, Visitor::User(_) | Visitor::Gone) => Err(visitor),
+        }
+    }
+}
+
+impl Arrival {
+    /// Asks the kernel who is at the other end. Takes about a millisecond and
+    /// reads files: not for an async task's own thread.
+    #[must_use]
+    pub fn visitor(self) -> Visitor {
+        if !cfg!(target_os = "linux") {
+            return Visitor::Unknown;
+        }
+        // Of this thread's own namespace, and there even where /proc shows
+        // nothing but processes (`ProcSubset=pid`).
+        let tables = ["tcp", "tcp6"].map(|name| {
+            std::fs::read_to_string(format!("/proc/thread-self/net/{name}")).unwrap_or_default()
+        });
+        self.visitor_in(&tables)
+    }
+
+    fn visitor_in(self, tables: &[String]) -> Visitor {
+        let row = |from, to| tables.iter().find_map(|table| find(table, from, to));
+        let theirs = row(self.from, self.to);
+        let ours = row(self.to, self.from);
+        match (theirs, ours) {
+            // A socket that was closed has lost its owner, and reads as root's.
+            (Some(row), _) if row.is_established => Visitor::User(row.uid),
+            (None, Some(row)) if row.is_established => Visitor::Unknown,
+            _ => Visitor::Gone,
+        }
+    }
+}
+
+/// What the kernel says of one end of a connection.
+struct Row {
+    is_established: bool,
+    uid: u32,
+}
+
+/// The row of the end at `from` whose other end is at `to`.
+fn find(table: &str, from: SocketAddr, to: SocketAddr) -> Option<Row> {
+    // A socket of IPv6 can speak IPv4, and is then listed with mapped addresses.
+    let plain = (hexadecimal(from), hexadecimal(to));
+    let mapped = (hexadecimal(to_mapped(from)), hexadecimal(to_mapped(to)));
+    table.lines().find_map(|line| {
+        let mut fields = line.split_ascii_whitespace().skip(1);
+        let (local, remote) = (fields.next()?, fields.next()?);
+        let is_it = |(from, to): &(String, String)| from == local && to == remote;
+        if !is_it(&plain) && !is_it(&mapped) {
+            return None;
+        }
+        let is_established = fields.next()? == "01";
+        let uid = fields.nth(3)?.parse().ok()?;
+        Some(Row {
+            is_established,
+            uid,
+        })
+    })
+}
+
+/// An address as the kernel prints it: the words of the IP in the machine's
+/// own byte order, then the port.
+fn hexadecimal(address: SocketAddr) -> String {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) => ip.octets().to_vec(),
+        IpAddr::V6(ip) => ip.octets().to_vec(),
+    };
+    let words = ip.chunks_exact(4).map(|word| {
+        let word = u32::from_ne_bytes([word[0], word[1], word[2], word[3]]);
+        format!("{word:08X}")
+    });
+    format!("{}:{:04X}", words.collect::<String>(), address.port())
+}
+
+fn to_mapped(address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) => SocketAddr::new(ip.to_ipv6_mapped().into(), address.port()),
+        IpAddr::V6(_) => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TABLE: &str = "\
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:203C 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 10 1 0
+   1: 0100007F:A1B2 0100007F:203C 01 00000000:00000000 00:00000000 00000000  1001        0 11 1 0
+   2: 0100007F:203C 0100007F:A1B2 01 00000000:00000000 00:00000000 00000000  1000        0 12 1 0
+   3: 0100007F:A1B3 0100007F:203C 05 00000000:00000000 00:00000000 00000000     0        0 0 1 0
+   4: 0100007F:203C 0100007F:A1B3 08 00000000:00000000 00:00000000 00000000  1000        0 13 1 0
+   5: 0100007F:203C 0100007F:A1B4 01 00000000:00000000 00:00000000 00000000  1000        0 14 1 0
+";
+    const TABLE_6: &str = "\
+  sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0000000000000000FFFF00000100007F:A1B5 0000000000000000FFFF00000100007F:203C 01 00000000:00000000 00:00000000 00000000  1002        0 15 1 0
+   1: 00000000000000000000000001000000:A1B6 00000000000000000000000001000000:203C 01 00000000:00000000 00:00000000 00000000  1003        0 16 1 0
+";
+
+    fn visitor(ip: &str, port: u16) -> Visitor {
+        let ip: IpAddr = ip.parse().unwrap();
+        let arrival = Arrival {
+            from: SocketAddr::new(ip, port),
+            to: SocketAddr::new(ip, 8252),
+        };
+        arrival.visitor_in(&[TABLE.to_owned(), TABLE_6.to_owned()])
+    }
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn the_kernels_tables_tell_whose_a_connection_is() {
+        assert_eq!(visitor("127.0.0.1", 0xA1B2), Visitor::User(1001));
+        assert_eq!(visitor("127.0.0.1", 0xA1B5), Visitor::User(1002));
+        assert_eq!(visitor("::1", 0xA1B6), Visitor::User(1003));
+    }
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn a_closed_connection_is_nobodys_and_not_roots() {
+        assert_eq!(visitor("127.0.0.1", 0xA1B3), Visitor::Gone);
+        assert_eq!(visitor("127.0.0.1", 0xA1B7), Visitor::Gone);
+        assert_eq!(visitor("127.0.0.1", 0xA1B4), Visitor::Unknown);
+    }
+
+    #[test]
+    fn another_user_is_welcome_nowhere_but_at_their_own() {
+        let me = Owner::from_uid(1000).unwrap();
+        let only_me = Welcome::Only(me);
+        assert_eq!(only_me.admit(Visitor::User(1000)), Ok(None));
+        assert_eq!(only_me.admit(Visitor::User(0)), Ok(None));
+        assert_eq!(only_me.admit(Visitor::Unknown), Ok(None));
+        assert!(only_me.admit(Visitor::User(1001)).is_err());
+        assert!(only_me.admit(Visitor::Gone).is_err());
+        let each = Welcome::EachToTheirOwn;
+        assert_eq!(each.admit(Visitor::User(1000)), Ok(Some(me)));
+        assert_eq!(each.admit(Visitor::User(0)), Ok(None));
+        assert!(each.admit(Visitor::User(65_534)).is_err());
+        assert!(each.admit(Visitor::Gone).is_err());
+        assert_eq!(Welcome::All.admit(Visitor::Gone), Ok(None));
+    }
+}
