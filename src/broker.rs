@@ -9,6 +9,7 @@ mod authenticate;
 mod consent;
 mod decision;
 mod deletion;
+mod discovery;
 mod events;
 mod flows;
 mod grants;
@@ -86,6 +87,9 @@ pub enum Error {
     /// The provider answered, and not with what was asked of it.
     #[error("{0}")]
     Provider(oauth::Error),
+    /// An MCP server's address led to no provider.
+    #[error("{0}")]
+    Discovery(oauth::discovery::Error),
     /// The provider cannot be reached now.
     #[error("the provider cannot be reached now; the login is kept, try again")]
     ProviderUnavailable {
@@ -109,6 +113,12 @@ impl Error {
         let name: String = provider_id.chars().take(128).collect();
         Self::NotFound {
             what: format!("provider {name:?}; `agent-auth provider add` makes one"),
+        }
+    }
+
+    fn provider_exists(provider_id: &ProviderId) -> Self {
+        Self::AlreadyExists {
+            what: format!("provider {:?}", provider_id.as_str()),
         }
     }
 
@@ -195,12 +205,16 @@ impl Broker {
     /// What to register with `provider` as its redirect address.
     #[must_use]
     pub fn default_redirect_uri(&self, provider: &Provider) -> String {
-        let base = self.redirect_base();
-        let base = match provider.quirks().redirect_host {
-            LoopbackHost::Ipv4 => base.to_owned(),
-            LoopbackHost::Localhost => base.replace("127.0.0.1", "localhost"),
-        };
-        format!("{base}/host-oauth-callback/{}", provider.provider_id)
+        let address = self.redirect_uri_of(&provider.provider_id);
+        match provider.quirks().redirect_host {
+            LoopbackHost::Ipv4 => address,
+            LoopbackHost::Localhost => address.replacen("127.0.0.1", "localhost", 1),
+        }
+    }
+
+    /// Where the logins at a provider of that name come back to.
+    fn redirect_uri_of(&self, provider_id: &ProviderId) -> String {
+        format!("{}/host-oauth-callback/{provider_id}", self.redirect_base())
     }
 
     /// An owner's name to the outside.

@@ -21,7 +21,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub use connection::send;
-pub use requests::{Authenticate, NewProvider, ProviderChanges, TokenImport};
+pub use requests::{Authenticate, NewMcpProvider, NewProvider, ProviderChanges, TokenImport};
 
 /// The largest answer that is read, in bytes: lists of thousands of tokens
 /// stay far below it.

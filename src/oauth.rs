@@ -1,5 +1,6 @@
 //! The OAuth 2 protocol: the authorization address, the exchange of a code, the
-//! refresh of a grant, and its end at the provider.
+//! refresh of a grant, and its end at the provider; and how all of that is found
+//! from an MCP server's address.
 //!
 //! It knows nothing of the vault: a grant becomes a newer grant, or a typed
 //! error that says what the caller can do. It writes no log line, and no error
@@ -8,6 +9,7 @@
 mod account;
 mod authorize;
 mod conform;
+pub mod discovery;
 mod endpoint;
 mod grant;
 mod http;
@@ -23,6 +25,7 @@ use std::time::Duration;
 use oauth2::{PkceCodeVerifier, Scope};
 
 pub use authorize::{AuthorizationRequest, authorization_url};
+pub use revoke::can_revoke;
 
 use crate::clock::Ambient;
 use crate::identity::Scopes;

@@ -58,9 +58,11 @@ pub struct Provider {
     pub authorization_params: BTreeMap<String, String>,
     /// Redirect addresses allowed beside loopback ones.
     pub allowed_redirect_uris: Vec<String>,
-    /// The MCP server it was discovered from, which is also the resource
-    /// indicator of its requests (RFC 8707).
+    /// The MCP server it was discovered from.
     pub mcp_server_url: Option<Url>,
+    /// The resource indicator of its requests (RFC 8707): that MCP server in
+    /// the letters of its own metadata.
+    pub resource: Option<String>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it was last changed.

@@ -112,6 +112,7 @@ mod tests {
             authorization_params: BTreeMap::new(),
             allowed_redirect_uris: Vec::new(),
             mcp_server_url: None,
+            resource: None,
             created_at: Timestamp::from_millis(0),
             updated_at: Timestamp::from_millis(0),
         }

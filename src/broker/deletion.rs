@@ -62,6 +62,7 @@ impl Broker {
         tokens: Vec<Stored>,
     ) -> Result<(usize, usize), Error> {
         let count = tokens.len();
+        self.learn_revocation_endpoints(owner, &tokens).await;
         let revocations: Vec<_> = tokens
             .into_iter()
             .map(|stored| {

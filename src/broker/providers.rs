@@ -41,13 +41,18 @@ impl Broker {
             authorization_params: request.authorization_params,
             allowed_redirect_uris: request.allowed_redirect_uris,
             mcp_server_url: None,
+            resource: None,
             created_at: now,
             updated_at: now,
         };
         self.store_provider(owner, provider).await
     }
 
-    async fn store_provider(&self, owner: Owner, provider: Provider) -> Result<Provider, Error> {
+    pub(super) async fn store_provider(
+        &self,
+        owner: Owner,
+        provider: Provider,
+    ) -> Result<Provider, Error> {
         let stored = provider.clone();
         match self
             .0
@@ -56,9 +61,7 @@ impl Broker {
             .await
         {
             Ok(()) => Ok(provider),
-            Err(vault::Error::AlreadyExists) => Err(Error::AlreadyExists {
-                what: format!("provider {:?}", provider.provider_id.as_str()),
-            }),
+            Err(vault::Error::AlreadyExists) => Err(Error::provider_exists(&provider.provider_id)),
             Err(error) => Err(error.into()),
         }
     }

@@ -1,6 +1,8 @@
-//! `agent-auth provider`: list, show and remove; `add` has a file of its own.
+//! `agent-auth provider`: list, show and remove; `add` and `discover` have files
+//! of their own.
 
 mod add;
+mod discover;
 mod secret;
 
 use std::process::ExitCode;
@@ -19,6 +21,8 @@ use crate::provider::catalog::PRESETS;
 pub enum ProviderCommand {
     /// Add a provider, and say which redirect address to register there
     Add(Box<add::AddArgs>),
+    /// Add the provider of an MCP server, by the server's address alone
+    Discover(discover::DiscoverArgs),
     /// List the providers
     List {
         /// Print JSON
@@ -52,6 +56,7 @@ pub struct Which {
 pub(super) async fn execute(client: &Client, command: ProviderCommand) -> Result<ExitCode> {
     match command {
         ProviderCommand::Add(args) => add::execute(client, *args).await?,
+        ProviderCommand::Discover(args) => discover::execute(client, args).await?,
         ProviderCommand::List { json } => list(client, json).await?,
         ProviderCommand::Show { which, json } => show(client, &which.id, json).await?,
         ProviderCommand::Presets => presets()?,
@@ -111,6 +116,9 @@ fn described(provider: &ProviderResponse) -> Vec<(&'static str, String)> {
         ("type", some(&provider.provider_type)),
         ("redirect uri", some(&provider.default_redirect_uri)),
     ];
+    if let Some(server) = &provider.mcp_server_url {
+        lines.push(("mcp server", server.clone()));
+    }
     let params = provider.authorization_params.iter();
     lines.extend(params.map(|(key, value)| ("param", format!("{key}={value}"))));
     let allowed = provider.allowed_redirect_uris.iter();

@@ -8,7 +8,9 @@ use std::time::Duration;
 use hyper::Method;
 use serde_json::Value;
 
-use super::requests::{Authenticate, Finalize, NewProvider, ProviderChanges, TokenImport};
+use super::requests::{
+    Authenticate, Finalize, NewMcpProvider, NewProvider, ProviderChanges, TokenImport,
+};
 use super::{Client, Error};
 use crate::api::replies::{
     AuthenticateResponse, Info, Message, ProviderResponse, RevokeTokensResponse,
@@ -32,6 +34,15 @@ impl Client {
     pub async fn create_provider(&self, provider: &NewProvider) -> Result<ProviderResponse, Error> {
         self.call(Method::POST, "/v2/auth/providers", Some(provider))
             .await
+    }
+
+    /// Creates a provider from an MCP server's address.
+    pub async fn discover_provider(
+        &self,
+        server: &NewMcpProvider,
+    ) -> Result<ProviderResponse, Error> {
+        let path = "/v2/auth/providers/mcp-discover";
+        self.call(Method::POST, path, Some(server)).await
     }
 
     /// Every provider of this owner.

@@ -44,6 +44,18 @@ pub struct NewProvider {
     pub allowed_redirect_uris: Vec<String>,
 }
 
+/// An MCP server whose provider is to be found out
+/// (`POST /v2/auth/providers/mcp-discover`).
+#[derive(Debug, Serialize)]
+pub struct NewMcpProvider {
+    /// The identifier to give the provider.
+    pub provider_id: ProviderId,
+    /// What people call it.
+    pub name: String,
+    /// The MCP server.
+    pub mcp_server_url: String,
+}
+
 /// What to change of a provider (`PATCH /v2/auth/providers/{provider_id}`).
 #[derive(Debug, Default, Serialize)]
 pub struct ProviderChanges {

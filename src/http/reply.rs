@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::api::replies::ErrorBody;
 use crate::api::validate::Faults;
 use crate::clock::Ambient;
+use crate::oauth::discovery;
 use crate::server::{Reply, body};
 use crate::{broker, redirect, vault};
 
@@ -131,6 +132,7 @@ fn from_broker(error: &broker::Error, ambient: &Ambient) -> Answer {
         E::UnknownState | E::AlreadyEnded { .. } | E::FlowFailed { .. } => {
             detailed(StatusCode::BAD_REQUEST, text)
         }
+        E::Discovery(error) => from_discovery(error, text),
         E::Provider(_) => detailed(StatusCode::BAD_GATEWAY, text),
         E::ProviderUnavailable { retry_after } => unavailable(text, retry_after.as_secs().max(1)),
         E::TooManyWaiters => detailed(StatusCode::TOO_MANY_REQUESTS, text),
@@ -146,6 +148,18 @@ fn from_broker(error: &broker::Error, ambient: &Ambient) -> Answer {
                 format!("Internal Server Error; agent-authd's log says more under {request_id}");
             detailed(StatusCode::INTERNAL_SERVER_ERROR, detail)
         }
+    }
+}
+
+fn from_discovery(error: &discovery::Error, text: String) -> Answer {
+    use discovery::Error as E;
+    match error {
+        E::Unfit { .. } => json(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            &Faults::of_rule("mcp_server_url", &text),
+        ),
+        E::Nonsense { .. } | E::Setup { .. } => detailed(StatusCode::BAD_GATEWAY, text),
+        E::Unreachable { .. } => unavailable(text, 5),
     }
 }
 

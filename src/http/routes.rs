@@ -43,6 +43,8 @@ fn flows(routes: &mut Builder) {
     let path = "/v2/auth/providers";
     routes.on(GET, path, providers::list_providers);
     routes.on(POST, path, providers::create_provider);
+    let path = "/v2/auth/providers/mcp-discover";
+    routes.on(POST, path, providers::discover_provider);
     let path = "/v2/auth/providers/{provider_id}";
     routes.on(GET, path, providers::show_provider);
     routes.on(PATCH, path, providers::update_provider);

@@ -78,10 +78,10 @@ pub(super) fn scope(provider: &Provider, scopes: &Scopes) -> String {
 /// The `resource` parameter (RFC 8707, section 2), where the provider was
 /// discovered from a resource and may be told of it.
 pub(super) fn resource(provider: &Provider) -> Option<(&'static str, &str)> {
-    let resource = provider.mcp_server_url.as_ref();
+    let resource = provider.resource.as_deref();
     resource
         .filter(|_| provider.quirks().sends_resource)
-        .map(|url| ("resource", url.as_str()))
+        .map(|resource| ("resource", resource))
 }
 
 /// The parameters that are neither reserved nor the flow's own.

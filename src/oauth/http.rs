@@ -8,16 +8,21 @@
 //! Certificates are the platform's own; proxies come from the environment
 //! (`HTTPS_PROXY`, `NO_PROXY`), save for loopback addresses without TLS.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use oauth2::http::Response;
 use oauth2::http::header::AUTHORIZATION;
 use oauth2::{HttpRequest, HttpResponse};
+use reqwest::dns::Resolve;
 
 use super::Error;
 
 /// How long a TCP connection, a proxy's and TLS's included, may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The same where somebody waits for the answer.
+const DIRECT_CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// How long a request and its whole answer may take. Longer than
 /// [`CONNECT_TIMEOUT`], so that running out of it means "sent".
@@ -43,6 +48,20 @@ pub(super) struct Outbound {
 impl Outbound {
     /// A client with the platform's certificates and the environment's proxies.
     pub(super) fn new() -> Result<Self, Error> {
+        Self::of(builder)
+    }
+
+    /// A client that goes through no proxy, only to addresses of `resolver`'s.
+    pub(super) fn direct<R: Resolve + 'static>(resolver: Arc<R>) -> Result<Self, Error> {
+        Self::of(|| {
+            builder()
+                .no_proxy()
+                .dns_resolver(Arc::clone(&resolver))
+                .connect_timeout(DIRECT_CONNECT_TIMEOUT)
+        })
+    }
+
+    fn of(builder: impl Fn() -> reqwest::ClientBuilder) -> Result<Self, Error> {
         // An error means that a provider is installed already, which will do.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let plain = builder().no_proxy().tls_certs_only([]).build();
@@ -59,7 +78,7 @@ impl Outbound {
         if let Some(value) = request.headers_mut().get_mut(AUTHORIZATION) {
             value.set_sensitive(true);
         }
-        let client = self.client_for(&request)?;
+        let client = self.client_for(request.uri().scheme_str().unwrap_or_default())?;
         let request = reqwest::Request::try_from(request).map_err(|_| Error::Setup {
             what: "the provider's address is not valid".to_owned(),
         })?;
@@ -73,8 +92,9 @@ impl Outbound {
         read(reply).await
     }
 
-    fn client_for(&self, request: &HttpRequest) -> Result<&reqwest::Client, Error> {
-        if request.uri().scheme_str() == Some("http") {
+    /// What sends requests to addresses of a scheme.
+    pub(super) fn client_for(&self, scheme: &str) -> Result<&reqwest::Client, Error> {
+        if scheme == "http" {
             return Ok(&self.plain);
         }
         self.secure

@@ -44,6 +44,12 @@ impl Way {
     }
 }
 
+/// Whether it is known how `provider` ends a grant.
+#[must_use]
+pub fn can_revoke(provider: &Provider) -> bool {
+    Way::of(provider).is_some()
+}
+
 impl Client {
     /// Ends a grant at the provider (RFC 7009, or the provider's own call).
     ///

@@ -123,6 +123,7 @@ fn provider_at(base: &Url) -> Provider {
         authorization_params: BTreeMap::new(),
         allowed_redirect_uris: Vec::new(),
         mcp_server_url: None,
+        resource: None,
         created_at: Timestamp::from_millis(0),
         updated_at: Timestamp::from_millis(0),
     }
@@ -190,7 +191,7 @@ async fn a_refresh_is_sent_once_and_names_no_scope() {
 async fn quirks_shape_the_refresh() {
     let server = Server::saying("200 OK", GRANT).await;
     let mut provider = server.provider();
-    provider.mcp_server_url = Some(Url::parse("https://mcp.example.com/mcp").unwrap());
+    provider.resource = Some("https://mcp.example.com/mcp".to_owned());
     refresh(&provider).await.unwrap();
     provider.kind = Some(Kind::Microsoft);
     refresh(&provider).await.unwrap();

@@ -93,6 +93,7 @@ impl View<'_> {
             authorization_params: from_json(row, "authorization_params")?,
             allowed_redirect_uris: from_json(row, "allowed_redirect_uris")?,
             mcp_server_url: optional_url("mcp_server_url")?,
+            resource: row.get("resource")?,
             created_at: row.get("created_at")?,
             updated_at: row.get("updated_at")?,
         }))
@@ -110,10 +111,10 @@ impl Change<'_> {
             provider,
             "INSERT INTO providers (owner, provider_id, id, name, client_id, key_id, client_secret,
                 auth_method, is_dynamic, authorization_url, token_url, revocation_url, issuer, sends_iss,
-                pkce, kind, authorization_params, allowed_redirect_uris, mcp_server_url, created_at, updated_at)
+                pkce, kind, authorization_params, allowed_redirect_uris, mcp_server_url, resource, created_at, updated_at)
              VALUES (:owner, :provider_id, :id, :name, :client_id, :key_id, :client_secret,
                 :auth_method, :is_dynamic, :authorization_url, :token_url, :revocation_url, :issuer, :sends_iss,
-                :pkce, :kind, :authorization_params, :allowed_redirect_uris, :mcp_server_url, :created_at, :updated_at)
+                :pkce, :kind, :authorization_params, :allowed_redirect_uris, :mcp_server_url, :resource, :created_at, :updated_at)
              ON CONFLICT (owner, provider_id) DO NOTHING",
         )?;
         if inserted == 0 {
@@ -137,7 +138,7 @@ impl Change<'_> {
                 revocation_url = :revocation_url, issuer = :issuer, sends_iss = :sends_iss, pkce = :pkce,
                 kind = :kind, authorization_params = :authorization_params,
                 allowed_redirect_uris = :allowed_redirect_uris, mcp_server_url = :mcp_server_url,
-                created_at = :created_at, updated_at = :updated_at
+                resource = :resource, created_at = :created_at, updated_at = :updated_at
              WHERE owner = :owner AND provider_id = :provider_id",
         )?;
         self.erase_after_commit();
@@ -202,6 +203,7 @@ impl Change<'_> {
                 ":authorization_params": json(&provider.authorization_params)?,
                 ":allowed_redirect_uris": json(&provider.allowed_redirect_uris)?,
                 ":mcp_server_url": provider.mcp_server_url.as_ref().map(Url::as_str),
+                ":resource": provider.resource,
                 ":created_at": created_at,
                 ":updated_at": provider.updated_at,
             })?)

@@ -3,7 +3,9 @@
 use super::super::reply::{self, Answer};
 use super::super::request::Call;
 use crate::api::replies::{Message, ProviderResponse};
-use crate::api::requests::{ProviderCreateRequest, ProviderUpdateRequest};
+use crate::api::requests::{
+    McpProviderCreateRequest, ProviderCreateRequest, ProviderUpdateRequest,
+};
 use crate::identity::Owner;
 use crate::provider::{Provider, Source};
 
@@ -22,6 +24,15 @@ pub(in crate::http) async fn create_provider(call: Call) -> Answer {
     let provider = call
         .broker
         .create_provider(call.peer.owner, request)
+        .await?;
+    reply::ok(&response(&call, &provider))
+}
+
+pub(in crate::http) async fn discover_provider(call: Call) -> Answer {
+    let request = McpProviderCreateRequest::from_json(&call.body)?;
+    let provider = call
+        .broker
+        .discover_provider(call.peer.owner, request)
         .await?;
     reply::ok(&response(&call, &provider))
 }

@@ -71,7 +71,7 @@ fn scopes_challenge_and_resource_are_the_providers() {
     let mut provider = provider();
     provider.kind = Some(Kind::Slack);
     provider.pkce = Pkce::Plain;
-    provider.mcp_server_url = Some(Url::parse("https://mcp.example.com/mcp").unwrap());
+    provider.resource = Some("https://mcp.example.com/mcp".to_owned());
     let slack = url(&provider);
     assert!(slack.contains("&scope=a%2Cb&"), "{slack}");
     assert!(slack.contains("&code_challenge_method=plain&"), "{slack}");

@@ -36,6 +36,7 @@ CREATE TABLE providers (
     authorization_params TEXT NOT NULL,
     allowed_redirect_uris TEXT NOT NULL,
     mcp_server_url TEXT,
+    resource TEXT,
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
     UNIQUE (owner, provider_id)

@@ -1,0 +1,130 @@
+//! The registration of a client of our own (RFC 7591).
+
+use serde_json::{Map, Value, json};
+
+use super::explorer::Explorer;
+use super::server::Server;
+use super::{Error, Step};
+use crate::oauth::conform::text;
+use crate::provider::{AuthMethod, Client};
+use crate::secret::ClientSecret;
+
+const STEP: Step = Step::Registration;
+
+/// What a server may say of a refusal (RFC 7591, section 3.2.2).
+const REFUSALS: [&str; 4] = [
+    "invalid_client_metadata",
+    "invalid_redirect_uri",
+    "invalid_software_statement",
+    "unapproved_software_statement",
+];
+
+/// Registers a client that is redirected to `redirect_uri`. It is asked once.
+pub(super) async fn register(
+    explorer: &Explorer,
+    server: &Server,
+    redirect_uri: &str,
+) -> Result<Client, Error> {
+    let mut grant_types = vec!["authorization_code"];
+    grant_types.extend(server.refreshes.then_some("refresh_token"));
+    let wanted = json!({
+        "client_name": "agent-authd",
+        "application_type": "native",
+        "redirect_uris": [redirect_uri],
+        "grant_types": grant_types,
+        "response_types": ["code"],
+        "token_endpoint_auth_method": server.auth_method.as_str(),
+    });
+    let (status, reply) = explorer.post(STEP, &server.registration, &wanted).await?;
+    if !matches!(status, 200 | 201) {
+        return Err(Error::nonsense(STEP, refusal(status, reply.as_ref())));
+    }
+    let reply = reply.ok_or_else(|| Error::nonsense(STEP, "the answer is no JSON object"))?;
+    registered(&reply, server.auth_method)
+}
+
+/// The client as the server has registered it, which need not be as it was
+/// asked to (RFC 7591, section 3.2.1).
+fn registered(reply: &Map<String, Value>, wanted: AuthMethod) -> Result<Client, Error> {
+    let client_id = text(reply, "client_id")
+        .ok_or_else(|| Error::nonsense(STEP, "the answer holds no client_id"))?;
+    let auth_method = match text(reply, "token_endpoint_auth_method") {
+        None => wanted,
+        Some(name) => AuthMethod::ALL
+            .into_iter()
+            .find(|method| method.as_str() == name)
+            .ok_or_else(|| {
+                let what = "the client is to authenticate in a way that agent-authd does not know";
+                Error::nonsense(STEP, what)
+            })?,
+    };
+    let client_secret = text(reply, "client_secret")
+        .filter(|_| auth_method != AuthMethod::None)
+        .map(ClientSecret::new);
+    if auth_method != AuthMethod::None && client_secret.is_none() {
+        let what = "the client is to prove itself with a secret, and was given none";
+        return Err(Error::nonsense(STEP, what));
+    }
+    Ok(Client {
+        client_id: client_id.to_owned(),
+        client_secret,
+        auth_method,
+        is_dynamic: true,
+    })
+}
+
+fn refusal(status: u16, reply: Option<&Map<String, Value>>) -> String {
+    let code = reply.and_then(|reply| text(reply, "error"));
+    match code.filter(|code| REFUSALS.contains(code)) {
+        Some(code) => format!("the server refused it ({code})"),
+        None if matches!(status, 401 | 403) => {
+            format!("the server registers only clients it knows (HTTP {status})")
+        }
+        None => format!("the server answers with HTTP {status}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(reply: &Value) -> Result<Client, Error> {
+        registered(reply.as_object().unwrap(), AuthMethod::None)
+    }
+
+    #[test]
+    fn the_client_is_what_the_server_made_of_it() {
+        let client = read(&json!({"client_id": "c", "client_secret": "unused"})).unwrap();
+        assert!(client.client_secret.is_none() && client.is_dynamic);
+        assert_eq!(client.auth_method, AuthMethod::None);
+        let client = read(&json!({
+            "client_id": "c", "client_secret": "s",
+            "token_endpoint_auth_method": "client_secret_basic",
+        }));
+        assert!(client.unwrap().is_confidential());
+    }
+
+    #[test]
+    fn a_client_that_cannot_be_used_is_refused() {
+        for reply in [
+            json!({}),
+            json!({"client_id": 7}),
+            json!({"client_id": "c", "token_endpoint_auth_method": "client_secret_post"}),
+            json!({"client_id": "c", "token_endpoint_auth_method": "private_key_jwt"}),
+        ] {
+            assert!(
+                matches!(read(&reply), Err(Error::Nonsense { .. })),
+                "{reply}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_refusal_repeats_only_codes_that_are_known() {
+        let told = |status, reply: Value| refusal(status, reply.as_object());
+        let known = told(400, json!({"error": "invalid_redirect_uri"}));
+        assert_eq!(known, "the server refused it (invalid_redirect_uri)");
+        let other = told(400, json!({"error": "<script>"}));
+        assert_eq!(other, "the server answers with HTTP 400");
+    }
+}
