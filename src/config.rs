@@ -1,8 +1,8 @@
 //! The daemon's settings: flag before environment before file before default,
 //! checked once, and from then on always valid.
 //!
-//! Nothing here makes, opens or deletes anything but the settings' file, which
-//! is read. No secret is ever a setting: neither a flag nor the environment nor
+//! Nothing here makes or deletes anything, and nothing is opened but the
+//! settings' file and the platform's providers, which are read. No secret is ever a setting: neither a flag nor the environment nor
 //! this file is a place for one.
 
 pub mod args;
@@ -10,6 +10,7 @@ mod error;
 mod file;
 pub mod listen;
 pub mod log;
+pub mod platform;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -33,6 +34,9 @@ const MAX_WAITERS: u32 = 256;
 /// Events kept per owner; the oldest go first.
 const MAX_EVENTS: u32 = 10_000;
 
+/// The folder beside the settings' file with further providers.
+const PLATFORM_FOLDER: &str = "providers.d";
+
 /// The settings that hold. Every path is absolute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -47,6 +51,9 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The file of the vault's key; not in `data_dir`.
     pub key_file: PathBuf,
+    /// The folders of the providers that every local user may log in with:
+    /// the system's first, then the one beside the settings' file.
+    pub platform_dirs: Vec<PathBuf>,
     /// Where browsers come back to.
     pub redirect_listen: RedirectListen,
     /// Whether a redirect is refused that another user's program brings, where
@@ -94,6 +101,7 @@ impl Config {
         } else {
             defaults
         };
+        let platform_dirs = platform_dirs(path.as_deref(), &file, defaults.as_ref().ok())?;
         let place = |flag: &Option<PathBuf>, file: &Option<PathBuf>| flag.clone().or(file.clone());
         let usual = |pick: fn(&Defaults) -> PathBuf| defaults.clone().map(|found| pick(&found));
 
@@ -108,6 +116,7 @@ impl Config {
         Self {
             file: path,
             system,
+            platform_dirs,
             socket: absolute(socket)?,
             data_dir: absolute(data_dir)?,
             key_file: absolute(key_file)?,
@@ -137,6 +146,12 @@ impl Config {
         Ok(self)
     }
 
+    /// The system's folder of the platform's providers.
+    fn platform_dir(&self) -> &Path {
+        let system = self.platform_dirs.first();
+        system.map_or(Path::new(paths::PLATFORM_DIR), PathBuf::as_path)
+    }
+
     /// The settings as a file of them would say it: what `--check-config` prints.
     #[must_use]
     pub fn to_toml(&self) -> String {
@@ -147,6 +162,7 @@ impl Config {
             ("socket", path(&self.socket)),
             ("data_dir", path(&self.data_dir)),
             ("key_file", path(&self.key_file)),
+            ("platform_dir", path(self.platform_dir())),
             ("redirect_listen", quoted(&self.redirect_listen.to_string())),
             ("redirect_check_uid", self.redirect_check_uid.to_string()),
             ("log_format", quoted(&self.log_format.to_string())),
@@ -216,6 +232,23 @@ fn read_file(
     }
 }
 
+/// The system's folder of providers, and the one beside the settings' file
+/// (at `path`, if there is one).
+fn platform_dirs(
+    path: Option<&Path>,
+    file: &File,
+    defaults: Option<&Defaults>,
+) -> Result<Vec<PathBuf>, Error> {
+    let named = file.platform_dir.clone();
+    let system = absolute(named.unwrap_or_else(|| paths::PLATFORM_DIR.into()))?;
+    let usual = || defaults.map(|found| found.config_dir.as_path());
+    let folder = path.and_then(Path::parent).or_else(usual);
+    let mut dirs = vec![system];
+    dirs.extend(folder.map(|folder| folder.join(PLATFORM_FOLDER)));
+    dirs.dedup();
+    Ok(dirs)
+}
+
 fn absolute(path: PathBuf) -> Result<PathBuf, Error> {
     std::path::absolute(&path).map_err(|source| Error::NoCurrentDir { path, source })
 }
@@ -253,6 +286,7 @@ mod tests {
              socket = \"/run/me/agent-auth.sock\"\n\
              data_dir = \"/home/me/data\"\n\
              key_file = \"/nonexistent/config/vault.key\"\n\
+             platform_dir = \"/etc/agent-authd/providers.d\"\n\
              redirect_listen = \"127.0.0.1:8252\"\n\
              redirect_check_uid = true\n\
              log_format = \"text\"\n\

@@ -18,8 +18,8 @@ use tokio::signal::unix::{SignalKind, signal};
 pub use self::running::{Running, start};
 
 use crate::clock::Ambient;
-use crate::config::Config;
 use crate::config::args::DaemonArgs;
+use crate::config::{Config, platform};
 
 /// Threads that serve; the vault's writer and name look-ups have their own.
 const MAX_WORKERS: usize = 4;
@@ -32,6 +32,7 @@ pub fn run(args: &DaemonArgs) -> anyhow::Result<ExitCode> {
     process::harden()?;
     let config = Config::resolve(&args.flags)?;
     if args.flags.check_config {
+        platform::load(&config.platform_dirs)?;
         io::stdout()
             .write_all(config.to_toml().as_bytes())
             .context("the settings were not printed")?;
@@ -55,11 +56,15 @@ pub fn run(args: &DaemonArgs) -> anyhow::Result<ExitCode> {
 async fn serve(config: &Config) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("signals cannot be received")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("signals cannot be received")?;
+    let mut hangup = signal(SignalKind::hangup()).context("signals cannot be received")?;
     let running = start(config, Ambient::system()).await?;
     readiness::announce(config, &running);
-    let reason = tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
+    let reason = loop {
+        tokio::select! {
+            _ = terminate.recv() => break "SIGTERM",
+            _ = interrupt.recv() => break "SIGINT",
+            _ = hangup.recv() => running.reload(config),
+        }
     };
     tracing::info!(reason, "stopping");
     readiness::stopping();

@@ -26,6 +26,10 @@ use directories::ProjectDirs;
 /// What the folders are called.
 const APPLICATION: &str = "agent-authd";
 
+/// Where the machine's administrator puts the providers that every local user
+/// may log in with.
+pub const PLATFORM_DIR: &str = "/etc/agent-authd/providers.d";
+
 /// The socket's name in its folder.
 const SOCKET: &str = "agent-auth.sock";
 

@@ -18,8 +18,8 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
-    /// The file exists and cannot be read.
-    #[error("the configuration file {} cannot be read", .path.display())]
+    /// A file or folder exists and cannot be read.
+    #[error("{} cannot be read: {source}", .path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
@@ -59,6 +59,14 @@ pub enum Error {
         key: String,
         /// What was expected.
         expected: String,
+    },
+    /// A file of the platform's providers is none.
+    #[error("{}: {what}", .path.display())]
+    Provider {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it; never a secret.
+        what: String,
     },
     /// The redirect listener's address is none.
     #[error("{place} cannot be used: {fault}")]

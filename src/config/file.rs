@@ -17,11 +17,12 @@ use super::listen::RedirectListen;
 use super::log::{LogFormat, LogLevel};
 
 /// Every key, in the order of `--check-config`.
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "system",
     "socket",
     "data_dir",
     "key_file",
+    "platform_dir",
     "redirect_listen",
     "redirect_check_uid",
     "log_format",
@@ -43,6 +44,7 @@ pub(super) struct File {
     pub(super) socket: Option<PathBuf>,
     pub(super) data_dir: Option<PathBuf>,
     pub(super) key_file: Option<PathBuf>,
+    pub(super) platform_dir: Option<PathBuf>,
     pub(super) redirect_listen: Option<RedirectListen>,
     pub(super) redirect_check_uid: Option<bool>,
     pub(super) log_format: Option<LogFormat>,
@@ -92,6 +94,7 @@ impl File {
             "socket" => self.socket = Some(entry.path()?),
             "data_dir" => self.data_dir = Some(entry.path()?),
             "key_file" => self.key_file = Some(entry.path()?),
+            "platform_dir" => self.platform_dir = Some(entry.path()?),
             "redirect_listen" => self.redirect_listen = Some(entry.address()?),
             "redirect_check_uid" => self.redirect_check_uid = Some(entry.truth()?),
             "log_format" => self.log_format = Some(entry.choice("\"text\" or \"json\"")?),
@@ -197,7 +200,7 @@ impl Entry<'_> {
 }
 
 /// The line, from 1, of the byte at `offset`.
-fn line_of(text: &str, offset: usize) -> usize {
+pub(super) fn line_of(text: &str, offset: usize) -> usize {
     let before = text.as_bytes().iter().take(offset);
     1 + before.filter(|byte| **byte == b'\n').count()
 }
@@ -216,7 +219,7 @@ mod tests {
     fn every_key_is_read() {
         let file = File::parse(
             Path::new("/etc/a/config.toml"),
-            "system = true\nredirect_check_uid = false\nsocket = 'run/s'\ndata_dir = '/d'\nkey_file = '/k'\nredirect_listen = 'localhost:0'\n\
+            "system = true\nredirect_check_uid = false\nsocket = 'run/s'\ndata_dir = '/d'\nkey_file = '/k'\nplatform_dir = 'p'\nredirect_listen = 'localhost:0'\n\
              log_format = 'json'\nlog_level = 'warn'\nflow_lifetime = 60\nmax_connections = 1\n\
              max_waiters = 0x10\nmax_events = 0\n",
         );
@@ -228,6 +231,7 @@ mod tests {
                 socket: Some("/etc/a/run/s".into()),
                 data_dir: Some("/d".into()),
                 key_file: Some("/k".into()),
+                platform_dir: Some("/etc/a/p".into()),
                 redirect_listen: Some("localhost:0".parse().unwrap()),
                 log_format: Some(LogFormat::Json),
                 log_level: Some(LogLevel::Warn),

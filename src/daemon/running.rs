@@ -15,7 +15,7 @@ use super::sockets::{self, Sockets};
 use super::watchdog;
 use crate::broker::{Broker, Settings};
 use crate::clock::Ambient;
-use crate::config::Config;
+use crate::config::{Config, platform};
 use crate::http::Api;
 use crate::http::socket::ApiListener;
 use crate::redirect::listener::RedirectListener;
@@ -59,6 +59,7 @@ pub async fn start(config: &Config, ambient: Ambient) -> anyhow::Result<Running>
     let oauth = oauth::Client::new(ambient.clone())?;
     let settings = settings(config, &browsers);
     let broker = Broker::new(vault, oauth, ambient.clone(), settings).await?;
+    offer_platform(config, &broker);
 
     let (stop, stopping) = watch::channel(false);
     let tasks = vec![
@@ -98,6 +99,11 @@ impl Running {
         &self.socket
     }
 
+    /// Reads the platform's providers anew.
+    pub fn reload(&self, config: &Config) {
+        offer_platform(config, &self.broker);
+    }
+
     /// Takes no more connections, lets what is under way end, and returns when
     /// it has; after 40 s in any case.
     pub async fn stop(self) {
@@ -111,6 +117,23 @@ impl Running {
         };
         if tokio::time::timeout(STOP_TIMEOUT, ended).await.is_err() {
             tracing::warn!("some work did not end in time");
+        }
+    }
+}
+
+/// Offers the platform's providers as their files have them now. A fault in
+/// one leaves those that are offered: nobody loses a login over a typing error.
+fn offer_platform(config: &Config, broker: &Broker) {
+    match platform::load(&config.platform_dirs) {
+        Ok(providers) => {
+            tracing::info!(
+                providers = providers.len(),
+                "the platform's providers were read"
+            );
+            broker.offer(providers);
+        }
+        Err(error) => {
+            tracing::error!(error = %error, "the platform's providers were left as they were");
         }
     }
 }

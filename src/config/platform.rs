@@ -1,0 +1,379 @@
+//! The providers that the machine's administrator offers to every local user:
+//! a folder of TOML files, one provider each.
+//!
+//! A file has the fields of the contract's create request, but for the secret,
+//! which lies in a file of its own that `client_secret_file` names. What others
+//! than root and the daemon's own user could have written is not believed,
+//! since it would decide where people are sent to log in.
+
+use std::collections::BTreeMap;
+use std::fs::{File, Metadata};
+use std::io::{self, ErrorKind, Read as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::Error;
+use crate::api::requests::ProviderCreateRequest;
+use crate::clock::Timestamp;
+use crate::identity::ProviderId;
+use crate::provider::{Client, Endpoints, Provider, Source};
+
+/// What a file's name ends with.
+const EXTENSION: &str = "toml";
+
+/// The key that stands for the contract's `client_secret`.
+const SECRET_FILE: &str = "client_secret_file";
+
+/// The keys of a file.
+const KEYS: [&str; 12] = [
+    "allowed_redirect_uris",
+    "auth_url",
+    "authorization_params",
+    "client_id",
+    SECRET_FILE,
+    "code_challenge_method",
+    "name",
+    "provider_id",
+    "provider_type",
+    "token_endpoint_auth_method",
+    "token_url",
+    "uses_pkce",
+];
+
+/// The longest file, in bytes: many times what a provider takes.
+const LONGEST_FILE: u64 = 64 * 1024;
+
+/// Reads every provider in `folders`; where two folders have one of the same
+/// identifier, that of the earlier folder counts. A folder that does not exist
+/// is empty.
+///
+/// # Errors
+/// The first fault, with its file; then nothing has been read.
+pub fn load(folders: &[PathBuf]) -> Result<Vec<Provider>, Error> {
+    let mut all = BTreeMap::new();
+    for folder in folders {
+        let mut here = BTreeMap::<ProviderId, Provider>::new();
+        for path in files_of(folder)? {
+            let provider = read(&path)?;
+            let id = provider.provider_id.clone();
+            if here.insert(id.clone(), provider).is_some() {
+                let what = format!("another file of this folder has the provider_id {id:?} too");
+                return Err(fault(&path, what));
+            }
+        }
+        for (id, provider) in here {
+            all.entry(id).or_insert(provider);
+        }
+    }
+    Ok(all.into_values().collect())
+}
+
+/// The files of a folder, by name.
+fn files_of(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let unreadable = |source| unreadable(folder, source);
+    let entries = match folder.read_dir() {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(unreadable)?,
+    };
+    require_trusted(folder, &folder.metadata().map_err(unreadable)?)?;
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(unreadable)?.path();
+        let is_hidden = path
+            .file_name()
+            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        if !is_hidden && path.extension().is_some_and(|found| found == EXTENSION) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn read(path: &Path) -> Result<Provider, Error> {
+    let (text, metadata) = read_file(path)?;
+    let table: toml::Table = toml::from_str(&text).map_err(|error| {
+        let before = error.span().map_or(0, |span| span.start);
+        Error::Syntax {
+            path: path.to_owned(),
+            line: super::file::line_of(&text, before),
+            what: error.message().to_owned(),
+        }
+    })?;
+    let mut fields = Map::new();
+    for (key, value) in table {
+        if key == "client_secret" {
+            let what =
+                format!("the secret belongs into a file of its own; name it as {SECRET_FILE}");
+            return Err(fault(path, what));
+        }
+        if !KEYS.contains(&key.as_str()) {
+            let known = KEYS.join(", ");
+            return Err(fault(
+                path,
+                format!("unknown key `{key}`; known are {known}"),
+            ));
+        }
+        let value = serde_json::to_value(value).map_err(|error| fault(path, error.to_string()))?;
+        fields.insert(key, value);
+    }
+    if let Some(named) = fields.remove(SECRET_FILE) {
+        let secret = read_secret(path, &named)?;
+        fields.insert("client_secret".to_owned(), secret);
+    }
+    // The reader wipes what it parsed; the bytes are ours to wipe.
+    let body = serde_json::to_vec(&fields).map(Zeroizing::new);
+    wipe(&mut fields);
+    let body = body.map_err(|error| fault(path, error.to_string()))?;
+    let request = ProviderCreateRequest::from_json(&body)
+        .map_err(|faults| fault(path, faults.to_string()))?;
+    Ok(provider(request, changed_at(&metadata)))
+}
+
+/// The text of a file that only the administrator can have written, and what
+/// is known of it.
+fn read_file(path: &Path) -> Result<(Zeroizing<String>, Metadata), Error> {
+    let unreadable = |source| unreadable(path, source);
+    let file = File::open(path).map_err(unreadable)?;
+    let metadata = file.metadata().map_err(unreadable)?;
+    require_trusted(path, &metadata)?;
+    if !metadata.is_file() || metadata.len() > LONGEST_FILE {
+        let what = format!("it must be a file of at most {LONGEST_FILE} bytes");
+        return Err(fault(path, what));
+    }
+    let mut text = Zeroizing::new(String::new());
+    file.take(LONGEST_FILE)
+        .read_to_string(&mut text)
+        .map_err(unreadable)?;
+    Ok((text, metadata))
+}
+
+/// The secret in the file that `named`; its path starts at the provider's own
+/// folder.
+fn read_secret(path: &Path, named: &Value) -> Result<Value, Error> {
+    let Some(named) = named.as_str().filter(|name| !name.is_empty()) else {
+        return Err(fault(
+            path,
+            format!("`{SECRET_FILE}` must be a path as a string"),
+        ));
+    };
+    let secret_path = path.parent().unwrap_or(Path::new("")).join(named);
+    let (text, metadata) = read_file(&secret_path)?;
+    if metadata.mode() & 0o007 != 0 {
+        let what = format!(
+            "others can read this secret; run: chmod o= {}",
+            secret_path.display()
+        );
+        return Err(fault(&secret_path, what));
+    }
+    match text.trim() {
+        "" => Err(fault(&secret_path, "there is no secret in it".to_owned())),
+        secret => Ok(Value::from(secret)),
+    }
+}
+
+/// Refuses what somebody else than root or the daemon's own user could have
+/// written.
+fn require_trusted(path: &Path, metadata: &Metadata) -> Result<(), Error> {
+    let own = nix::unistd::geteuid().as_raw();
+    if metadata.uid() != 0 && metadata.uid() != own {
+        let what = format!("it belongs to uid {}, not to root", metadata.uid());
+        return Err(fault(path, what));
+    }
+    if metadata.mode() & 0o022 != 0 {
+        let what = format!("others can write to it; run: chmod go-w {}", path.display());
+        return Err(fault(path, what));
+    }
+    Ok(())
+}
+
+fn provider(request: ProviderCreateRequest, changed_at: Timestamp) -> Provider {
+    Provider {
+        id: stable_id(&request.provider_id),
+        source: Source::Platform,
+        pkce: request.pkce(),
+        client: Client {
+            auth_method: request.auth_method(),
+            client_id: request.client_id,
+            client_secret: request.client_secret,
+            is_dynamic: false,
+        },
+        provider_id: request.provider_id,
+        name: request.name,
+        endpoints: Endpoints {
+            authorization: request.auth_url,
+            token: request.token_url,
+            revocation: None,
+            issuer: None,
+            sends_iss: false,
+        },
+        kind: request.provider_type,
+        authorization_params: request.authorization_params,
+        allowed_redirect_uris: request.allowed_redirect_uris,
+        mcp_server_url: None,
+        resource: None,
+        created_at: changed_at,
+        updated_at: changed_at,
+    }
+}
+
+/// The contract's `id`, the same whenever the file is read (RFC 9562, section
+/// 5.8).
+fn stable_id(id: &ProviderId) -> Uuid {
+    let digest = Sha256::digest(format!("platform provider {id}"));
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+}
+
+fn changed_at(metadata: &Metadata) -> Timestamp {
+    let age = metadata
+        .modified()
+        .ok()
+        .and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+    let millis = age.and_then(|age| i64::try_from(age.as_millis()).ok());
+    Timestamp::from_millis(millis.unwrap_or(0))
+}
+
+fn wipe(fields: &mut Map<String, Value>) {
+    use zeroize::Zeroize as _;
+    if let Some(Value::String(secret)) = fields.get_mut("client_secret") {
+        secret.zeroize();
+    }
+}
+
+fn unreadable(path: &Path, source: io::Error) -> Error {
+    Error::Unreadable {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn fault(path: &Path, what: String) -> Error {
+    Error::Provider {
+        path: path.to_owned(),
+        what,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const GITHUB: &str = "provider_id = 'github'\nname = 'GitHub'\nclient_id = 'c'\n\
+         auth_url = 'https://example.com/authorize'\ntoken_url = 'https://example.com/token'\n";
+
+    /// Writes a file that nobody else can write or read.
+    fn write(folder: &TempDir, name: &str, text: &str) {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    }
+
+    fn folder_with(files: &[(&str, &str)]) -> TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            write(&folder, name, text);
+        }
+        folder
+    }
+
+    fn loaded(folder: &TempDir) -> Result<Vec<Provider>, String> {
+        load(&[folder.path().to_owned()]).map_err(|error| error.to_string())
+    }
+
+    fn refusal(files: &[(&str, &str)]) -> String {
+        loaded(&folder_with(files)).unwrap_err()
+    }
+
+    #[test]
+    fn a_file_is_a_provider_and_the_secret_lies_beside_it() {
+        let text = format!("{GITHUB}client_secret_file = 'github.secret'\n");
+        let folder = folder_with(&[("a.toml", &text), ("github.secret", "canary\n")]);
+        let providers = loaded(&folder).unwrap();
+        let [github] = providers.as_slice() else {
+            panic!("one provider: {providers:?}");
+        };
+        assert_eq!(github.source, Source::Platform);
+        assert!(github.client.is_confidential());
+        assert!(!format!("{github:?}").contains("canary"));
+        assert_eq!(loaded(&folder).unwrap()[0].id, github.id);
+    }
+
+    #[test]
+    fn what_is_no_provider_file_is_not_looked_at() {
+        let folder = folder_with(&[(".a.toml", "x"), ("a.toml~", "x"), ("README", "x")]);
+        assert!(loaded(&folder).unwrap().is_empty());
+        assert!(
+            load(&["/nonexistent/providers.d".into()])
+                .unwrap()
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn the_earlier_folder_wins() {
+        let (first, second) = (
+            folder_with(&[("a.toml", GITHUB)]),
+            folder_with(&[("b.toml", &GITHUB.replace("'c'", "'other'"))]),
+        );
+        let folders = [first.path().to_owned(), second.path().to_owned()];
+        let providers = load(&folders).unwrap();
+        assert_eq!(providers.len(), 1);
+        assert_eq!(providers[0].client.client_id, "c");
+    }
+
+    #[test]
+    fn a_fault_names_its_file_and_field() {
+        let missing = refusal(&[("a.toml", "provider_id = 'x'\n")]);
+        assert!(missing.contains("a.toml: "), "{missing}");
+        assert!(
+            missing.contains("body.token_url: Field required"),
+            "{missing}"
+        );
+        let unknown = refusal(&[("a.toml", &format!("{GITHUB}use_pkce = true\n"))]);
+        assert!(unknown.contains("unknown key `use_pkce`"), "{unknown}");
+        let twice = refusal(&[("a.toml", GITHUB), ("b.toml", GITHUB)]);
+        assert!(twice.contains("b.toml: another file"), "{twice}");
+        let broken = refusal(&[("a.toml", "name = 'x'\nname = \n")]);
+        assert!(broken.contains("line 2"), "{broken}");
+    }
+
+    #[test]
+    fn a_secret_in_the_file_itself_is_refused_and_not_shown() {
+        let refused = refusal(&[("a.toml", &format!("{GITHUB}client_secret = 'canary'\n"))]);
+        assert!(refused.contains("client_secret_file"), "{refused}");
+        assert!(!refused.contains("canary"), "{refused}");
+    }
+
+    #[test]
+    fn what_others_can_write_or_a_secret_they_can_read_is_refused() {
+        let text = format!("{GITHUB}client_secret_file = 's'\n");
+        let folder = folder_with(&[("a.toml", &text), ("s", "canary")]);
+        let set_mode = |name: &str, mode| {
+            let path = folder.path().join(name);
+            fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        };
+        set_mode("s", 0o644);
+        assert!(loaded(&folder).unwrap_err().contains("chmod o="));
+        set_mode("s", 0o640);
+        set_mode("a.toml", 0o664);
+        assert!(loaded(&folder).unwrap_err().contains("chmod go-w"));
+        set_mode("a.toml", 0o644);
+        set_mode("", 0o777);
+        assert!(loaded(&folder).unwrap_err().contains("chmod go-w"));
+        set_mode("", 0o755);
+        assert_eq!(loaded(&folder).unwrap().len(), 1);
+    }
+}
