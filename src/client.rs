@@ -123,7 +123,13 @@ impl Client {
             .map_err(|error| Error::Broken(io::Error::other(error)))?
             .to_bytes();
         if status.is_success() {
-            return serde_json::from_slice(&bytes).map_err(|_| not_understood());
+            // 204 has no body, which says as much as null.
+            let bytes = if bytes.is_empty() {
+                &b"null"[..]
+            } else {
+                &bytes
+            };
+            return serde_json::from_slice(bytes).map_err(|_| not_understood());
         }
         Err(Error::Refused {
             status,

@@ -127,7 +127,7 @@ impl Client {
     }
 
     /// Revokes and deletes one token.
-    pub async fn delete_token(&self, token: TokenId) -> Result<Message, Error> {
+    pub async fn delete_token(&self, token: TokenId) -> Result<(), Error> {
         self.remove(&format!("/v2/auth/tokens/{token}")).await
     }
 }

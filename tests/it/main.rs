@@ -5,7 +5,9 @@
     reason = "a test that cannot go on ends with a panic, in its helpers too"
 )]
 
+mod authenticate;
 mod cli;
+mod consent;
 mod layers;
 mod refresh;
 mod support;

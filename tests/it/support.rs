@@ -9,3 +9,4 @@
 pub(crate) mod daemon;
 pub(crate) mod person;
 pub(crate) mod provider;
+pub(crate) mod stage;

@@ -13,42 +13,74 @@ pub(crate) struct Page {
     pub(crate) address: Url,
     pub(crate) status: u16,
     pub(crate) body: String,
+    head: String,
+}
+
+impl Page {
+    /// The value of a header of its answer.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        value_of(&self.head, name)
+    }
 }
 
 /// Opens `url` and follows every redirect, over the provider and back to the
 /// daemon.
 pub(crate) async fn open(url: &str) -> Page {
-    let mut address: Url = url.parse().unwrap();
+    follow(url.parse().unwrap(), "GET", "").await
+}
+
+/// Sends a form from the page at `url`, with these headers besides, and
+/// follows where it leads.
+pub(crate) async fn send_form(url: &str, headers: &[(&str, &str)], form: &str) -> Page {
+    let headers: String = headers
+        .iter()
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
+    let rest = format!(
+        "{headers}Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}",
+        form.len()
+    );
+    follow(url.parse().unwrap(), "POST", &rest).await
+}
+
+/// Makes one request, and then those that its redirects ask for. `rest` is
+/// what follows on the usual headers of the first.
+async fn follow(mut address: Url, mut method: &str, mut rest: &str) -> Page {
     for _ in 0..REDIRECTS {
-        let (head, body) = fetch(&address).await;
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        let location = head.lines().find_map(|line| {
-            let (name, value) = line.split_once(": ")?;
-            name.eq_ignore_ascii_case("location").then_some(value)
-        });
-        match location {
+        let (head, body) = fetch(&address, method, rest).await;
+        match value_of(&head, "location") {
             Some(location) => address = address.join(location).unwrap(),
             None => {
                 return Page {
                     address,
-                    status,
+                    status: head.split(' ').nth(1).unwrap().parse().unwrap(),
                     body,
+                    head,
                 };
             }
         }
+        (method, rest) = ("GET", "");
     }
     panic!("the redirects never end: {address}");
 }
 
-async fn fetch(address: &Url) -> (String, String) {
+fn value_of<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    head.lines().find_map(|line| {
+        let (found, value) = line.split_once(": ")?;
+        found.eq_ignore_ascii_case(name).then_some(value)
+    })
+}
+
+async fn fetch(address: &Url, method: &str, rest: &str) -> (String, String) {
     let host = address.host_str().unwrap();
     let port = address.port_or_known_default().unwrap();
     let mut stream = TcpStream::connect((host.trim_matches(['[', ']']), port))
         .await
         .unwrap();
     let target = &address[url::Position::BeforePath..url::Position::AfterQuery];
+    let rest = if rest.is_empty() { "\r\n" } else { rest };
     let request = format!(
-        "GET {target} HTTP/1.1\r\nHost: {host}:{port}\r\nSec-Fetch-Mode: navigate\r\nConnection: close\r\n\r\n"
+        "{method} {target} HTTP/1.1\r\nHost: {host}:{port}\r\nSec-Fetch-Mode: navigate\r\nConnection: close\r\n{rest}"
     );
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
