@@ -8,6 +8,7 @@
 mod authenticate;
 mod cli;
 mod consent;
+mod discovery;
 mod layers;
 mod refresh;
 mod support;

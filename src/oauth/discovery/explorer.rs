@@ -243,3 +243,20 @@ fn forbidden(error: &reqwest::Error) -> Option<Forbidden> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_name_is_judged_where_the_connection_is_made() {
+        let http = Outbound::direct(Arc::new(Reach::Public)).unwrap();
+        let address = Url::parse("http://localhost:1/").unwrap();
+        let request = Request::new(reqwest::Method::GET, address);
+        let error = http.client_for("http").unwrap().execute(request).await;
+        assert!(matches!(
+            forbidden(&error.unwrap_err()),
+            Some(Forbidden::Address(_))
+        ));
+    }
+}
