@@ -38,7 +38,6 @@ def test_a_token_given_back_is_no_longer_accepted(
     assert not revocable.accepts(token)
 
 
-@pytest.mark.xfail(strict=True, reason="the server's metadata (RFC 8414) is not looked up yet")
 def test_a_revocation_endpoint_is_found_in_the_servers_metadata(
     acme: AuthorizationServer, daemon: Daemon, person: Person
 ) -> None:

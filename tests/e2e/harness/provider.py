@@ -95,14 +95,18 @@ class AuthorizationServer:
         return len(self.requests(grant_type="refresh_token"))
 
     def accepts(self, token: str) -> bool:
-        """Whether a token is good now, by introspection (RFC 7662)."""
+        """Whether a token is good now."""
+        return bool(self.introspect(token)["active"])
+
+    def introspect(self, token: str) -> Dict[str, Any]:
+        """What the server says of a token (RFC 7662)."""
         client = self.client("client_secret_basic")
         answer = self._http.post(
             f"{self.issuer}/token/introspection",
             data={"token": token},
             auth=(client.client_id, client.client_secret or ""),
         ).raise_for_status()
-        return bool(answer.json()["active"])
+        return answer.json()
 
     def go_down(self) -> None:
         """Refuses connections, and forgets nothing."""
