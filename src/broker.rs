@@ -267,27 +267,35 @@ impl Broker {
         }
     }
 
-    /// What is to be done now and then: writing down when tokens were used,
-    /// forgetting flows that are long over.
+    /// What is to be done now and then: finding out whether a vault that could
+    /// not be written can be again, the daily backup, writing down when tokens
+    /// were used, and forgetting flows that are long over.
     pub async fn tidy(&self) {
-        let limit = self
-            .0
-            .ambient
-            .now()
-            .plus_seconds(-crate::flow::AFTERLIFE_SECONDS);
-        let tidied = async {
-            self.0.vault.flush_usage().await?;
-            if self.0.vault.read(|view| view.has_flows_before(limit))? {
-                self.0
-                    .vault
-                    .write(move |change| change.delete_flows_before(limit))
-                    .await?;
+        let vault = &self.0.vault;
+        vault.probe().await;
+        match vault.back_up_if_due(self.0.ambient.now()).await {
+            Ok(Some(path)) => tracing::info!(path = %path.display(), "the vault was backed up"),
+            Ok(None) => {}
+            Err(error) => {
+                tracing::error!(error = %error, "the vault was not backed up; trying again later");
             }
-            Ok::<_, vault::Error>(())
-        };
-        if let Err(error) = tidied.await {
+        }
+        if let Err(error) = self.forget_flows().await {
             tracing::warn!(error = %error, "the vault was not tidied; trying again later");
         }
+    }
+
+    async fn forget_flows(&self) -> Result<(), vault::Error> {
+        let vault = &self.0.vault;
+        let now = self.0.ambient.now();
+        let limit = now.plus_seconds(-crate::flow::AFTERLIFE_SECONDS);
+        vault.flush_usage().await?;
+        if vault.read(|view| view.has_flows_before(limit))? {
+            vault
+                .write(move |change| change.delete_flows_before(limit))
+                .await?;
+        }
+        Ok(())
     }
 
     /// The human on whose behalf an owner acts who names none.

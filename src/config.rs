@@ -8,6 +8,7 @@
 pub mod args;
 mod error;
 mod file;
+pub mod key_store;
 pub mod listen;
 pub mod log;
 pub mod platform;
@@ -19,6 +20,8 @@ use crate::paths::{self, Defaults};
 use args::Flags;
 pub use error::Error;
 use file::File;
+pub use file::settle_key_store;
+use key_store::KeyStore;
 use listen::RedirectListen;
 use log::{LogFormat, LogLevel};
 
@@ -49,7 +52,9 @@ pub struct Config {
     pub socket: PathBuf,
     /// The folder of the vault.
     pub data_dir: PathBuf,
-    /// The file of the vault's key; not in `data_dir`.
+    /// Which place keeps the vault's key.
+    pub key_store: KeyStore,
+    /// The file of the vault's key, where that is its place; not in `data_dir`.
     pub key_file: PathBuf,
     /// The folders of the providers that every local user may log in with:
     /// the system's first, then the one beside the settings' file.
@@ -119,6 +124,7 @@ impl Config {
             platform_dirs,
             socket: absolute(socket)?,
             data_dir: absolute(data_dir)?,
+            key_store: file.key_store.unwrap_or_default(),
             key_file: absolute(key_file)?,
             redirect_listen: flags
                 .redirect_listen
@@ -161,6 +167,7 @@ impl Config {
             ("system", self.system.to_string()),
             ("socket", path(&self.socket)),
             ("data_dir", path(&self.data_dir)),
+            ("key_store", quoted(&self.key_store.to_string())),
             ("key_file", path(&self.key_file)),
             ("platform_dir", path(self.platform_dir())),
             ("redirect_listen", quoted(&self.redirect_listen.to_string())),
@@ -285,6 +292,7 @@ mod tests {
             "system = false\n\
              socket = \"/run/me/agent-auth.sock\"\n\
              data_dir = \"/home/me/data\"\n\
+             key_store = \"auto\"\n\
              key_file = \"/nonexistent/config/vault.key\"\n\
              platform_dir = \"/etc/agent-authd/providers.d\"\n\
              redirect_listen = \"127.0.0.1:8252\"\n\

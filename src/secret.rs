@@ -58,6 +58,8 @@ secret_text! {
     BridgeKey;
     /// The single-use token in the consent page's form.
     FormToken;
+    /// Any secret of the vault while it is sealed anew.
+    Opened;
 }
 
 impl State {

@@ -12,7 +12,7 @@ use crate::identity::{FlowId, Owner, Scopes, TokenId, UserId};
 use crate::provider::Provider;
 use crate::secret::AccessToken;
 use crate::token::{Freshness, State, Token};
-use crate::vault::{Stored, View};
+use crate::vault::{self, Stored, View};
 
 /// What a caller gets.
 #[derive(Debug)]
@@ -223,7 +223,7 @@ impl Broker {
                 return self.opened(&stored).map(Some);
             }
             Refreshed::NotNow(retry_after) => {
-                return Err(Error::ProviderUnavailable { retry_after });
+                return Err(self.why_not_now(retry_after));
             }
             Refreshed::Misconfigured(error) => return Err(Error::Provider(error)),
         }
@@ -240,6 +240,15 @@ impl Broker {
             }),
             _ if renewed.token.state != State::Active => Ok(None),
             _ => self.opened(&renewed).map(Some),
+        }
+    }
+
+    /// Why a refresh could not be done now: nothing is sent while the store
+    /// could not keep the answer.
+    fn why_not_now(&self, retry_after: Duration) -> Error {
+        match self.0.vault.unwritable() {
+            Some(why) => vault::Error::Unwritable { why }.into(),
+            None => Error::ProviderUnavailable { retry_after },
         }
     }
 
@@ -274,7 +283,7 @@ impl<'a> Question<'a> {
 fn candidates(
     view: &View<'_>,
     question: &Question<'_>,
-) -> Result<(Vec<Candidate>, Vec<Stored>), crate::vault::Error> {
+) -> Result<(Vec<Candidate>, Vec<Stored>), vault::Error> {
     let (owner, user) = (question.owner, Some(&question.user_id));
     let reference = question.provider.reference();
     let all = view.tokens_of_provider(owner, &reference, user, None)?;

@@ -20,7 +20,7 @@ Examples:
 
 Settings are looked for in the flags, then in the environment, then in the
 file, then the default holds. Every flag has its key in the file (--data-dir is
-`data_dir`); further keys there: platform_dir (a folder of providers for every
+`data_dir`); further keys there: key_store, platform_dir (a folder of providers for every
 local user, /etc/agent-authd/providers.d by default; providers.d beside the file
 is read, too), flow_lifetime, max_connections, max_waiters, max_events,
 redirect_check_uid.";

@@ -26,6 +26,14 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// The file cannot be changed.
+    #[error("the configuration file {} cannot be written", .path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The file is not TOML.
     #[error("{}, line {line}: {what}", .path.display())]
     Syntax {

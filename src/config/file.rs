@@ -4,8 +4,10 @@
 //! key names the nearest known one. Values are checked for their type and
 //! range here, for sense together in `config.rs`.
 
+use std::fs::DirBuilder;
 use std::io::ErrorKind;
 use std::ops::RangeInclusive;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -13,14 +15,16 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::Error;
+use super::key_store::KeyStore;
 use super::listen::RedirectListen;
 use super::log::{LogFormat, LogLevel};
 
 /// Every key, in the order of `--check-config`.
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "system",
     "socket",
     "data_dir",
+    "key_store",
     "key_file",
     "platform_dir",
     "redirect_listen",
@@ -43,6 +47,7 @@ pub(super) struct File {
     pub(super) system: Option<bool>,
     pub(super) socket: Option<PathBuf>,
     pub(super) data_dir: Option<PathBuf>,
+    pub(super) key_store: Option<KeyStore>,
     pub(super) key_file: Option<PathBuf>,
     pub(super) platform_dir: Option<PathBuf>,
     pub(super) redirect_listen: Option<RedirectListen>,
@@ -93,6 +98,11 @@ impl File {
             "system" => self.system = Some(entry.truth()?),
             "socket" => self.socket = Some(entry.path()?),
             "data_dir" => self.data_dir = Some(entry.path()?),
+            "key_store" => {
+                self.key_store = Some(entry.choice(
+                    "\"auto\", \"credential\", \"keychain\", \"file\" or \"secret-service\"",
+                )?);
+            }
             "key_file" => self.key_file = Some(entry.path()?),
             "platform_dir" => self.platform_dir = Some(entry.path()?),
             "redirect_listen" => self.redirect_listen = Some(entry.address()?),
@@ -109,6 +119,44 @@ impl File {
             _ => return Err(entry.unknown()),
         }
         Ok(())
+    }
+}
+
+/// Says in the file at `path` which place keeps the vault's key, and leaves
+/// the rest of it as it is. The file is made where there is none.
+///
+/// # Errors
+/// A fault in the file, or it cannot be written.
+pub fn settle_key_store(path: &Path, store: KeyStore) -> Result<(), Error> {
+    let failed = |source: std::io::Error| Error::Unwritable {
+        path: path.to_owned(),
+        source,
+    };
+    let text = match std::fs::read_to_string(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+        read => read.map_err(failed)?,
+    };
+    File::parse(path, &text)?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(failed)?;
+    std::fs::write(path, with_key_store(&text, store)).map_err(failed)
+}
+
+/// The settings in `text`, which is valid, with another `key_store`.
+fn with_key_store(text: &str, store: KeyStore) -> String {
+    let value = format!("\"{store}\"");
+    let table = DeTable::parse(text).map(Spanned::into_inner);
+    let old = table
+        .ok()
+        .and_then(|table| Some(table.get("key_store")?.span()));
+    match old {
+        Some(span) => [&text[..span.start], &value, &text[span.end..]].concat(),
+        // The file is one flat table: its first line is as good as any.
+        None => format!("key_store = {value}\n{text}"),
     }
 }
 
@@ -219,7 +267,7 @@ mod tests {
     fn every_key_is_read() {
         let file = File::parse(
             Path::new("/etc/a/config.toml"),
-            "system = true\nredirect_check_uid = false\nsocket = 'run/s'\ndata_dir = '/d'\nkey_file = '/k'\nplatform_dir = 'p'\nredirect_listen = 'localhost:0'\n\
+            "system = true\nredirect_check_uid = false\nsocket = 'run/s'\ndata_dir = '/d'\nkey_store = 'secret-service'\nkey_file = '/k'\nplatform_dir = 'p'\nredirect_listen = 'localhost:0'\n\
              log_format = 'json'\nlog_level = 'warn'\nflow_lifetime = 60\nmax_connections = 1\n\
              max_waiters = 0x10\nmax_events = 0\n",
         );
@@ -230,6 +278,7 @@ mod tests {
                 redirect_check_uid: Some(false),
                 socket: Some("/etc/a/run/s".into()),
                 data_dir: Some("/d".into()),
+                key_store: Some(KeyStore::SecretService),
                 key_file: Some("/k".into()),
                 platform_dir: Some("/etc/a/p".into()),
                 redirect_listen: Some("localhost:0".parse().unwrap()),
@@ -264,6 +313,20 @@ mod tests {
         assert!(fault("socket = '~/s'").contains("~ is not expanded"));
         assert!(fault("system = 'yes'").contains("`system` must be true or false"));
         assert!(fault("log_level = 'loud'").contains("\"info\""));
+    }
+
+    #[test]
+    fn the_place_of_the_key_is_set_and_all_else_is_left() {
+        let set = |text| with_key_store(text, KeyStore::File);
+        assert_eq!(set(""), "key_store = \"file\"\n");
+        assert_eq!(
+            set("# mine\nmax_events = 7"),
+            "key_store = \"file\"\n# mine\nmax_events = 7"
+        );
+        assert_eq!(
+            set("# mine\nkey_store='auto' # for now\n"),
+            "# mine\nkey_store=\"file\" # for now\n"
+        );
     }
 
     #[test]

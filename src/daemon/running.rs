@@ -27,6 +27,10 @@ use crate::{oauth, redirect, server};
 /// so nothing relies on a longer one.
 const TIDY_INTERVAL: Duration = Duration::from_secs(30);
 
+/// How often it is tidied while something is wrong with it, so that what is
+/// over is seen to be over.
+const TROUBLE_INTERVAL: Duration = Duration::from_secs(3);
+
 /// How long the daemon takes to end at most: a refresh that is under way may
 /// take 30 s, and its answer must not be lost.
 const STOP_TIMEOUT: Duration = Duration::from_secs(40);
@@ -139,12 +143,7 @@ fn offer_platform(config: &Config, broker: &Broker) {
 }
 
 fn open_vault(config: &Config, ambient: &Ambient) -> Result<Vault, vault::Error> {
-    let options = vault::Options {
-        data_dir: config.data_dir.clone(),
-        key_file: config.key_file.clone(),
-        max_events: config.max_events,
-    };
-    Vault::open(&options, ambient)
+    Vault::open(&config.into(), ambient)
 }
 
 fn settings(config: &Config, browsers: &RedirectListener) -> Settings {
@@ -183,7 +182,12 @@ fn serve_browsers(
 async fn tidy(broker: Broker, mut stopping: watch::Receiver<bool>) {
     let mut told_to_end = async || {
         let told = stopping.wait_for(|stopping| *stopping);
-        tokio::time::timeout(TIDY_INTERVAL, told).await.is_ok()
+        let pause = if broker.trouble().is_some() {
+            TROUBLE_INTERVAL
+        } else {
+            TIDY_INTERVAL
+        };
+        tokio::time::timeout(pause, told).await.is_ok()
     };
     while !told_to_end().await {
         broker.tidy().await;

@@ -13,6 +13,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::Error;
+use super::key::Ring;
 use crate::clock::Timestamp;
 use crate::identity::Owner;
 use crate::secret::{ExposeSecret, VaultKey};
@@ -39,38 +40,37 @@ pub(super) struct Place<'a> {
 /// Seals with the primary key and opens with the key a row names.
 pub(super) struct Cipher {
     vault_id: Uuid,
-    primary: (KeyId, Fernet),
+    /// The primary key first. On the heap, so that moving the cipher leaves no
+    /// copy of a key behind; Fernet wipes its own when dropped.
+    keys: Box<[(KeyId, Fernet)]>,
 }
 
 impl Cipher {
-    /// A cipher for one vault.
+    /// A cipher for one vault. The ring's first key is the primary one.
     ///
     /// # Errors
-    /// [`Error::MalformedKey`] if the key is not 32 bytes of URL-safe base64.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the cipher is where the vault key is used"
-    )]
-    pub(super) fn new(vault_id: Uuid, key: &VaultKey) -> Result<Self, Error> {
-        let encoded = key.expose_secret();
-        let fernet = Fernet::new(encoded).ok_or(Error::MalformedKey)?;
-        let digest = Sha256::digest(encoded.as_bytes());
-        let id = digest[..8]
-            .iter()
-            .fold(String::with_capacity(16), |mut hex, byte| {
-                // Writing to a String cannot fail.
-                let _ = write!(hex, "{byte:02x}");
-                hex
-            });
+    /// [`Error::MalformedKey`] if a key is not 32 bytes of URL-safe base64.
+    pub(super) fn new(vault_id: Uuid, ring: &Ring) -> Result<Self, Error> {
+        let keys: Result<_, _> = ring.keys().iter().map(keyed).collect();
         Ok(Self {
             vault_id,
-            primary: (KeyId(id), fernet),
+            keys: keys?,
         })
     }
 
     /// The key that new values are sealed with.
     pub(super) fn key_id(&self) -> &KeyId {
-        &self.primary.0
+        &self.keys[0].0
+    }
+
+    /// Whether the ring has a key of that name.
+    pub(super) fn knows(&self, key_id: &str) -> bool {
+        self.key(key_id).is_some()
+    }
+
+    fn key(&self, key_id: &str) -> Option<&Fernet> {
+        let mut keys = self.keys.iter();
+        keys.find(|(id, _)| id.0 == key_id).map(|(_, key)| key)
     }
 
     /// Seals `secret` for `place`. `now` is only written down: nothing
@@ -102,21 +102,19 @@ impl Cipher {
         let corrupt = || Error::Corrupt {
             what: format!("{}.{} of row {}", place.table, place.column, place.row),
         };
-        if key_id != self.primary.0.0 {
-            return Err(corrupt());
-        }
-        self.decrypt(&self.envelope(place), sealed)
-            .ok_or_else(corrupt)
+        let key = self.key(key_id).ok_or_else(corrupt)?;
+        decrypt(key, &self.envelope(place), sealed).ok_or_else(corrupt)
     }
 
-    /// A value for the key-check row.
+    /// A value for the key-check row of the primary key.
     pub(super) fn check_value(&self, now: Timestamp) -> String {
         self.encrypt(&self.check_envelope(), CHECK_TEXT, now)
     }
 
-    /// Whether a key-check row was made with this key for this vault.
-    pub(super) fn verifies(&self, check_value: &str) -> bool {
-        self.decrypt(&self.check_envelope(), check_value)
+    /// Whether a key-check row was made with the key it names, for this vault.
+    pub(super) fn verifies(&self, key_id: &str, check_value: &str) -> bool {
+        self.key(key_id)
+            .and_then(|key| decrypt(key, &self.check_envelope(), check_value))
             .is_some_and(|text| text == CHECK_TEXT)
     }
 
@@ -142,27 +140,42 @@ impl Cipher {
         let plain = Zeroizing::new([envelope, text].concat());
         // Fernet's clock starts in 1970; a machine whose clock is earlier still seals.
         let seconds = u64::try_from(now.as_seconds()).unwrap_or(0);
-        self.primary.1.encrypt_at_time(plain.as_bytes(), seconds)
+        self.keys[0].1.encrypt_at_time(plain.as_bytes(), seconds)
     }
+}
 
-    fn decrypt(&self, envelope: &str, sealed: &str) -> Option<String> {
-        // No TTL, and a "now" that is later than any timestamp: without it
-        // Fernet refuses what it thinks was sealed in the future, and a
-        // corrected clock would make the whole vault look corrupt.
-        let plain = self
-            .primary
-            .1
-            .decrypt_at_time(sealed, None, i64::MAX as u64)
-            .ok()?;
-        let plain = Zeroizing::new(plain);
-        let secret = plain.strip_prefix(envelope.as_bytes())?;
-        std::str::from_utf8(secret).ok().map(str::to_owned)
-    }
+/// A key with its name.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the cipher is where the vault key is used"
+)]
+fn keyed(key: &VaultKey) -> Result<(KeyId, Fernet), Error> {
+    let encoded = key.expose_secret();
+    let fernet = Fernet::new(encoded).ok_or(Error::MalformedKey)?;
+    let digest = Sha256::digest(encoded.as_bytes());
+    let id = digest[..8]
+        .iter()
+        .fold(String::with_capacity(16), |mut hex, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        });
+    Ok((KeyId(id), fernet))
+}
+
+fn decrypt(key: &Fernet, envelope: &str, sealed: &str) -> Option<String> {
+    // No TTL, and a "now" that is later than any timestamp: without it
+    // Fernet refuses what it thinks was sealed in the future, and a
+    // corrected clock would make the whole vault look corrupt.
+    let plain = key.decrypt_at_time(sealed, None, i64::MAX as u64).ok()?;
+    let plain = Zeroizing::new(plain);
+    let secret = plain.strip_prefix(envelope.as_bytes())?;
+    std::str::from_utf8(secret).ok().map(str::to_owned)
 }
 
 impl fmt::Debug for Cipher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Cipher({})", self.primary.0.0)
+        write!(f, "Cipher({})", self.key_id().0)
     }
 }
 
@@ -172,11 +185,7 @@ mod tests {
     use crate::secret::AccessToken;
 
     fn cipher(vault: u128, key: &str) -> Cipher {
-        Cipher::new(
-            Uuid::from_u128(vault),
-            &VaultKey::new(Zeroizing::new(key.to_owned())),
-        )
-        .unwrap()
+        Cipher::new(Uuid::from_u128(vault), &Ring::parse(key, "here").unwrap()).unwrap()
     }
 
     fn place(row: &str) -> Place<'_> {
@@ -242,8 +251,21 @@ mod tests {
                 .open(place("a"), &other_key.key_id().0, &sealed)
                 .is_err()
         );
-        assert!(!other_key.verifies(&ours.check_value(now())));
-        assert!(ours.verifies(&ours.check_value(now())));
+        let check = ours.check_value(now());
+        assert!(!other_key.verifies(&other_key.key_id().0, &check));
+        assert!(ours.verifies(&ours.key_id().0, &check));
+    }
+
+    #[test]
+    fn what_an_older_key_sealed_opens_with_the_key_it_names() {
+        let (old, new) = (Fernet::generate_key(), Fernet::generate_key());
+        let before = cipher(1, &old);
+        let sealed = before.seal(place("a"), &AccessToken::new("hush"), now());
+        let both = cipher(1, &format!("{new}\n{old}"));
+        assert_eq!(both.key_id(), cipher(1, &new).key_id());
+        let old_id = &before.key_id().0;
+        assert_eq!(both.open(place("a"), old_id, &sealed).unwrap(), "hush");
+        assert!(both.open(place("a"), &both.key_id().0, &sealed).is_err());
     }
 
     #[test]

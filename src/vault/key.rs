@@ -1,135 +1,248 @@
-//! The key file: made once, at mode 0600, in another folder than the vault.
+//! The vault's key, and the places that can keep it.
 //!
-//! A copied or stolen vault is worth nothing without it. It is never made over
-//! rows that another key has sealed, and never read from the environment.
+//! A copied or stolen vault is worth nothing without its key, so the two never
+//! lie together. The key is never made over rows that another key has sealed,
+//! never read from the environment or a flag, and a place that cannot be
+//! reached is an error: there is no falling back to a weaker one.
+//!
+//! A place keeps a ring: the key that seals, then, while a rotation is under
+//! way, the one before it. Its text is a key a line.
 
-use std::fs::{self, DirBuilder, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+mod credential;
+mod file;
+#[cfg(target_os = "macos")]
+mod keychain;
+#[cfg(feature = "secret-service")]
+mod secret_service;
+
 use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
 use zeroize::Zeroizing;
 
-use super::Error;
+pub(super) use self::file::sync_folder;
+
+use super::{Error, Options};
 use crate::clock::Ambient;
+use crate::config::key_store::KeyStore;
 use crate::secret::{ExposeSecret as _, VaultKey};
 
-/// A key file holds 44 characters and a line end; more is something else.
+/// A ring is 45 bytes a key; more than this is something else.
 const MAX_BYTES: u64 = 1024;
 
-/// Reads the key, or `None` if there is no such file.
-///
-/// # Errors
-/// [`Error::KeyFile`] if it cannot be read, or others than its owner could.
-pub(super) fn load(path: &Path) -> Result<Option<VaultKey>, Error> {
-    let refuse = |why: String| Error::KeyFile {
-        path: path.to_owned(),
-        why,
-    };
-    let file = match OpenOptions::new()
-        .read(true)
-        .custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits())
-        .open(path)
-    {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(refuse(error.to_string())),
-    };
-    let metadata = file.metadata().map_err(|error| refuse(error.to_string()))?;
-    if !metadata.is_file() {
-        return Err(refuse("it is not a file".to_owned()));
-    }
-    if metadata.mode() & 0o077 != 0 {
-        let mode = metadata.mode() & 0o777;
-        return Err(refuse(format!(
-            "others can read it (mode {mode:03o}); run: chmod 600 {}",
-            path.display()
-        )));
-    }
-    let mut text = Zeroizing::new(String::with_capacity(
-        usize::try_from(MAX_BYTES).unwrap_or(0),
-    ));
-    file.take(MAX_BYTES)
-        .read_to_string(&mut text)
-        .map_err(|error| refuse(error.to_string()))?;
-    Ok(Some(VaultKey::new(Zeroizing::new(text.trim().to_owned()))))
+/// A key as text, 32 bytes of URL-safe base64.
+const KEY_LENGTH: usize = 44;
+
+/// What the key is called where a place keeps things of other programs too.
+#[cfg(any(target_os = "macos", feature = "secret-service"))]
+const SERVICE: &str = "agent-authd";
+
+/// A place that keeps the key.
+pub(super) trait Store {
+    /// What the settings call it.
+    fn kind(&self) -> KeyStore;
+
+    /// What a person calls it.
+    fn place(&self) -> String;
+
+    /// Reads the ring, or `None` if the place holds none.
+    ///
+    /// # Errors
+    /// [`Error::KeyUnusable`] if it cannot be reached, or holds something else.
+    fn load(&self) -> Result<Option<Ring>, Error>;
+
+    /// Keeps a ring durably where there is none yet.
+    ///
+    /// # Errors
+    /// [`Error::KeyUnusable`] if there is one, or it cannot be kept.
+    fn create(&self, ring: &Ring) -> Result<(), Error>;
+
+    /// Replaces the ring, durably, and all at once or not at all.
+    ///
+    /// # Errors
+    /// [`Error::KeyUnusable`] if it cannot be kept.
+    fn replace(&self, ring: &Ring) -> Result<(), Error>;
+
+    /// Forgets the ring.
+    ///
+    /// # Errors
+    /// [`Error::KeyUnusable`] if it cannot be done.
+    fn remove(&self) -> Result<(), Error>;
 }
 
-/// Makes a new key and its file, with its folder where that is missing, and
-/// waits until both are on the disk: rows sealed with it must never outlive it.
+/// The place that the settings name.
 ///
 /// # Errors
-/// [`Error::KeyFile`] if the file cannot be made, or is there already.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the key is written to its own file"
-)]
-pub(super) fn create(path: &Path, ambient: &Ambient) -> Result<VaultKey, Error> {
-    let refuse = |error: io::Error| Error::KeyFile {
-        path: path.to_owned(),
-        why: error.to_string(),
-    };
-    let folder = path.parent().unwrap_or(Path::new("."));
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .map_err(refuse)?;
-    let mut bytes = Zeroizing::new([0; 32]);
-    ambient.entropy.fill(bytes.as_mut());
-    let key = VaultKey::new(Zeroizing::new(URL_SAFE.encode(bytes.as_ref())));
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(refuse)?;
-    file.write_all(key.expose_secret().as_bytes())
-        .map_err(refuse)?;
-    file.write_all(b"\n").map_err(refuse)?;
-    file.sync_all().map_err(refuse)?;
-    fs::File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(refuse)?;
-    Ok(key)
+/// [`Error::KeyUnusable`] if this machine or this build has no such place.
+pub(super) fn store(options: &Options) -> Result<Box<dyn Store>, Error> {
+    match options.key_store {
+        KeyStore::Auto => {
+            if let Some(credential) = credential::Credential::given() {
+                return Ok(Box::new(credential));
+            }
+            if cfg!(target_os = "macos") {
+                return keychain(&options.data_dir);
+            }
+            file(options)
+        }
+        KeyStore::Credential => Ok(Box::new(credential::Credential::expected()?)),
+        KeyStore::Keychain => keychain(&options.data_dir),
+        KeyStore::File => file(options),
+        KeyStore::SecretService => secret_service(&options.data_dir),
+    }
+}
+
+fn file(options: &Options) -> Result<Box<dyn Store>, Error> {
+    file::KeyFile::beside(&options.data_dir, &options.key_file)
+        .map(|file| Box::new(file) as Box<dyn Store>)
+}
+
+#[cfg(target_os = "macos")]
+fn keychain(data_dir: &Path) -> Result<Box<dyn Store>, Error> {
+    Ok(Box::new(keychain::Keychain::of(data_dir)))
+}
+
+#[cfg(not(target_os = "macos"))]
+fn keychain(_: &Path) -> Result<Box<dyn Store>, Error> {
+    Err(unusable("the macOS Keychain", "this machine has none"))
+}
+
+#[cfg(feature = "secret-service")]
+fn secret_service(data_dir: &Path) -> Result<Box<dyn Store>, Error> {
+    Ok(Box::new(secret_service::SecretService::of(data_dir)))
+}
+
+#[cfg(not(feature = "secret-service"))]
+fn secret_service(_: &Path) -> Result<Box<dyn Store>, Error> {
+    Err(unusable(
+        "the Secret Service",
+        "this agent-authd was built without it; build one with --features secret-service",
+    ))
+}
+
+fn unusable(place: &str, why: impl ToString) -> Error {
+    Error::KeyUnusable {
+        place: place.to_owned(),
+        why: why.to_string(),
+    }
+}
+
+/// Keys, the one that seals first; never empty.
+#[derive(Clone, Debug)]
+pub(super) struct Ring(Vec<VaultKey>);
+
+impl Ring {
+    /// Reads a ring's text. `place` is named in what is wrong with it.
+    ///
+    /// # Errors
+    /// [`Error::KeyUnusable`] if a line is not a Fernet key, or there is none.
+    pub(super) fn parse(text: &str, place: &str) -> Result<Self, Error> {
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let keys: Option<Vec<VaultKey>> = lines.map(key).collect();
+        keys.filter(|keys| !keys.is_empty())
+            .map(Self)
+            .ok_or_else(|| {
+                let why = "it is not a Fernet key: 32 bytes as 44 characters of URL-safe base64";
+                unusable(place, why)
+            })
+    }
+
+    /// A ring of one new key.
+    pub(super) fn generate(ambient: &Ambient) -> Self {
+        let mut bytes = Zeroizing::new([0; 32]);
+        ambient.entropy.fill(bytes.as_mut());
+        let text = Zeroizing::new(URL_SAFE.encode(bytes.as_ref()));
+        Self(vec![VaultKey::new(text)])
+    }
+
+    /// `newer`, then the key that has sealed until now.
+    pub(super) fn followed_by(newer: Self, older: &Self) -> Self {
+        Self([&newer.0[..1], &older.0[..1]].concat())
+    }
+
+    /// The key that seals, alone.
+    pub(super) fn newest(&self) -> Self {
+        Self(self.0[..1].to_vec())
+    }
+
+    /// The keys, the one that seals first.
+    pub(super) fn keys(&self) -> &[VaultKey] {
+        &self.0
+    }
+
+    /// The ring as text, a key a line.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the ring is written to the place that keeps it"
+    )]
+    fn to_text(&self) -> Zeroizing<String> {
+        // Made large enough at once: growing would leave copies behind.
+        let mut text = Zeroizing::new(String::with_capacity(self.0.len() * (KEY_LENGTH + 1)));
+        for key in &self.0 {
+            text.push_str(key.expose_secret());
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// A line as a key, if it is one.
+fn key(line: &str) -> Option<VaultKey> {
+    let mut bytes = Zeroizing::new([0; 33]);
+    let length = URL_SAFE.decode_slice(line, bytes.as_mut()).ok()?;
+    (length == 32).then(|| VaultKey::new(Zeroizing::new(line.to_owned())))
+}
+
+/// Makes a new key and keeps it. It is read back before anything is sealed
+/// with it: rows must never outlive their key.
+///
+/// # Errors
+/// [`Error::KeyUnusable`] if the place does not keep it.
+pub(super) fn create(store: &dyn Store, ambient: &Ambient) -> Result<Ring, Error> {
+    let ring = Ring::generate(ambient);
+    store.create(&ring)?;
+    require_kept(store, &ring)?;
+    Ok(ring)
+}
+
+/// Makes sure that the place gives back what was put there.
+///
+/// # Errors
+/// [`Error::KeyUnusable`] if it does not.
+pub(super) fn require_kept(store: &dyn Store, ring: &Ring) -> Result<(), Error> {
+    let kept = store.load()?.map(|kept| kept.to_text());
+    if kept.is_some_and(|kept| kept == ring.to_text()) {
+        return Ok(());
+    }
+    let why = "it did not keep what was put there";
+    Err(unusable(&store.place(), why))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs::Permissions;
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     #[test]
-    #[expect(clippy::disallowed_methods, reason = "compared, in a test")]
-    fn a_key_is_made_once_private_and_read_back() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("deep/vault.key");
-        assert!(load(&path).unwrap().is_none());
-        let made = create(&path, &Ambient::system()).unwrap();
-        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
-        assert_eq!(
-            load(&path).unwrap().unwrap().expose_secret(),
-            made.expose_secret()
+    fn a_ring_is_read_as_it_is_written() {
+        let (old, new) = (
+            Ring::generate(&Ambient::system()),
+            Ring::generate(&Ambient::system()),
         );
-        assert!(matches!(
-            create(&path, &Ambient::system()),
-            Err(Error::KeyFile { .. })
-        ));
+        let both = Ring::followed_by(new.clone(), &old);
+        let read = Ring::parse(&both.to_text(), "here").unwrap();
+        assert_eq!(read.keys().len(), 2);
+        assert_eq!(*read.to_text(), *both.to_text());
+        assert_eq!(*read.newest().to_text(), *new.to_text());
     }
 
     #[test]
-    fn a_key_that_others_can_read_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("vault.key");
-        create(&path, &Ambient::system()).unwrap();
-        fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
-        let Err(error) = load(&path) else {
-            panic!("a readable key was taken")
-        };
-        assert!(error.to_string().contains("chmod 600"), "{error}");
+    fn what_is_no_key_is_refused_with_its_place() {
+        let short = URL_SAFE.encode([0; 31]);
+        let long = URL_SAFE.encode([0; 33]);
+        for text in ["", "\n", "secret", &short, &long] {
+            let error = Ring::parse(text, "/k/vault.key").unwrap_err().to_string();
+            assert!(error.contains("/k/vault.key"), "{error}");
+        }
     }
 }

@@ -1,0 +1,299 @@
+//! Copies of the vault, three at a time, in `backups` in its folder.
+//!
+//! A copy is made with SQLite's own backup, so that it is one state of the
+//! vault even while the vault is written to. It gets its name only when it is
+//! whole, checked and on the disk. Its secrets are sealed as the vault's are;
+//! the key is not in it.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+use rusqlite::backup::{Backup, StepResult};
+
+use super::key::sync_folder;
+use super::{Error, FILE, Options, connection, folder};
+use crate::clock::{Ambient, Timestamp};
+
+/// How many are kept: today's, and two to go back to when a fault is noticed
+/// late. (Grants older than that have mostly been rotated away.)
+const KEPT: usize = 3;
+
+/// How old the newest may get, in seconds.
+const INTERVAL: i64 = 24 * 60 * 60;
+
+/// Their folder in the vault's.
+const FOLDER: &str = "backups";
+
+const PREFIX: &str = "vault-";
+const SUFFIX: &str = ".db";
+
+/// What a copy is called until it is whole.
+const UNFINISHED: &str = ".unfinished";
+
+/// Makes a backup now, whether or not agent-authd is running.
+///
+/// # Errors
+/// [`Error::NoVault`]; [`Error::Corrupt`] if the vault is damaged: no copy of
+/// that is kept; [`Error::Unwritable`] if the copy cannot be written.
+pub fn now(options: &Options, ambient: &Ambient) -> Result<PathBuf, Error> {
+    let data_dir = folder::existing(&options.data_dir)?;
+    let connection = connection::open_reader(&data_dir.join(FILE))?;
+    make(&connection, &data_dir, ambient.now())
+}
+
+/// Copies the vault behind `source` and gives the copy's path.
+pub(super) fn make(source: &Connection, data_dir: &Path, now: Timestamp) -> Result<PathBuf, Error> {
+    let folder = data_dir.join(FOLDER);
+    let path = folder.join(file_name(now));
+    let unfinished = folder.join(format!("{}{UNFINISHED}", std::process::id()));
+    let made = DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&folder)
+        .map_err(|error| unwritable(&folder, &error))
+        .and_then(|()| copy(source, &unfinished))
+        .and_then(|()| {
+            fs::rename(&unfinished, &path)
+                .and_then(|()| sync_folder(&folder))
+                .map_err(|error| unwritable(&path, &error))
+        });
+    if let Err(error) = made {
+        // The fault above is the one to tell.
+        let _ = fs::remove_file(&unfinished);
+        return Err(error);
+    }
+    prune(data_dir, now);
+    Ok(path)
+}
+
+/// Writes a copy of the vault behind `source` to a new file: whole, checked,
+/// on the disk, and without a write-ahead log of its own.
+pub(super) fn copy(source: &Connection, path: &Path) -> Result<(), Error> {
+    let write = |error: io::Error| unwritable(path, &error);
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(write(error)),
+        _ => {}
+    }
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(write)?;
+    let mut to = Connection::open(path)?;
+    // -1: every page in one step, and so from one state.
+    if Backup::new(source, &mut to)?.step(-1)? != StepResult::Done {
+        return Err(Error::Unwritable {
+            why: format!("{}: the vault was busy", path.display()),
+        });
+    }
+    to.pragma_update(None, "journal_mode", "DELETE")?;
+    require_integrity(&to)?;
+    to.close().map_err(|(_, error)| error)?;
+    file.sync_all().map_err(write)
+}
+
+/// Looks the whole file through.
+///
+/// # Errors
+/// [`Error::Corrupt`] with the first fault.
+pub(super) fn require_integrity(connection: &Connection) -> Result<(), Error> {
+    let check = |pragma| {
+        let mut statement = connection.prepare(pragma)?;
+        let mut rows = statement.query([])?;
+        let first = rows.next()?;
+        first.map(|row| row.get::<_, String>(0)).transpose()
+    };
+    let found = check("PRAGMA integrity_check(1)")?.filter(|answer| answer != "ok");
+    let orphan = check("PRAGMA foreign_key_check")?
+        .map(|table| format!("a row of {table} names one that is gone"));
+    match found.or(orphan) {
+        None => Ok(()),
+        Some(what) => Err(Error::Corrupt { what }),
+    }
+}
+
+/// Whether the newest backup is too old, or there is none. One from the future
+/// was made under a clock that was wrong, and does not count.
+pub(super) fn is_due(data_dir: &Path, now: Timestamp) -> bool {
+    let (since, until) = (file_name(now.plus_seconds(-INTERVAL)), file_name(now));
+    !names(data_dir)
+        .iter()
+        .any(|name| *name > since && *name <= until)
+}
+
+/// The backups, newest first.
+pub(super) fn all(data_dir: &Path) -> Vec<PathBuf> {
+    let folder = data_dir.join(FOLDER);
+    let names = names(data_dir).into_iter();
+    names.map(|name| folder.join(name)).collect()
+}
+
+/// Removes the backups that hold rows of other keys than this one. One that
+/// cannot be read is left alone.
+pub(super) fn remove_sealed_otherwise(data_dir: &Path, key_id: &str) -> Result<(), Error> {
+    for path in all(data_dir) {
+        let others = connection::open_reader(&path).and_then(|backup| {
+            let mut statement = backup.prepare("SELECT 1 FROM keys WHERE key_id <> ?1")?;
+            Ok(statement.exists([key_id])?)
+        });
+        if others.unwrap_or(false) {
+            fs::remove_file(&path).map_err(|error| unwritable(&path, &error))?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes what a copying that was cut off has left. Only for whoever holds
+/// the data folder.
+pub(super) fn remove_unfinished(data_dir: &Path) {
+    for entry in fs::read_dir(data_dir.join(FOLDER))
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        if entry.file_name().to_string_lossy().contains(UNFINISHED) {
+            // It only takes up room.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Removes the oldest beyond what is kept; those from the future go first.
+fn prune(data_dir: &Path, now: Timestamp) {
+    let until = file_name(now);
+    let mut names = names(data_dir);
+    names.sort_by_key(|name| *name > until);
+    for name in names.iter().skip(KEPT) {
+        // One too many does no harm, and goes the next time.
+        let _ = fs::remove_file(data_dir.join(FOLDER).join(name));
+    }
+}
+
+/// The backups' names, newest first.
+fn names(data_dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(data_dir.join(FOLDER)).into_iter().flatten();
+    let mut names: Vec<String> = entries
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX))
+        .collect();
+    names.sort_unstable_by(|left, right| right.cmp(left));
+    names
+}
+
+/// The name of a backup made at this time: in the order of time, in UTC.
+fn file_name(now: Timestamp) -> String {
+    format!("{PREFIX}{}{SUFFIX}", stamp(now))
+}
+
+/// A time as part of a file's name, such as `20261120T170000Z`.
+pub(super) fn stamp(now: Timestamp) -> String {
+    let whole = Timestamp::from_millis(now.as_seconds().saturating_mul(1000));
+    whole.to_string().replace(['-', ':'], "")
+}
+
+pub(super) fn unwritable(path: &Path, error: &io::Error) -> Error {
+    Error::Unwritable {
+        why: format!("{}: {error}", path.display()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vault::schema;
+
+    const DAY: i64 = 24 * 60 * 60;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(1_700_000_000_000).plus_seconds(seconds)
+    }
+
+    /// A folder with a vault in it that has nothing but tables.
+    fn vault() -> (tempfile::TempDir, Connection) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut source = connection::open_writer(&folder.path().join(FILE)).unwrap();
+        schema::migrate(&mut source).unwrap();
+        (folder, source)
+    }
+
+    #[test]
+    fn three_backups_are_kept_named_by_their_time_and_private() {
+        use std::os::unix::fs::MetadataExt as _;
+        let (folder, source) = vault();
+        for day in 0..5 {
+            make(&source, folder.path(), at(day * DAY)).unwrap();
+        }
+        let kept = all(folder.path());
+        let names: Vec<_> = kept.iter().map(|path| path.file_name().unwrap()).collect();
+        assert_eq!(
+            names,
+            [
+                "vault-20231118T221320Z.db",
+                "vault-20231117T221320Z.db",
+                "vault-20231116T221320Z.db"
+            ]
+        );
+        for path in &kept {
+            assert_eq!(fs::metadata(path).unwrap().mode() & 0o777, 0o600);
+        }
+        let folder = fs::metadata(folder.path().join(FOLDER)).unwrap();
+        assert_eq!(folder.mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn one_is_due_when_the_newest_is_a_day_old() {
+        let (folder, source) = vault();
+        assert!(is_due(folder.path(), at(0)));
+        make(&source, folder.path(), at(0)).unwrap();
+        assert!(!is_due(folder.path(), at(DAY - 1)));
+        assert!(is_due(folder.path(), at(DAY)));
+    }
+
+    #[test]
+    fn backups_of_a_wrong_clock_neither_count_nor_stay() {
+        let (folder, source) = vault();
+        for year in 1..=3 {
+            make(&source, folder.path(), at(year * 365 * DAY)).unwrap();
+        }
+        assert!(is_due(folder.path(), at(0)), "the clock was put right");
+        let made = make(&source, folder.path(), at(0)).unwrap();
+        let kept = all(folder.path());
+        assert_eq!(kept.len(), KEPT);
+        assert!(kept.contains(&made), "{kept:?}");
+        assert!(!is_due(folder.path(), at(1)));
+    }
+
+    #[test]
+    fn a_damaged_vault_replaces_no_backup() {
+        let (folder, source) = vault();
+        let good = make(&source, folder.path(), at(0)).unwrap();
+        source
+            .execute_batch(
+                "PRAGMA foreign_keys = OFF;
+                 INSERT INTO refresh_attempts VALUES (1, 'gone', 1, 1);",
+            )
+            .unwrap();
+        let error = make(&source, folder.path(), at(DAY)).unwrap_err();
+        assert!(matches!(error, Error::Corrupt { .. }), "{error}");
+        let left: Vec<_> = fs::read_dir(folder.path().join(FOLDER)).unwrap().collect();
+        assert_eq!(left.len(), 1);
+        assert!(good.exists());
+    }
+
+    #[test]
+    fn a_copy_has_no_log_of_its_own_and_opens_anywhere() {
+        let (folder, source) = vault();
+        let copy = make(&source, folder.path(), at(0)).unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        let moved = elsewhere.path().join("copy.db");
+        fs::copy(copy, &moved).unwrap();
+        let copy = connection::open_reader(&moved).unwrap();
+        assert!(!schema::is_outdated(&copy).unwrap());
+        assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 1);
+    }
+}

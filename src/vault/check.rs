@@ -1,0 +1,170 @@
+//! Looking a vault through without changing it, whether or not agent-authd is
+//! running.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use super::backup::require_integrity;
+use super::cipher::Cipher;
+use super::sealed::TABLES;
+use super::{Error, FILE, Options, backup, connection, folder, key, rotation, schema, unlock};
+
+/// Rows read at a time.
+const BATCH: u32 = 1000;
+
+/// What a look at a vault has shown.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// The vault's file.
+    pub file: PathBuf,
+    /// Its size in bytes, without its write-ahead log.
+    pub bytes: u64,
+    /// The version of its tables.
+    pub schema: i64,
+    /// The key, where there is one that opens the vault.
+    pub key: Option<Key>,
+    /// How many sealed values open.
+    pub opened: usize,
+    /// The backups, newest first, each with what is wrong with it.
+    pub backups: Vec<(PathBuf, Option<String>)>,
+    /// What is wrong, each in one clause; empty if the vault is well.
+    pub faults: Vec<String>,
+}
+
+/// The key of a vault.
+#[derive(Clone, Debug)]
+pub struct Key {
+    /// What the settings call its place.
+    pub store: String,
+    /// What a person calls its place.
+    pub place: String,
+    /// Its public name.
+    pub id: String,
+    /// Whether an older key still seals rows, or is still kept.
+    pub is_rotating: bool,
+}
+
+/// Looks the vault through: the file, who may read it, the key, every sealed
+/// value, and the backups.
+///
+/// # Errors
+/// [`Error::NoVault`]. What is wrong with a vault is in the report.
+pub fn check(options: &Options) -> Result<Report, Error> {
+    let data_dir = folder::existing(&options.data_dir)?;
+    let file = data_dir.join(FILE);
+    let mut report = Report {
+        bytes: fs::metadata(&file).map_or(0, |metadata| metadata.len()),
+        file: file.clone(),
+        backups: backup::all(&data_dir).into_iter().map(look_at).collect(),
+        ..Report::default()
+    };
+    report.require_private(&data_dir);
+    report.require_private(&file);
+    if let Err(error) = report.look_into(options, &file) {
+        report.faults.push(error.to_string());
+    }
+    for (path, _) in &report.backups.clone() {
+        report.require_private(path);
+    }
+    let damaged = report
+        .backups
+        .iter()
+        .filter_map(|(path, fault)| Some((path, fault.as_ref()?)));
+    let damaged = damaged.map(|(path, fault)| format!("the backup {}: {fault}", path.display()));
+    report.faults.extend(damaged.collect::<Vec<_>>());
+    Ok(report)
+}
+
+/// The key of the vault, and whether it is the right one.
+///
+/// # Errors
+/// Those of finding it.
+pub fn key_of(options: &Options) -> Result<Key, Error> {
+    let data_dir = folder::existing(&options.data_dir)?;
+    find_key(options, &connection::open_reader(&data_dir.join(FILE))?).map(|(_, key)| key)
+}
+
+impl Report {
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub fn is_well(&self) -> bool {
+        self.faults.is_empty()
+    }
+
+    fn require_private(&mut self, path: &Path) {
+        let mode = fs::metadata(path).map_or(0, |metadata| metadata.permissions().mode() & 0o777);
+        if mode & 0o077 != 0 {
+            self.faults.push(format!(
+                "others can get at {} (mode {mode:03o}); run: chmod go= {0}",
+                path.display()
+            ));
+        }
+    }
+
+    fn look_into(&mut self, options: &Options, file: &Path) -> Result<(), Error> {
+        let connection = connection::open_reader(file)?;
+        self.schema = schema::version(&connection)?;
+        if let Err(error) = require_integrity(&connection) {
+            self.faults.push(error.to_string());
+        }
+        schema::is_outdated(&connection)?;
+        let (cipher, key) = find_key(options, &connection)?;
+        if key.is_rotating {
+            let fault = "a change of the key is not finished; the daemon's next start, or `agent-auth key rotate`, goes on with it";
+            self.faults.push(fault.to_owned());
+        }
+        self.key = Some(key);
+        let (opened, faults) = sealed(&connection, &cipher)?;
+        self.opened = opened;
+        self.faults.extend(faults.iter().map(ToString::to_string));
+        Ok(())
+    }
+}
+
+/// How many sealed values open, and what is wrong with the others.
+pub(super) fn sealed(
+    connection: &Connection,
+    cipher: &Cipher,
+) -> Result<(usize, Vec<Error>), Error> {
+    let (mut opened, mut faults) = (0, Vec::new());
+    for table in TABLES {
+        let mut after = 0;
+        loop {
+            // No key is named so: every row is meant.
+            let rows = table.rows(connection, "", after, BATCH)?;
+            for row in &rows {
+                let (well, wrong) = row.check(cipher);
+                opened += well;
+                faults.extend(wrong);
+            }
+            match rows.last() {
+                Some(row) => after = row.seq,
+                None => break,
+            }
+        }
+    }
+    Ok((opened, faults))
+}
+
+fn find_key(options: &Options, connection: &Connection) -> Result<(Cipher, Key), Error> {
+    let store = key::store(options)?;
+    let (cipher, ring) = unlock::look(connection, &*store)?;
+    let key = Key {
+        store: store.kind().to_string(),
+        place: store.place(),
+        id: cipher.key_id().0.clone(),
+        is_rotating: rotation::is_unfinished(connection, &cipher, &ring, &*store)?,
+    };
+    Ok((cipher, key))
+}
+
+/// A backup, with what is wrong with it.
+fn look_at(path: PathBuf) -> (PathBuf, Option<String>) {
+    let fault = connection::open_reader(&path)
+        .and_then(|backup| require_integrity(&backup))
+        .err();
+    (path, fault.map(|error| error.to_string()))
+}

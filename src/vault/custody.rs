@@ -1,0 +1,63 @@
+//! Moving the key from one place to another.
+
+use super::key;
+use super::{Error, Options, Unlocked};
+use crate::clock::Ambient;
+use crate::config::key_store::KeyStore;
+
+/// A key that lies in two places, the old and the new one.
+pub struct Moving {
+    /// What the settings call the new place.
+    pub store: KeyStore,
+    /// What a person calls the old place.
+    pub from: String,
+    /// What a person calls the new place.
+    pub to: String,
+    old: Box<dyn key::Store>,
+    _vault: Unlocked,
+}
+
+impl Moving {
+    /// Forgets the key in the old place. Before that the settings must name
+    /// the new one.
+    ///
+    /// # Errors
+    /// [`Error::KeyUnusable`] if the old place does not let go of it.
+    pub fn finish(self) -> Result<(), Error> {
+        self.old.remove()
+    }
+}
+
+/// Copies the vault's key to another place, and proves that it is there.
+/// agent-authd must not be running.
+///
+/// # Errors
+/// Those of opening the vault; [`Error::KeyUnusable`] if a place cannot be
+/// reached, cannot be written, or holds another key.
+pub fn move_key(options: &Options, to: KeyStore, ambient: &Ambient) -> Result<Moving, Error> {
+    let vault = Unlocked::open_existing(options, ambient)?;
+    let old = key::store(options)?;
+    let new = key::store(&Options {
+        key_store: to,
+        ..options.clone()
+    })?;
+    if old.kind() == new.kind() {
+        return Err(Error::KeyUnusable {
+            place: old.place(),
+            why: "it is there already".to_owned(),
+        });
+    }
+    if new.load()?.is_none() {
+        new.create(&vault.ring)?;
+    }
+    // What a move that was cut off has left there is the same key, or a reason
+    // to stop.
+    key::require_kept(&*new, &vault.ring)?;
+    Ok(Moving {
+        store: new.kind(),
+        from: old.place(),
+        to: new.place(),
+        old,
+        _vault: vault,
+    })
+}

@@ -1,0 +1,101 @@
+//! What can go wrong with the vault, each told with what to do about it.
+
+use std::path::PathBuf;
+
+use rusqlite::ErrorCode;
+
+/// What can go wrong with the vault.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such row, or no longer.
+    #[error("there is no such row")]
+    NotFound,
+    /// There is one of that name already.
+    #[error("there is one of that name already")]
+    AlreadyExists,
+    /// The store cannot take a change now; what it holds can still be read.
+    #[error("the vault cannot be written: {why}")]
+    Unwritable {
+        /// The system's words.
+        why: String,
+    },
+    /// A value or the file itself is damaged.
+    #[error("the vault is damaged: {what}")]
+    Corrupt {
+        /// Which part.
+        what: String,
+    },
+    /// The file cannot be opened.
+    #[error("{} cannot be opened: {why}", path.display())]
+    Open {
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's words.
+        why: String,
+    },
+    /// Another daemon holds the data folder.
+    #[error(
+        "another agent-authd{} holds the data in {}; stop it first, or name another folder with --data-dir",
+        pid.map(|pid| format!(" (process {pid})")).unwrap_or_default(), folder.display()
+    )]
+    Held {
+        /// The folder.
+        folder: PathBuf,
+        /// The process that holds it, if it said so.
+        pid: Option<u32>,
+    },
+    /// A newer daemon wrote the file.
+    #[error(
+        "the vault was written by a newer agent-authd (its schema is {found}, this one knows {known}); install that version again"
+    )]
+    NewerSchema {
+        /// The file's version.
+        found: i64,
+        /// The newest version known here.
+        known: i64,
+    },
+    /// There is no vault where one must be.
+    #[error("there is no vault in {}", folder.display())]
+    NoVault {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The key's place cannot be reached, or what is there cannot be used.
+    #[error("the key in {place} cannot be used: {why}")]
+    KeyUnusable {
+        /// The place, as a person calls it.
+        place: String,
+        /// Why.
+        why: String,
+    },
+    /// The vault has sealed rows and its key is gone.
+    #[error(
+        "the key of this vault is missing: {place} does not have it; put it back from where you keep a copy (a new key would open nothing)"
+    )]
+    KeyMissing {
+        /// Where it should be.
+        place: String,
+    },
+    /// The key is one, but not this vault's.
+    #[error("the key in {place} is not the key of this vault; put back the one that belongs to it")]
+    WrongKey {
+        /// Where it is.
+        place: String,
+    },
+    /// The key is not a Fernet key.
+    #[error("the key is not a Fernet key: 32 bytes as 44 characters of URL-safe base64")]
+    MalformedKey,
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) | None => Self::Corrupt {
+                what: error.to_string(),
+            },
+            Some(_) => Self::Unwritable {
+                why: error.to_string(),
+            },
+        }
+    }
+}

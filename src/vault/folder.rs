@@ -1,0 +1,104 @@
+//! The folder that the vault lies in: private, and on a disk of this machine.
+
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use super::{Error, FILE};
+
+/// Makes the folder if it is missing, private, and gives its real path: the
+/// vault's own file may be no link, but a folder above it may. A folder that
+/// was there keeps its mode, unless others could put files into it.
+pub(super) fn private(folder: &Path) -> Result<PathBuf, Error> {
+    let refuse = |why: String| Error::Open {
+        path: folder.to_owned(),
+        why,
+    };
+    let open = |error: std::io::Error| refuse(error.to_string());
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(open)?;
+    let mode = fs::metadata(folder).map_err(open)?.permissions().mode() & 0o777;
+    if mode & 0o022 != 0 {
+        return Err(refuse(format!(
+            "others can write into it (mode {mode:03o}); run: chmod 700 {}",
+            folder.display()
+        )));
+    }
+    if let Some(kind) = network(folder) {
+        return Err(refuse(format!(
+            "it is on a network file system ({kind}), where neither locks nor the write-ahead log can be relied on; name a folder on a disk of this machine with --data-dir"
+        )));
+    }
+    folder.canonicalize().map_err(open)
+}
+
+/// The real path of a folder that has a vault in it.
+///
+/// # Errors
+/// [`Error::NoVault`].
+pub(super) fn existing(folder: &Path) -> Result<PathBuf, Error> {
+    let real = folder.canonicalize().ok();
+    real.filter(|folder| folder.join(FILE).is_file())
+        .ok_or_else(|| Error::NoVault {
+            folder: folder.to_owned(),
+        })
+}
+
+/// The kind of network file system that a folder is on; `None` for a disk, or
+/// where the system does not tell.
+#[cfg(target_os = "linux")]
+fn network(folder: &Path) -> Option<&'static str> {
+    let found = nix::sys::statfs::statfs(folder).ok()?;
+    network_kind(found.filesystem_type().0)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn network(_: &Path) -> Option<&'static str> {
+    None
+}
+
+/// Names a network file system by the magic number of statfs(2).
+#[cfg(target_os = "linux")]
+fn network_kind(magic: impl Into<i64>) -> Option<&'static str> {
+    // The numbers are 32 bits wide, in a signed or unsigned word by platform.
+    match magic.into() & 0xffff_ffff {
+        0x6969 => Some("NFS"),
+        0x517b | 0xff53_4d42 | 0xfe53_4d42 => Some("SMB"),
+        0x5346_414f | 0x6b41_4653 => Some("AFS"),
+        0x00c3_6400 => Some("Ceph"),
+        0x7375_7245 => Some("Coda"),
+        _ => None,
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn network_file_systems_are_told_from_disks() {
+        assert_eq!(network_kind(0x6969), Some("NFS"));
+        // SMB's number, as a 32-bit platform's signed word has it.
+        assert_eq!(network_kind(0xfe53_4d42_u32.cast_signed()), Some("SMB"));
+        let disks: [i64; 5] = [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994, 0x794c_7630];
+        for disk in disks {
+            assert_eq!(network_kind(disk), None, "{disk:x}");
+        }
+    }
+
+    #[test]
+    fn this_machines_own_disk_is_no_network() {
+        assert_eq!(network(Path::new("/proc")), None);
+    }
+
+    #[test]
+    fn a_folder_that_others_can_write_into_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        let error = private(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("chmod 700"), "{error}");
+    }
+}

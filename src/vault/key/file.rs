@@ -1,0 +1,215 @@
+//! The key in a file of its own: mode 0600, and in another folder than the vault.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use super::{Error, KeyStore, MAX_BYTES, Ring, Store, unusable};
+
+/// The key file.
+#[derive(Debug)]
+pub(super) struct KeyFile {
+    path: PathBuf,
+}
+
+impl KeyFile {
+    /// The key file at `path` for the vault in `data_dir`.
+    ///
+    /// # Errors
+    /// [`Error::KeyUnusable`] if it lies in the vault's folder.
+    pub(super) fn beside(data_dir: &Path, path: &Path) -> Result<Self, Error> {
+        let real = |folder: &Path| folder.canonicalize().ok();
+        let folder = path.parent().and_then(real);
+        if folder.is_some() && folder == real(data_dir) {
+            let why = "it lies in the vault's own folder, so that whoever copies one has both; name another place with --key-file";
+            return Err(unusable(&path.display().to_string(), why));
+        }
+        Ok(Self {
+            path: path.to_owned(),
+        })
+    }
+
+    fn refuse(&self, why: impl ToString) -> Error {
+        unusable(&self.place(), why)
+    }
+
+    /// Writes a file beside `path`, durably, and gives it its name with `name`.
+    fn write(
+        &self,
+        path: &Path,
+        ring: &Ring,
+        name: impl FnOnce(&Path, &Path) -> io::Result<()>,
+    ) -> Result<(), Error> {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let mut unfinished = path.as_os_str().to_owned();
+        unfinished.push(".new");
+        let unfinished = PathBuf::from(unfinished);
+        let written = (|| {
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder)?;
+            // One that a crash has left holds nothing that anything was sealed with.
+            let _ = fs::remove_file(&unfinished);
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&unfinished)?;
+            file.write_all(ring.to_text().as_bytes())?;
+            file.sync_all()?;
+            name(&unfinished, path)?;
+            sync_folder(folder)
+        })();
+        if written.is_err() {
+            // The first fault is the one to tell.
+            let _ = fs::remove_file(&unfinished);
+        }
+        written.map_err(|error| self.refuse(error))
+    }
+}
+
+impl Store for KeyFile {
+    fn kind(&self) -> KeyStore {
+        KeyStore::File
+    }
+
+    fn place(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn load(&self) -> Result<Option<Ring>, Error> {
+        let file = match open(&self.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(self.refuse(error)),
+        };
+        let metadata = file.metadata().map_err(|error| self.refuse(error))?;
+        if metadata.mode() & 0o077 != 0 {
+            let mode = metadata.mode() & 0o777;
+            let path = self.path.display();
+            return Err(self.refuse(format!(
+                "others can read it (mode {mode:03o}); run: chmod 600 {path}"
+            )));
+        }
+        read(file, &self.place()).map(Some)
+    }
+
+    fn create(&self, ring: &Ring) -> Result<(), Error> {
+        // A link, unlike a renaming, replaces nothing.
+        self.write(&self.path, ring, |unfinished, path| {
+            fs::hard_link(unfinished, path)?;
+            fs::remove_file(unfinished)
+        })
+    }
+
+    fn replace(&self, ring: &Ring) -> Result<(), Error> {
+        // Where the name is a link, the file is replaced and not the link, or
+        // the old key would live on behind it.
+        let path = self
+            .path
+            .canonicalize()
+            .map_err(|error| self.refuse(error))?;
+        self.write(&path, ring, |unfinished, path| fs::rename(unfinished, path))
+    }
+
+    fn remove(&self) -> Result<(), Error> {
+        let path = self
+            .path
+            .canonicalize()
+            .map_err(|error| self.refuse(error))?;
+        fs::remove_file(&path).map_err(|error| self.refuse(error))?;
+        sync_folder(path.parent().unwrap_or(Path::new("."))).map_err(|error| self.refuse(error))
+    }
+}
+
+/// Opens a file for reading, without waiting where it is a pipe.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(nix::fcntl::OFlag::O_NONBLOCK.bits())
+        .open(path)?;
+    if file.metadata()?.is_file() {
+        return Ok(file);
+    }
+    Err(io::Error::other("it is not a file"))
+}
+
+/// Reads a ring from an open file.
+pub(super) fn read(file: File, place: &str) -> Result<Ring, Error> {
+    let capacity = usize::try_from(MAX_BYTES).unwrap_or(0);
+    let mut text = Zeroizing::new(String::with_capacity(capacity));
+    file.take(MAX_BYTES)
+        .read_to_string(&mut text)
+        .map_err(|error| unusable(place, error))?;
+    Ring::parse(&text, place)
+}
+
+/// Waits until the names in a folder are on the disk.
+pub(in crate::vault) fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::super::create;
+    use super::*;
+    use crate::clock::Ambient;
+
+    fn key_file(folder: &tempfile::TempDir) -> KeyFile {
+        KeyFile::beside(
+            Path::new("/nonexistent"),
+            &folder.path().join("deep/vault.key"),
+        )
+        .unwrap()
+    }
+
+    #[test]
+    fn a_key_is_made_once_private_and_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = key_file(&folder);
+        assert!(store.load().unwrap().is_none());
+        let made = create(&store, &Ambient::system()).unwrap();
+        assert_eq!(fs::metadata(&store.path).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(*store.load().unwrap().unwrap().to_text(), *made.to_text());
+        assert!(create(&store, &Ambient::system()).is_err());
+        assert_eq!(*store.load().unwrap().unwrap().to_text(), *made.to_text());
+    }
+
+    #[test]
+    fn a_key_behind_a_link_is_replaced_where_it_lies() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = key_file(&folder);
+        create(&store, &Ambient::system()).unwrap();
+        let real = folder.path().join("real.key");
+        fs::rename(&store.path, &real).unwrap();
+        std::os::unix::fs::symlink(&real, &store.path).unwrap();
+        let newer = Ring::generate(&Ambient::system());
+        store.replace(&newer).unwrap();
+        assert_eq!(fs::read_to_string(&real).unwrap(), *newer.to_text());
+        assert!(fs::symlink_metadata(&store.path).unwrap().is_symlink());
+    }
+
+    #[test]
+    fn a_key_that_others_can_read_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = key_file(&folder);
+        create(&store, &Ambient::system()).unwrap();
+        fs::set_permissions(&store.path, Permissions::from_mode(0o644)).unwrap();
+        let error = store.load().unwrap_err().to_string();
+        assert!(error.contains("chmod 600"), "{error}");
+    }
+
+    #[test]
+    fn a_key_in_the_vaults_folder_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = KeyFile::beside(folder.path(), &folder.path().join("vault.key"));
+        assert!(error.unwrap_err().to_string().contains("--key-file"));
+    }
+}

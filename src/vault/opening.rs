@@ -1,0 +1,151 @@
+//! Opening the vault: the folder, its lock, the file, its tables and the key,
+//! in this order, and nothing of it harmed where one is not as it should be.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+use uuid::Uuid;
+
+use super::cipher::Cipher;
+use super::key::{self, Ring};
+use super::lock::DataLock;
+use super::{Error, FILE, Options, backup, connection, folder, rotation, schema, unlock, writer};
+use crate::clock::Ambient;
+
+/// A vault that this process alone holds, with its key.
+pub(super) struct Unlocked {
+    pub(super) id: Uuid,
+    pub(super) connection: Connection,
+    pub(super) cipher: Cipher,
+    pub(super) ring: Ring,
+    /// Where [`Options::data_dir`] really is.
+    pub(super) options: Options,
+    /// Let go last.
+    pub(super) lock: DataLock,
+}
+
+impl Unlocked {
+    /// Opens the vault, making it and its key where there is none.
+    pub(super) fn open(options: &Options, ambient: &Ambient) -> Result<Self, Error> {
+        let options = Options {
+            data_dir: folder::private(&options.data_dir)?,
+            ..options.clone()
+        };
+        // A key that cannot be had must be known before anything is made.
+        let store = key::store(&options)?;
+        let lock = DataLock::take(&options.data_dir)?;
+        backup::remove_unfinished(&options.data_dir);
+        let mut connection = open_file(&options, ambient)?;
+        let id = unlock::vault_id(&connection, ambient)?;
+        let (mut cipher, mut ring) = unlock::unlock(&connection, id, &*store, ambient)?;
+        writer::checkpoint(&connection)?;
+        if rotation::is_unfinished(&connection, &cipher, &ring, &*store)? {
+            match rotation::finish(&mut connection, &cipher, &ring, &options, ambient) {
+                Ok(()) => (cipher, ring) = unlock::look(&connection, &*store)?,
+                // Both keys are there: what opens can be served all the same.
+                Err(error) => {
+                    tracing::error!(error = %error, "a change of the vault's key cannot be finished");
+                }
+            }
+        }
+        Ok(Self {
+            id,
+            connection,
+            cipher,
+            ring,
+            options,
+            lock,
+        })
+    }
+
+    /// Opens a vault that there must be.
+    ///
+    /// # Errors
+    /// [`Error::NoVault`], and those of [`Self::open`].
+    pub(super) fn open_existing(options: &Options, ambient: &Ambient) -> Result<Self, Error> {
+        folder::existing(&options.data_dir)?;
+        Self::open(options, ambient)
+    }
+}
+
+/// Opens the file, looks it through, and brings its tables up to date.
+fn open_file(options: &Options, ambient: &Ambient) -> Result<Connection, Error> {
+    let path = options.data_dir.join(FILE);
+    let open = || {
+        let mut connection = connection::open_writer(&path)?;
+        require_soundness(&connection)?;
+        if schema::is_outdated(&connection)? {
+            if schema::version(&connection)? > 0 {
+                backup::make(&connection, &options.data_dir, ambient.now())?;
+            }
+            schema::migrate(&mut connection)?;
+        }
+        Ok(connection)
+    };
+    open().map_err(|error| match name_file(error, &path) {
+        Error::Corrupt { what } => Error::Corrupt {
+            what: format!("{what}; {}", way_out(&options.data_dir)),
+        },
+        other => other,
+    })
+}
+
+/// Looks through the pages, without comparing each index with its table.
+fn require_soundness(connection: &Connection) -> Result<(), Error> {
+    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if found == "ok" {
+        return Ok(());
+    }
+    Err(Error::Corrupt { what: found })
+}
+
+/// Says which file an error is about.
+pub(super) fn name_file(error: Error, path: &Path) -> Error {
+    match error {
+        Error::Unwritable { why } => Error::Open {
+            path: path.to_owned(),
+            why,
+        },
+        Error::Corrupt { what } => Error::Corrupt {
+            what: format!("{}: {what}", path.display()),
+        },
+        other => other,
+    }
+}
+
+/// What somebody can do whose vault is damaged.
+fn way_out(data_dir: &Path) -> String {
+    let kept = "the file was left as it is";
+    match backup::all(data_dir).first() {
+        Some(newest) => format!(
+            "{kept}; put the newest backup in its place with: agent-auth vault restore --data-dir {} {}",
+            quoted(data_dir),
+            quoted(newest)
+        ),
+        None => format!(
+            "{kept}, and there is no backup of it in {}",
+            data_dir.display()
+        ),
+    }
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let text = path.display().to_string();
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-".contains(c);
+    if text.chars().all(is_plain) {
+        return text;
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_with_blanks_is_quoted_for_the_shell() {
+        assert_eq!(quoted(Path::new("/a/b-c.db")), "/a/b-c.db");
+        assert_eq!(quoted(Path::new("/a b/it's")), r"'/a b/it'\''s'");
+    }
+}

@@ -1,0 +1,145 @@
+//! Putting a backup in the vault's place.
+//!
+//! What is replaced is kept beside it, whatever its state. A refresh token
+//! that rotates has probably been spent since the backup was made, so every
+//! grant that can be refreshed is marked as in doubt: if the provider refuses
+//! it, the event says that a rotation was lost, not that a person revoked it.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use super::backup::{copy, require_integrity, stamp, unwritable};
+use super::key::sync_folder;
+use super::lock::DataLock;
+use super::{Error, FILE, Options, connection, folder, key, schema, unlock, writer};
+use crate::clock::{Ambient, Timestamp};
+
+/// What a restored vault is called until it is whole.
+const UNFINISHED: &str = "vault.db.restored";
+
+/// What the files are called that SQLite keeps beside one of its own.
+const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
+
+/// What a restoring did.
+#[derive(Clone, Debug)]
+pub struct Restored {
+    /// Where the replaced vault is now, if there was one.
+    pub replaced: Option<PathBuf>,
+    /// How many grants are in doubt until they are refreshed.
+    pub in_doubt: usize,
+}
+
+/// Puts the vault in `from` in the place of the one in the data folder.
+/// agent-authd must not be running.
+///
+/// # Errors
+/// [`Error::Held`] while it runs; [`Error::Corrupt`], [`Error::NewerSchema`],
+/// [`Error::KeyMissing`] or [`Error::WrongKey`] if `from` is of no use here.
+/// Nothing is changed by any of them.
+pub fn restore(options: &Options, from: &Path, ambient: &Ambient) -> Result<Restored, Error> {
+    let data_dir = folder::private(&options.data_dir)?;
+    let _lock = DataLock::take(&data_dir)?;
+    let now = ambient.now();
+    let unfinished = data_dir.join(UNFINISHED);
+    let prepared = prepare(options, from, &unfinished, now);
+    let in_doubt = match prepared {
+        Ok(in_doubt) => in_doubt,
+        Err(error) => {
+            remove(&unfinished)?;
+            return Err(error);
+        }
+    };
+    let vault = data_dir.join(FILE);
+    let replaced = set_aside(&vault, now)?;
+    fs::rename(&unfinished, &vault)
+        .and_then(|()| sync_folder(&data_dir))
+        .map_err(|error| unwritable(&vault, &error))?;
+    Ok(Restored { replaced, in_doubt })
+}
+
+/// Copies `from`, proves that the copy is of use, and marks its grants.
+fn prepare(
+    options: &Options,
+    from: &Path,
+    unfinished: &Path,
+    now: Timestamp,
+) -> Result<usize, Error> {
+    let refuse = |error: io::Error| Error::Open {
+        path: from.to_owned(),
+        why: error.to_string(),
+    };
+    let from = from.canonicalize().map_err(refuse)?;
+    let named = |error| super::name_file(error, &from);
+    let source = connection::open_reader(&from).map_err(named)?;
+    copy(&source, unfinished).map_err(named)?;
+    drop(source);
+    let mut connection = Connection::open(unfinished)?;
+    if schema::is_outdated(&connection)? {
+        schema::migrate(&mut connection)?;
+    }
+    unlock::look(&connection, &*key::store(options)?)?;
+    let in_doubt = mark_in_doubt(&connection, now)?;
+    require_integrity(&connection)?;
+    connection.close().map_err(|(_, error)| error)?;
+    fs::File::open(unfinished)
+        .and_then(|file| file.sync_all())
+        .map_err(|error| unwritable(unfinished, &error))?;
+    Ok(in_doubt)
+}
+
+/// Writes down an unanswered attempt for every grant that could be refreshed.
+fn mark_in_doubt(connection: &Connection, now: Timestamp) -> Result<usize, Error> {
+    Ok(connection.execute(
+        "INSERT INTO refresh_attempts (owner, token_id, generation, started_at)
+         SELECT owner, id, generation, ?1 FROM tokens
+          WHERE refresh_token IS NOT NULL AND person_needed IS NULL
+         ON CONFLICT (owner, token_id) DO UPDATE SET generation = excluded.generation",
+        [now],
+    )?)
+}
+
+/// Gives the vault's files second names, and takes what SQLite keeps beside
+/// it away, so that it is not taken for the new file's. Cut off anywhere, the
+/// old vault is still there under its own name, and whole.
+fn set_aside(vault: &Path, now: Timestamp) -> Result<Option<PathBuf>, Error> {
+    if !vault.exists() {
+        return Ok(None);
+    }
+    // Of a vault that can still be opened, nothing may be left in the log.
+    if let Ok(connection) = connection::open_writer(vault) {
+        // If it cannot be emptied, the log is kept with the file.
+        let _ = writer::checkpoint(&connection);
+    }
+    let aside = vault.with_file_name(format!("vault-replaced-{}.db", stamp(now)));
+    link(vault, &aside)?;
+    for companion in COMPANIONS {
+        let (file, kept) = (with(vault, companion), with(&aside, companion));
+        if file.exists() {
+            link(&file, &kept)?;
+        }
+    }
+    for companion in COMPANIONS {
+        remove(&with(vault, companion))?;
+    }
+    Ok(Some(aside))
+}
+
+fn link(file: &Path, name: &Path) -> Result<(), Error> {
+    fs::hard_link(file, name).map_err(|error| unwritable(name, &error))
+}
+
+fn remove(file: &Path) -> Result<(), Error> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unwritable(file, &error)),
+        _ => Ok(()),
+    }
+}
+
+fn with(path: &Path, suffix: &str) -> PathBuf {
+    let mut path = path.as_os_str().to_owned();
+    path.push(suffix);
+    path.into()
+}

@@ -1,0 +1,135 @@
+//! A new key for the vault, in steps that may be cut off anywhere.
+//!
+//! 1. The place of the key keeps two: the new one, then the old.
+//! 2. The vault gets a proof of the new one.
+//! 3. Every row is sealed anew, some at a time.
+//! 4. The old key's proof goes.
+//! 5. A backup is made, and those that only the old key opens go, for they
+//!    hold live grants.
+//! 6. The place keeps the new key alone.
+//!
+//! Whoever opens the vault next and finds two keys goes on from there.
+
+use rusqlite::Connection;
+
+use super::cipher::Cipher;
+use super::key::{self, Ring, Store};
+use super::sealed::{SealedRow, TABLES};
+use super::{Error, Options, Unlocked, backup, check, unlock, writer};
+use crate::clock::Ambient;
+use crate::config::key_store::KeyStore;
+
+/// Rows sealed anew per transaction: some milliseconds of work.
+const BATCH: u32 = 100;
+
+/// What a rotation did.
+#[derive(Clone, Debug)]
+pub struct Rotated {
+    /// The new key's public name.
+    pub key_id: String,
+    /// Where it is kept.
+    pub place: String,
+}
+
+/// Gives the vault a new key. agent-authd must not be running.
+///
+/// # Errors
+/// Those of opening the vault; [`Error::Corrupt`] if a value does not open,
+/// and nothing is changed then.
+pub fn rotate(options: &Options, ambient: &Ambient) -> Result<Rotated, Error> {
+    // An earlier rotation that was cut off is finished by opening.
+    let mut unlocked = Unlocked::open_existing(options, ambient)?;
+    let store = key::store(options)?;
+    if unlocked.ring.keys().len() > 1 {
+        return Err(Error::KeyUnusable {
+            place: store.place(),
+            why: "an earlier rotation could not be finished; `agent-auth vault check` says why"
+                .to_owned(),
+        });
+    }
+    if let Some(fault) = check::sealed(&unlocked.connection, &unlocked.cipher)?
+        .1
+        .pop()
+    {
+        return Err(fault);
+    }
+    let ring = Ring::followed_by(Ring::generate(ambient), &unlocked.ring);
+    store.replace(&ring)?;
+    key::require_kept(&*store, &ring)?;
+    let cipher = Cipher::new(unlocked.id, &ring)?;
+    finish(&mut unlocked.connection, &cipher, &ring, options, ambient)?;
+    Ok(Rotated {
+        key_id: cipher.key_id().0.clone(),
+        place: store.place(),
+    })
+}
+
+/// Whether a rotation is under way, by what the vault and its key's place say.
+pub(super) fn is_unfinished(
+    connection: &Connection,
+    cipher: &Cipher,
+    ring: &Ring,
+    store: &dyn Store,
+) -> Result<bool, Error> {
+    // A credential keeps its older key until somebody takes it out.
+    let keeps_two = ring.keys().len() > 1 && store.kind() != KeyStore::Credential;
+    let proofs = unlock::proofs(connection)?;
+    let others = proofs.iter().any(|(id, _)| *id != cipher.key_id().0);
+    Ok(keeps_two || others)
+}
+
+/// Steps 2 to 6, each of which may have been done before.
+///
+/// # Errors
+/// [`Error::Corrupt`] if a row does not open: its key is then not retired.
+pub(super) fn finish(
+    connection: &mut Connection,
+    cipher: &Cipher,
+    ring: &Ring,
+    options: &Options,
+    ambient: &Ambient,
+) -> Result<(), Error> {
+    let primary = cipher.key_id().0.clone();
+    unlock::add_proof(connection, cipher, ambient)?;
+    reseal_all(connection, cipher, ambient)?;
+    connection.execute("DELETE FROM keys WHERE key_id <> ?1", [&primary])?;
+    // Nothing that the old key opens stays behind in the write-ahead log.
+    writer::checkpoint(connection)?;
+    backup::make(connection, &options.data_dir, ambient.now())?;
+    backup::remove_sealed_otherwise(&options.data_dir, &primary)?;
+    let store = key::store(options)?;
+    if ring.keys().len() > 1 && store.kind() == KeyStore::Credential {
+        tracing::warn!(
+            "every row is sealed with the credential's first key; take the second line out of it"
+        );
+    } else if ring.keys().len() > 1 {
+        store.replace(&ring.newest())?;
+    }
+    tracing::info!(key.id = %primary, "the vault has a new key, and the old one is retired");
+    Ok(())
+}
+
+fn reseal_all(
+    connection: &mut Connection,
+    cipher: &Cipher,
+    ambient: &Ambient,
+) -> Result<(), Error> {
+    for table in TABLES {
+        let mut after = 0;
+        loop {
+            let now = ambient.now();
+            let rows = writer::transact(connection, |connection| {
+                let rows = table.rows(connection, &cipher.key_id().0, after, BATCH)?;
+                for row in &rows {
+                    row.reseal(connection, cipher, now)?;
+                }
+                Ok(rows)
+            })?;
+            match rows.last() {
+                Some(SealedRow { seq, .. }) => after = *seq,
+                None => break,
+            }
+        }
+    }
+    Ok(())
+}

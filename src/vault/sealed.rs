@@ -1,0 +1,169 @@
+//! Where the vault's sealed values lie, as one list: what checks them all or
+//! seals them all anew goes by it.
+
+use rusqlite::Connection;
+use rusqlite::types::Value;
+
+use super::Error;
+use super::cipher::{Cipher, Place};
+use crate::clock::Timestamp;
+use crate::identity::Owner;
+use crate::secret::Opened;
+
+/// A table that has sealed columns. It has `seq`, `owner` and `key_id`, too.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SealedTable {
+    pub(super) name: &'static str,
+    /// The column that names a row in its envelopes.
+    row: &'static str,
+    columns: &'static [&'static str],
+}
+
+/// Every table that has sealed columns.
+pub(super) const TABLES: &[SealedTable] = &[
+    SealedTable {
+        name: "providers",
+        row: "provider_id",
+        columns: &["client_secret"],
+    },
+    SealedTable {
+        name: "tokens",
+        row: "id",
+        columns: &["access_token", "refresh_token"],
+    },
+    SealedTable {
+        name: "flows",
+        row: "id",
+        columns: &["state", "verifier"],
+    },
+];
+
+/// The sealed values of one row.
+#[derive(Debug)]
+pub(super) struct SealedRow {
+    pub(super) table: SealedTable,
+    pub(super) seq: i64,
+    owner: Owner,
+    row: String,
+    key_id: String,
+    /// The values that are not null.
+    values: Vec<(&'static str, String)>,
+}
+
+impl SealedTable {
+    /// At most `limit` rows after `seq` that are sealed with another key than
+    /// `but_key`.
+    pub(super) fn rows(
+        &self,
+        connection: &Connection,
+        but_key: &str,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<SealedRow>, Error> {
+        let Self { name, row, columns } = self;
+        let mut statement = connection.prepare_cached(&format!(
+            "SELECT seq, owner, {row}, key_id, {} FROM {name}
+             WHERE seq > ?1 AND key_id <> ?2 ORDER BY seq LIMIT ?3",
+            columns.join(", ")
+        ))?;
+        let rows = statement.query_map((after, but_key, limit), |found| {
+            let mut values = Vec::new();
+            for (index, column) in columns.iter().enumerate() {
+                if let Some(value) = found.get(4 + index)? {
+                    values.push((*column, value));
+                }
+            }
+            Ok(SealedRow {
+                table: *self,
+                seq: found.get(0)?,
+                owner: found.get(1)?,
+                row: found.get(2)?,
+                key_id: found.get(3)?,
+                values,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+}
+
+impl SealedRow {
+    /// What of the row does not open; and how many values do.
+    pub(super) fn check(&self, cipher: &Cipher) -> (usize, Vec<Error>) {
+        let opened = self.values.iter().map(|(column, value)| {
+            let opened = cipher.open(self.place(column), &self.key_id, value);
+            opened.map(Opened::new)
+        });
+        let (well, faults): (Vec<_>, Vec<_>) = opened.partition(Result::is_ok);
+        (
+            well.len(),
+            faults.into_iter().filter_map(Result::err).collect(),
+        )
+    }
+
+    /// Seals the row's values anew, with the primary key.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if one does not open.
+    pub(super) fn reseal(
+        &self,
+        connection: &Connection,
+        cipher: &Cipher,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        let mut assignments = vec!["key_id = ?2".to_owned()];
+        let mut parameters: Vec<Value> = vec![self.seq.into(), cipher.key_id().0.clone().into()];
+        for (column, value) in &self.values {
+            let place = self.place(column);
+            let secret = Opened::new(cipher.open(place, &self.key_id, value)?);
+            parameters.push(cipher.seal(place, &secret, now).into());
+            assignments.push(format!("{column} = ?{}", parameters.len()));
+        }
+        let (table, assignments) = (self.table.name, assignments.join(", "));
+        connection
+            .prepare_cached(&format!("UPDATE {table} SET {assignments} WHERE seq = ?1"))?
+            .execute(rusqlite::params_from_iter(parameters))?;
+        Ok(())
+    }
+
+    fn place(&self, column: &'static str) -> Place<'_> {
+        Place {
+            owner: self.owner,
+            table: self.table.name,
+            row: &self.row,
+            column,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vault::schema;
+
+    /// What the schema's own comments say is sealed.
+    #[test]
+    fn no_sealed_column_is_missing_from_the_list() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut connection).unwrap();
+        let mut statement = connection
+            .prepare("SELECT name, sql FROM sqlite_schema WHERE type = 'table' ORDER BY rowid")
+            .unwrap();
+        let tables = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)));
+        let mut found = Vec::new();
+        for table in tables.unwrap() {
+            let (name, sql): (String, String) = table.unwrap();
+            let sealed = sql.lines().filter(|line| line.contains("-- sealed"));
+            let columns: Vec<String> = sealed
+                .filter_map(|line| line.split_whitespace().next().map(str::to_owned))
+                .collect();
+            if !columns.is_empty() {
+                found.push((name, columns));
+            }
+        }
+        let listed = |table: &SealedTable| {
+            let columns = table.columns.iter().map(|column| (*column).to_owned());
+            (table.name.to_owned(), columns.collect::<Vec<_>>())
+        };
+        assert_eq!(found, TABLES.iter().map(listed).collect::<Vec<_>>());
+    }
+}

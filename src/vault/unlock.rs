@@ -1,0 +1,115 @@
+//! Finding the key that a vault's rows were sealed with, and proving it.
+
+use rusqlite::{Connection, OptionalExtension as _};
+use uuid::Uuid;
+
+use super::Error;
+use super::cipher::Cipher;
+use super::key::{self, Ring, Store};
+use crate::clock::Ambient;
+
+/// The vault's own identifier, made where there is none yet.
+pub(super) fn vault_id(connection: &Connection, ambient: &Ambient) -> Result<Uuid, Error> {
+    if let Some(id) = known_id(connection)? {
+        return Ok(id);
+    }
+    let id = ambient.uuid();
+    connection.execute(
+        "INSERT INTO vault (only_row, id, created_at) VALUES (1, ?1, ?2)",
+        (id.to_string(), ambient.now()),
+    )?;
+    Ok(id)
+}
+
+/// The vault's own identifier, if it has one.
+pub(super) fn known_id(connection: &Connection) -> Result<Option<Uuid>, Error> {
+    let id: Option<String> = connection
+        .query_row("SELECT id FROM vault", [], |row| row.get(0))
+        .optional()?;
+    let parse = |id: String| {
+        Uuid::try_parse(&id).map_err(|_| Error::Corrupt {
+            what: "the vault's own identifier".to_owned(),
+        })
+    };
+    id.map(parse).transpose()
+}
+
+/// Finds the key; makes one only for a vault that has none.
+pub(super) fn unlock(
+    connection: &Connection,
+    id: Uuid,
+    store: &dyn Store,
+    ambient: &Ambient,
+) -> Result<(Cipher, Ring), Error> {
+    let rows = proofs(connection)?;
+    let kept = store.load()?;
+    if !rows.is_empty() {
+        let ring = kept.ok_or_else(|| Error::KeyMissing {
+            place: store.place(),
+        })?;
+        return Ok((prove(id, &ring, &rows, store)?, ring));
+    }
+    let ring = kept.map_or_else(|| key::create(store, ambient), Ok)?;
+    let cipher = Cipher::new(id, &ring)?;
+    add_proof(connection, &cipher, ambient)?;
+    Ok((cipher, ring))
+}
+
+/// Finds the key without changing anything.
+///
+/// # Errors
+/// [`Error::KeyMissing`], [`Error::KeyUnusable`], [`Error::WrongKey`], or
+/// [`Error::Corrupt`] if what proves the key is damaged.
+pub(super) fn look(connection: &Connection, store: &dyn Store) -> Result<(Cipher, Ring), Error> {
+    let id = known_id(connection)?.ok_or_else(|| Error::Corrupt {
+        what: "the vault's own identifier is missing".to_owned(),
+    })?;
+    let ring = store.load()?.ok_or_else(|| Error::KeyMissing {
+        place: store.place(),
+    })?;
+    Ok((prove(id, &ring, &proofs(connection)?, store)?, ring))
+}
+
+/// Writes down the proof of the primary key, if it is not there yet.
+pub(super) fn add_proof(
+    connection: &Connection,
+    cipher: &Cipher,
+    ambient: &Ambient,
+) -> Result<(), Error> {
+    let now = ambient.now();
+    connection.execute(
+        "INSERT INTO keys (key_id, check_value, created_at) VALUES (?1, ?2, ?3)
+         ON CONFLICT DO NOTHING",
+        (&cipher.key_id().0, cipher.check_value(now), now),
+    )?;
+    Ok(())
+}
+
+/// The names of the keys that seal rows, with their check values.
+pub(super) fn proofs(connection: &Connection) -> Result<Vec<(String, String)>, Error> {
+    let mut statement = connection.prepare("SELECT key_id, check_value FROM keys")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn prove(
+    id: Uuid,
+    ring: &Ring,
+    proofs: &[(String, String)],
+    store: &dyn Store,
+) -> Result<Cipher, Error> {
+    let cipher = Cipher::new(id, ring)?;
+    for (key_id, check_value) in proofs {
+        if !cipher.knows(key_id) {
+            return Err(Error::WrongKey {
+                place: store.place(),
+            });
+        }
+        if !cipher.verifies(key_id, check_value) {
+            return Err(Error::Corrupt {
+                what: "the row that proves the key".to_owned(),
+            });
+        }
+    }
+    Ok(cipher)
+}
