@@ -5,14 +5,17 @@
 //! 3 when a person must log in first; `run` hands on its command's own.
 
 mod bridge;
+mod key;
 mod login;
 mod output;
 mod pasted;
+mod places;
 mod provider;
 mod run;
 mod status;
 mod token;
 mod tokens;
+mod vault;
 mod words;
 
 use std::path::PathBuf;
@@ -81,6 +84,12 @@ pub enum Command {
     Status(status::StatusArgs),
     /// Run a command that knows only the hosted service's URL and key
     Run(run::RunArgs),
+    /// Check, back up or restore the vault
+    #[command(subcommand)]
+    Vault(vault::VaultCommand),
+    /// Look at, renew or move the key of the vault
+    #[command(subcommand)]
+    Key(key::KeyCommand),
 }
 
 /// Which token is meant.
@@ -123,14 +132,16 @@ impl Wanted {
 /// # Errors
 /// Whatever went wrong, for a person to read; the exit code is then 1.
 pub async fn execute(cli: Cli, ambient: &Ambient) -> Result<ExitCode> {
-    let client = Client::new(config::socket(cli.socket)?);
+    let client = || config::socket(cli.socket).map(Client::new);
     match cli.command {
-        Command::Provider(command) => provider::execute(&client, command).await,
-        Command::Login(args) => login::execute(&client, &args).await,
-        Command::Token(args) => token::execute(&client, &args).await,
-        Command::Tokens(command) => tokens::execute(&client, &command, ambient.now()).await,
-        Command::Status(args) => status::execute(&client, &args).await,
-        Command::Run(args) => run::execute(client, &args, ambient).await,
+        Command::Provider(command) => provider::execute(&client()?, command).await,
+        Command::Login(args) => login::execute(&client()?, &args).await,
+        Command::Token(args) => token::execute(&client()?, &args).await,
+        Command::Tokens(command) => tokens::execute(&client()?, &command, ambient.now()).await,
+        Command::Status(args) => status::execute(&client()?, &args).await,
+        Command::Vault(command) => vault::execute(&command, ambient),
+        Command::Key(command) => key::execute(&command, ambient),
+        Command::Run(args) => run::execute(client()?, &args, ambient).await,
     }
 }
 

@@ -1,0 +1,134 @@
+//! `agent-auth key`: where the vault's key is, a new key, another place.
+//! Works on the files, not through the daemon.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, bail};
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::output;
+use super::places::Places;
+use crate::clock::Ambient;
+use crate::config::key_store::KeyStore;
+use crate::config::settle_key_store;
+use crate::paths::Defaults;
+use crate::vault::{Options, check, custody, rotation};
+
+const ROTATE: &str = "\
+Stop agent-authd first. Every secret in the vault is sealed anew; then a backup
+is made, and the backups that only the old key opens are deleted. If it is cut
+off, agent-authd's next start or another `key rotate` goes on with it.
+
+A key that systemd gives as a credential cannot be changed from here. Write the
+new key in a line before the old one, encrypt both with
+`systemd-creds encrypt --name=vault-key`, restart the service, and take the old
+line out when the log says so.";
+
+const MOVE: &str = "\
+Stop agent-authd first. The key is copied and read back, `key_store` is set in
+the settings' file, and only then is the old place emptied.
+
+Examples:
+  agent-auth key move secret-service
+  agent-auth key move file";
+
+/// What can be done with the key.
+#[derive(Clone, Debug, Subcommand)]
+pub enum KeyCommand {
+    /// Show where the key is, and whether it opens the vault
+    Status(StatusArgs),
+    /// Give the vault a new key
+    #[command(after_help = ROTATE)]
+    Rotate(Places),
+    /// Keep the key in another place
+    #[command(after_help = MOVE)]
+    Move(MoveArgs),
+}
+
+/// How to show it.
+#[derive(Clone, Debug, Args)]
+pub struct StatusArgs {
+    /// Where.
+    #[command(flatten)]
+    places: Places,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Where to.
+#[derive(Clone, Debug, Args)]
+pub struct MoveArgs {
+    /// The new place
+    #[arg(value_name = "PLACE")]
+    to: KeyStore,
+    /// Where from.
+    #[command(flatten)]
+    places: Places,
+}
+
+/// Does it.
+pub(super) fn execute(command: &KeyCommand, ambient: &Ambient) -> Result<ExitCode> {
+    match command {
+        KeyCommand::Status(args) => status(args)?,
+        KeyCommand::Rotate(places) => {
+            let rotated = rotation::rotate(&Options::from(&places.config()?), ambient)
+                .context("the key was not changed")?;
+            output::line(&format!(
+                "the vault's key is now {}, in {}",
+                rotated.key_id, rotated.place
+            ))?;
+        }
+        KeyCommand::Move(args) => move_key(args, ambient)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn status(args: &StatusArgs) -> Result<()> {
+    let key = check::key_of(&Options::from(&args.places.config()?))?;
+    if args.json {
+        return Ok(output::json(&json!({
+            "key_id": key.id,
+            "key_store": key.store,
+            "place": key.place,
+            "is_rotating": key.is_rotating,
+        }))?);
+    }
+    output::line(&format!("key {}", key.id))?;
+    output::line(&format!("  kept in  {} ({})", key.place, key.store))?;
+    let state = if key.is_rotating {
+        "opens the vault; an older key is not retired yet"
+    } else {
+        "opens the vault"
+    };
+    Ok(output::line(&format!("  status   {state}"))?)
+}
+
+fn move_key(args: &MoveArgs, ambient: &Ambient) -> Result<()> {
+    if args.to == KeyStore::Auto {
+        bail!("name the place that is to keep the key");
+    }
+    let config = args.places.config()?;
+    let file: PathBuf = match &config.file {
+        Some(file) => file.clone(),
+        None => Defaults::of_this_user()?.config_file(),
+    };
+    let moving = custody::move_key(&Options::from(&config), args.to, ambient)
+        .context("the key was not moved")?;
+    let (from, to) = (moving.from.clone(), moving.to.clone());
+    settle_key_store(&file, moving.store).with_context(|| {
+        format!("the key is in {to} now, and still in {from}, since the settings cannot name its new place")
+    })?;
+    moving
+        .finish()
+        .with_context(|| format!("the key is in {to} now, and a copy of it is left behind"))?;
+    output::line(&format!("the vault's key is now in {to}"))?;
+    output::line(&format!(
+        "{} says so: key_store = \"{}\"",
+        file.display(),
+        args.to
+    ))?;
+    Ok(())
+}

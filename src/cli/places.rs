@@ -1,0 +1,45 @@
+//! Where the vault and its key lie, for the commands that open them
+//! themselves: by the daemon's own settings.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Args;
+
+use crate::config::Config;
+use crate::config::args::Flags;
+
+/// The places, as on the daemon's command line.
+#[derive(Clone, Debug, Args)]
+pub struct Places {
+    /// The folder of the vault [default: the one in agent-authd's settings]
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "AGENT_AUTH_DATA_DIR",
+        hide_env_values = true
+    )]
+    data_dir: Option<PathBuf>,
+
+    /// The file of the vault's key [default: the one in agent-authd's settings]
+    #[arg(long, value_name = "PATH")]
+    key_file: Option<PathBuf>,
+
+    /// agent-authd's settings' file [default: config.toml in the platform's
+    /// config folder]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Places {
+    /// The settings that a daemon would have.
+    pub(super) fn config(&self) -> Result<Config> {
+        let flags = Flags {
+            data_dir: self.data_dir.clone(),
+            key_file: self.key_file.clone(),
+            config: self.config.clone(),
+            ..Flags::default()
+        };
+        Ok(Config::resolve(&flags)?)
+    }
+}

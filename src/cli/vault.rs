@@ -1,0 +1,184 @@
+//! `agent-auth vault`: looking the vault through, copying it, and putting a
+//! copy in its place. Works on the files, not through the daemon.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::output;
+use super::places::Places;
+use super::words::count;
+use crate::clock::Ambient;
+use crate::vault::check::{Key, Report};
+use crate::vault::{Options, backup, check, restore};
+
+const CHECK: &str = "\
+Reads only, whether or not agent-authd is running. Ends with exit code 1 if
+something is wrong, and says on standard error what.";
+
+const BACKUP: &str = "\
+agent-authd makes one every day, and keeps three, in `backups` in the vault's
+folder. The key is not in a backup: keep a copy of it somewhere else.";
+
+const RESTORE: &str = "\
+Stop agent-authd first. What is replaced is kept beside it. Grants of providers
+that give a new refresh token with every use may have moved on since the backup
+was made; such a login has to be made anew, and the event then says
+`rotation_lost`.
+
+Examples:
+  agent-auth vault check        lists the backups
+  agent-auth vault restore ~/.local/share/agent-authd/backups/vault-20260102T030405Z.db";
+
+/// What can be done with the vault.
+#[derive(Clone, Debug, Subcommand)]
+pub enum VaultCommand {
+    /// Look the vault, its key and its backups through
+    #[command(after_help = CHECK)]
+    Check(CheckArgs),
+    /// Make a backup now
+    #[command(after_help = BACKUP)]
+    Backup(Places),
+    /// Put a backup in the vault's place
+    #[command(after_help = RESTORE)]
+    Restore(RestoreArgs),
+}
+
+/// How to look.
+#[derive(Clone, Debug, Args)]
+pub struct CheckArgs {
+    /// Where.
+    #[command(flatten)]
+    places: Places,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What to restore.
+#[derive(Clone, Debug, Args)]
+pub struct RestoreArgs {
+    /// The backup
+    #[arg(value_name = "FILE")]
+    from: PathBuf,
+    /// Where to.
+    #[command(flatten)]
+    places: Places,
+}
+
+/// Does it.
+pub(super) fn execute(command: &VaultCommand, ambient: &Ambient) -> Result<ExitCode> {
+    match command {
+        VaultCommand::Check(args) => check_vault(args),
+        VaultCommand::Backup(places) => {
+            let made = backup::now(&Options::from(&places.config()?), ambient)
+                .context("the vault was not backed up")?;
+            output::line(&made.display().to_string())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        VaultCommand::Restore(args) => restore_vault(args, ambient),
+    }
+}
+
+fn check_vault(args: &CheckArgs) -> Result<ExitCode> {
+    let report = check::check(&Options::from(&args.places.config()?))?;
+    if args.json {
+        output::json(&Answer::of(&report))?;
+    } else {
+        show(&report)?;
+    }
+    for fault in &report.faults {
+        output::note(&format!("agent-auth: {fault}"));
+    }
+    Ok(if report.is_well() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn show(report: &Report) -> Result<()> {
+    let kib = report.bytes.div_ceil(1024);
+    output::line(&format!("{}", report.file.display()))?;
+    output::line(&format!("  vault    schema {}, {kib} KiB", report.schema))?;
+    let key = match &report.key {
+        Some(Key { place, id, .. }) => format!("{id}, in {place}"),
+        None => "none that opens the vault".to_owned(),
+    };
+    output::line(&format!("  key      {key}"))?;
+    let values = count(report.opened as u64, "sealed value");
+    output::line(&format!("  secrets  {values} can be opened"))?;
+    let kept = if report.backups.is_empty() {
+        "none"
+    } else {
+        ""
+    };
+    output::line(format!("  backups  {kept}").trim_end())?;
+    for (path, fault) in &report.backups {
+        let health = if fault.is_none() { "ok" } else { "damaged" };
+        output::line(&format!("    {health}  {}", path.display()))?;
+    }
+    let health = if report.is_well() { "ok" } else { "not well" };
+    Ok(output::line(&format!("  status   {health}"))?)
+}
+
+fn restore_vault(args: &RestoreArgs, ambient: &Ambient) -> Result<ExitCode> {
+    let options = Options::from(&args.places.config()?);
+    let restored = restore::restore(&options, &args.from, ambient)
+        .context("nothing was restored; the vault is as it was")?;
+    output::line(&format!("restored {}", args.from.display()))?;
+    if let Some(replaced) = restored.replaced {
+        output::line(&format!(
+            "what it replaced is kept in {}",
+            replaced.display()
+        ))?;
+    }
+    if restored.in_doubt > 0 {
+        output::line(&format!(
+            "{} may have moved on since; the next refresh shows it",
+            count(restored.in_doubt as u64, "grant")
+        ))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A report as JSON.
+#[derive(Serialize)]
+struct Answer<'a> {
+    file: String,
+    bytes: u64,
+    schema: i64,
+    key_id: Option<&'a str>,
+    key_store: Option<&'a str>,
+    opened: usize,
+    backups: Vec<BackupAnswer<'a>>,
+    faults: &'a [String],
+}
+
+#[derive(Serialize)]
+struct BackupAnswer<'a> {
+    file: String,
+    fault: Option<&'a str>,
+}
+
+impl<'a> Answer<'a> {
+    fn of(report: &'a Report) -> Self {
+        let backups = report.backups.iter().map(|(path, fault)| BackupAnswer {
+            file: path.display().to_string(),
+            fault: fault.as_deref(),
+        });
+        Self {
+            file: report.file.display().to_string(),
+            bytes: report.bytes,
+            schema: report.schema,
+            key_id: report.key.as_ref().map(|key| key.id.as_str()),
+            key_store: report.key.as_ref().map(|key| key.store.as_str()),
+            opened: report.opened,
+            backups: backups.collect(),
+            faults: &report.faults,
+        }
+    }
+}
