@@ -12,6 +12,7 @@ mod pasted;
 mod places;
 mod provider;
 mod run;
+mod service;
 mod status;
 mod token;
 mod tokens;
@@ -90,6 +91,9 @@ pub enum Command {
     /// Look at, renew or move the key of the vault
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Have agent-authd started by itself
+    #[command(subcommand)]
+    Service(service::ServiceCommand),
 }
 
 /// Which token is meant.
@@ -134,6 +138,7 @@ impl Wanted {
 pub async fn execute(cli: Cli, ambient: &Ambient) -> Result<ExitCode> {
     let client = || config::socket(cli.socket).map(Client::new);
     match cli.command {
+        Command::Service(command) => service::execute(command),
         Command::Provider(command) => provider::execute(&client()?, command).await,
         Command::Login(args) => login::execute(&client()?, &args).await,
         Command::Token(args) => token::execute(&client()?, &args).await,

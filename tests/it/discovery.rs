@@ -105,7 +105,10 @@ async fn an_address_becomes_a_provider_with_a_client_of_its_own() {
     assert_eq!(provider.token_endpoint_auth_method, "none");
     assert_eq!(provider.mcp_server_url, Some(stranger.url("/mcp")));
     assert!(provider.is_dynamic_client && provider.uses_pkce);
-    assert_eq!(client.providers().await.unwrap(), std::slice::from_ref(&provider));
+    assert_eq!(
+        client.providers().await.unwrap(),
+        std::slice::from_ref(&provider)
+    );
 
     let redirect_uri = provider.default_redirect_uri.unwrap();
     assert_eq!(

@@ -1,0 +1,235 @@
+//! systemd: a user's units, or the machine's.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use super::steps::{Step, words};
+use super::{Place, note};
+
+/// The path in the unit files that the daemon's own takes the place of.
+const PACKAGED: &str = "ExecStart=/usr/bin/agent-authd";
+
+const SERVICE: &str = "agent-authd.service";
+const SOCKET: &str = "agent-authd.socket";
+const REDIRECTS: &str = "agent-authd-redirect.socket";
+const NAMESPACES: &str = "agent-authd.service.d/namespaces.conf";
+
+/// The user's units, by name.
+const USERS: [(&str, &str); 2] = [
+    (
+        SOCKET,
+        include_str!("../../../systemd/user/agent-authd.socket"),
+    ),
+    (
+        SERVICE,
+        include_str!("../../../systemd/user/agent-authd.service"),
+    ),
+];
+
+/// Shuts a user's service into namespaces.
+const USERS_NAMESPACES: &str =
+    include_str!("../../../systemd/user/agent-authd.service.d/namespaces.conf");
+
+/// The machine's units, by name.
+const SYSTEMS: [(&str, &str); 3] = [
+    (
+        SOCKET,
+        include_str!("../../../systemd/system/agent-authd.socket"),
+    ),
+    (
+        REDIRECTS,
+        include_str!("../../../systemd/system/agent-authd-redirect.socket"),
+    ),
+    (
+        SERVICE,
+        include_str!("../../../systemd/system/agent-authd.service"),
+    ),
+];
+
+/// Whether this user may make namespaces, as the drop-in needs. Some systems
+/// keep that to root, and the service would not start with it.
+pub(super) fn has_user_namespaces() -> bool {
+    let tried = Command::new("unshare")
+        .args(["--user", "--map-current-user", "--mount", "true"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    tried.is_ok_and(|status| status.success())
+}
+
+/// Writes the units, and starts what listens for the daemon; the daemon starts
+/// with the first request.
+pub(super) fn install(place: &Place, has_user_namespaces: bool) -> Vec<Step> {
+    let folder = folder(place);
+    let mut steps = Vec::new();
+    if !place.system {
+        // A service in namespaces can write into these, and make none of them.
+        let data = place.home.join(".local/share/agent-authd");
+        steps.extend([data, place.config_home.join("agent-authd")].map(Step::Folder));
+    }
+    for (name, text) in units(place) {
+        steps.push(Step::Write(folder.join(name), with_daemon(place, text)));
+    }
+    if !place.system {
+        let drop_in = folder.join(NAMESPACES);
+        steps.push(if has_user_namespaces {
+            Step::Write(drop_in, USERS_NAMESPACES.to_owned())
+        } else {
+            Step::Remove(drop_in)
+        });
+    }
+    steps.push(Step::Run(systemctl(place, &["daemon-reload"])));
+    for socket in sockets(place) {
+        steps.push(Step::Run(systemctl(place, &["enable", "--now", socket])));
+    }
+    // One that runs already would go on with the old unit, or the old binary.
+    steps.push(Step::Try(systemctl(place, &["try-restart", SERVICE])));
+    if !place.system && !has_user_namespaces {
+        let text = "Users cannot make namespaces on this system, so the service runs without them (see systemd/user in the sources).";
+        steps.push(note(text));
+    }
+    steps.push(note(if place.system {
+        "Installed: agent-authd starts with the first request of any user."
+    } else {
+        "Installed: agent-authd starts with your first request. To have it while you are not logged in: loginctl enable-linger"
+    }));
+    steps
+}
+
+/// Stops it and removes the units.
+pub(super) fn uninstall(place: &Place) -> Vec<Step> {
+    let folder = folder(place);
+    let mut steps = Vec::new();
+    let mut stop = vec!["disable", "--now"];
+    stop.extend(sockets(place));
+    stop.push(SERVICE);
+    steps.push(Step::Try(systemctl(place, &stop)));
+    steps.extend(units(place).map(|(name, _)| Step::Remove(folder.join(name))));
+    if !place.system {
+        steps.push(Step::Remove(folder.join(NAMESPACES)));
+    }
+    steps.push(Step::Run(systemctl(place, &["daemon-reload"])));
+    steps.push(note(
+        "Uninstalled. The vault and its key are where they were.",
+    ));
+    steps
+}
+
+pub(super) fn status(place: &Place) -> Vec<Step> {
+    let mut command = vec!["status", "--no-pager"];
+    command.extend(sockets(place));
+    command.push(SERVICE);
+    vec![Step::End(systemctl(place, &command))]
+}
+
+pub(super) fn logs(place: &Place) -> Vec<Step> {
+    let mut command = vec!["journalctl"];
+    if !place.system {
+        command.push("--user");
+    }
+    command.extend(["--unit", SERVICE, "--lines=200", "--no-pager"]);
+    vec![Step::End(words(&command))]
+}
+
+fn folder(place: &Place) -> PathBuf {
+    if place.system {
+        "/etc/systemd/system".into()
+    } else {
+        place.config_home.join("systemd/user")
+    }
+}
+
+fn units(place: &Place) -> impl Iterator<Item = (&'static str, &'static str)> + use<> {
+    let units: &[_] = if place.system { &SYSTEMS } else { &USERS };
+    units.iter().copied()
+}
+
+fn sockets(place: &Place) -> impl Iterator<Item = &'static str> + use<> {
+    units(place)
+        .map(|(name, _)| name)
+        .filter(|name| name.ends_with(".socket"))
+}
+
+fn systemctl(place: &Place, command: &[&str]) -> Vec<String> {
+    let scope: &[&str] = if place.system { &[] } else { &["--user"] };
+    words(&[&["systemctl"], scope, command].concat())
+}
+
+/// The unit with the daemon's own path, quoted as systemd.service(5) has it.
+fn with_daemon(place: &Place, unit: &str) -> String {
+    let path = place.daemon.display().to_string();
+    let path = path.replace('%', "%%").replace('$', "$$");
+    unit.replace(PACKAGED, &format!("ExecStart=\"{path}\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(system: bool) -> Place {
+        Place {
+            daemon: "/opt/my tools/100%/agent-authd".into(),
+            home: "/home/me".into(),
+            config_home: "/home/me/.config".into(),
+            system,
+            uid: 1000,
+        }
+    }
+
+    fn written(steps: &[Step], path: &str) -> String {
+        let content = steps.iter().find_map(|step| match step {
+            Step::Write(found, content) if *found == PathBuf::from(path) => Some(content.clone()),
+            _ => None,
+        });
+        content.unwrap_or_else(|| panic!("{path} is not written: {steps:?}"))
+    }
+
+    #[test]
+    fn the_daemons_own_path_is_in_the_unit() {
+        let steps = install(&place(false), true);
+        let unit = written(&steps, "/home/me/.config/systemd/user/agent-authd.service");
+        let line = r#"ExecStart="/opt/my tools/100%%/agent-authd" serve"#;
+        assert!(unit.contains(line), "{unit}");
+        let steps = install(&place(true), true);
+        let unit = written(&steps, "/etc/systemd/system/agent-authd.service");
+        assert!(
+            unit.contains("100%%/agent-authd\" serve --system"),
+            "{unit}"
+        );
+    }
+
+    #[test]
+    fn namespaces_are_used_where_a_user_may_make_them() {
+        let drop_in = "/home/me/.config/systemd/user/agent-authd.service.d/namespaces.conf";
+        let with = install(&place(false), true);
+        assert!(written(&with, drop_in).contains("PrivateUsers=yes"));
+        let without = install(&place(false), false);
+        assert!(without.contains(&Step::Remove(drop_in.into())));
+    }
+
+    #[test]
+    fn the_machines_daemon_sees_its_users_as_they_are() {
+        for step in install(&place(true), true) {
+            if let Step::Write(path, content) = step {
+                let mut lines = content.lines();
+                assert!(
+                    !lines.any(|line| line.starts_with("PrivateUsers")),
+                    "{path:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_installed_is_uninstalled() {
+        for system in [false, true] {
+            let removed = uninstall(&place(system));
+            for step in install(&place(system), true) {
+                if let Step::Write(path, _) = step {
+                    assert!(removed.contains(&Step::Remove(path)));
+                }
+            }
+        }
+    }
+}
