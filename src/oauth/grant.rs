@@ -30,9 +30,12 @@ pub(super) fn of(reply: &TokenReply, asked_at: Timestamp, mut redactor: Redactor
         BasicTokenType::Bearer => "Bearer", // as RFC 6750, section 2.1, writes it
         other => other.as_ref(),
     };
+    // Servers count in whole seconds and round down, and so is it done here:
+    // a token of seconds would else be thought alive when it is refused.
+    let counted_from = Timestamp::from_millis(asked_at.as_seconds().saturating_mul(1000));
     let expires_at = reply
         .expires_in()
-        .map(|life| asked_at.plus_seconds(i64::try_from(life.as_secs()).unwrap_or(i64::MAX)));
+        .map(|life| counted_from.plus_seconds(i64::try_from(life.as_secs()).unwrap_or(i64::MAX)));
     let scopes = reply
         .scopes()
         .map(|scopes| Scopes::new(scopes.iter().map(|scope| scope.as_str())));
