@@ -14,7 +14,9 @@ pub mod visitor;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
+use hyper::header::{
+    ALLOW, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION,
+};
 use hyper::{Method, Request, Response, StatusCode};
 
 use self::pages::{Connected, Failure, Page};
@@ -66,7 +68,7 @@ pub async fn answer(
     if *request.method() != Method::GET {
         return match asked {
             Some(flow) => consent::answer(&broker, own_hosts, flow, request).await,
-            None => reply(&pages::failed(&Failure::BadRequest)),
+            None => reply(&pages::failed(&Failure::MethodNotAllowed)),
         };
     }
     if let Some(flow) = asked {
@@ -237,6 +239,9 @@ fn reply(page: &Page) -> Reply {
     );
     let policy = HeaderValue::from_static(page.content_security_policy());
     headers.insert(CONTENT_SECURITY_POLICY, policy);
+    if status == StatusCode::METHOD_NOT_ALLOWED {
+        headers.insert(ALLOW, HeaderValue::from_static("GET"));
+    }
     reply
 }
 

@@ -37,7 +37,7 @@ pub(super) fn check(
         return Err(Failure::BadRequest);
     }
     if method != Method::GET && method != Method::POST {
-        return Err(Failure::BadRequest);
+        return Err(Failure::MethodNotAllowed);
     }
     Ok(())
 }

@@ -33,15 +33,12 @@ pub enum Failure<'a> {
         /// What people call the provider.
         provider_name: &'a str,
     },
-    /// The flow's redirect has been here before.
-    AlreadyUsed {
-        /// What people call the provider.
-        provider_name: &'a str,
-    },
     /// No page has this path.
     NotFound,
     /// A parameter is missing, malformed or there twice.
     BadRequest,
+    /// The path is known, and only read or only written.
+    MethodNotAllowed,
     /// The `Host` is not the listener's own.
     WrongHost,
     /// Another user of the machine brought the redirect.
@@ -63,7 +60,7 @@ impl Failure<'_> {
             Self::UnknownState | Self::BadRequest => 400,
             Self::OtherUser => 403,
             Self::NotFound => 404,
-            Self::AlreadyUsed { .. } => 409,
+            Self::MethodNotAllowed => 405,
             Self::Expired => 410,
             Self::WrongHost => 421,
             Self::Internal { .. } => 500,
@@ -79,9 +76,9 @@ impl Failure<'_> {
             Self::UnknownState => "We do not know this link",
             Self::ProviderRefused { .. } => "The provider said no",
             Self::ProviderUnavailable { .. } => "The provider did not answer",
-            Self::AlreadyUsed { .. } => "This link was used before",
             Self::NotFound => "There is nothing here",
             Self::BadRequest => "This link is not complete",
+            Self::MethodNotAllowed => "This page is only for reading",
             Self::WrongHost => "This is the wrong address",
             Self::OtherUser => "This link is another user's",
             Self::Internal { .. } => "Something went wrong",

@@ -72,12 +72,11 @@ fn failures_with(text: &str) -> Vec<Page> {
         Failure::ProviderUnavailable {
             provider_name: text,
         },
-        Failure::AlreadyUsed {
-            provider_name: text,
-        },
         Failure::NotFound,
         Failure::BadRequest,
+        Failure::MethodNotAllowed,
         Failure::WrongHost,
+        Failure::OtherUser,
         Failure::Internal { request_id: text },
         Failure::SetupUpdated,
     ]
