@@ -96,6 +96,14 @@ pub enum Error {
         /// When to try again.
         retry_after: Duration,
     },
+    /// The provider refuses the client, so that nothing can be refreshed.
+    #[error("{refusal}; the login is kept, correct the provider's settings")]
+    ClientRefused {
+        /// How.
+        refusal: oauth::Error,
+        /// When it is tried again.
+        retry_after: Duration,
+    },
     /// The caller waits for too many flows at once.
     #[error("too many calls of yours are waiting already; end some of them first")]
     TooManyWaiters,
@@ -138,6 +146,9 @@ pub struct Settings {
     pub flow_lifetime: i64,
     /// How many calls may wait for flows at once, per owner.
     pub max_waiters: usize,
+    /// How long after it was last handed out a token is still refreshed in the
+    /// background, in seconds.
+    pub refresh_active_within: i64,
 }
 
 /// The use cases; clones share them.

@@ -4,7 +4,9 @@
 //! Nothing else in the crate reads a clock or the system's random source.
 
 use std::fmt;
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -48,6 +50,13 @@ impl Timestamp {
         Self::from_millis(self.0.saturating_add(seconds.saturating_mul(1000)))
     }
 
+    /// This time and `wait` more.
+    #[must_use]
+    pub fn plus(self, wait: Duration) -> Self {
+        let millis = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+        Self::from_millis(self.0.saturating_add(millis))
+    }
+
     /// Milliseconds from `earlier` to this time; negative when it is later.
     #[must_use]
     pub fn millis_since(self, earlier: Self) -> i64 {
@@ -77,10 +86,75 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// Tells the wall-clock time.
+/// Tells the time, and waits for it to pass.
 pub trait Clock: Send + Sync + 'static {
-    /// The time now.
+    /// The wall-clock time now, which people and servers can set.
     fn now(&self) -> Timestamp;
+
+    /// How long the machine has run since some fixed point: it never jumps, but
+    /// may stand still while the machine sleeps.
+    fn uptime(&self) -> Duration {
+        static START: LazyLock<std::time::Instant> = LazyLock::new(std::time::Instant::now);
+        START.elapsed()
+    }
+
+    /// Returns when the machine has run for `wait` more.
+    fn sleep(&self, wait: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(tokio::time::sleep(wait))
+    }
+}
+
+/// What both clocks said at one time. Neither is trusted alone: the wall clock
+/// can be set, the other stands still while a laptop sleeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// The wall clock.
+    pub wall: Timestamp,
+    /// How long the machine has run.
+    pub uptime: Duration,
+}
+
+impl Moment {
+    /// How long the machine has run since `earlier`.
+    #[must_use]
+    pub fn run_since(self, earlier: Self) -> Duration {
+        self.uptime.saturating_sub(earlier.uptime)
+    }
+
+    /// How far the wall clock has moved since `earlier` beyond the time that
+    /// the machine ran, either way: how long it slept, or by how much its clock
+    /// was set.
+    #[must_use]
+    pub fn jump_since(self, earlier: Self) -> Duration {
+        let moved = self.wall.millis_since(earlier.wall);
+        let ran = i64::try_from(self.run_since(earlier).as_millis()).unwrap_or(i64::MAX);
+        Duration::from_millis(moved.abs_diff(ran))
+    }
+}
+
+/// A wait that began at a moment. It is over as soon as either clock says so,
+/// so that no clock that is set or stands still makes it last for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pause {
+    from: Moment,
+    length: Duration,
+}
+
+impl Pause {
+    /// A pause of `length` from `now` on.
+    #[must_use]
+    pub fn new(now: Moment, length: Duration) -> Self {
+        Self { from: now, length }
+    }
+
+    /// How much of it is left; zero when it is over.
+    #[must_use]
+    pub fn left(self, now: Moment) -> Duration {
+        let moved = now.wall.millis_since(self.from.wall);
+        let moved = Duration::from_millis(u64::try_from(moved).unwrap_or(0));
+        self.length
+            .saturating_sub(now.run_since(self.from).max(moved))
+    }
 }
 
 /// The machine's wall clock.
@@ -141,6 +215,15 @@ impl Ambient {
         self.clock.now()
     }
 
+    /// What both clocks say now.
+    #[must_use]
+    pub fn moment(&self) -> Moment {
+        Moment {
+            wall: self.clock.now(),
+            uptime: self.clock.uptime(),
+        }
+    }
+
     /// A random UUID (RFC 9562, version 4).
     #[must_use]
     pub fn uuid(&self) -> Uuid {
@@ -195,6 +278,32 @@ mod tests {
         let json = serde_json::to_string(&time).unwrap();
         assert_eq!(serde_json::from_str::<Timestamp>(&json).unwrap(), time);
         assert!(serde_json::from_str::<Timestamp>("\"yesterday\"").is_err());
+    }
+
+    fn moment(wall: i64, uptime: u64) -> Moment {
+        Moment {
+            wall: Timestamp::from_millis(0).plus_seconds(wall),
+            uptime: Duration::from_secs(uptime),
+        }
+    }
+
+    #[test]
+    fn a_pause_ends_when_either_clock_says_so() {
+        let pause = Pause::new(moment(1000, 1000), Duration::from_secs(60));
+        let left = |wall, uptime| pause.left(moment(wall, uptime)).as_secs();
+        assert_eq!(left(1010, 1010), 50);
+        assert_eq!(left(1060, 1000), 0, "the machine slept");
+        assert_eq!(left(-86_400, 1059), 1, "the clock was set back");
+        assert_eq!(left(-86_400, 1060), 0, "the clock was set back");
+        assert_eq!(left(1010, 0), 50, "another life of the machine");
+    }
+
+    #[test]
+    fn a_jump_is_what_the_clocks_differ_by() {
+        let jump = |later: Moment| later.jump_since(moment(1000, 1000)).as_secs();
+        assert_eq!(jump(moment(1030, 1030)), 0);
+        assert_eq!(jump(moment(4600, 1000)), 3600);
+        assert_eq!(jump(moment(-2600, 1000)), 3600);
     }
 
     #[test]

@@ -40,6 +40,10 @@ const MAX_EVENTS: u32 = 10_000;
 /// The folder beside the settings' file with further providers.
 const PLATFORM_FOLDER: &str = "providers.d";
 
+/// How long after it was last handed out a token is still refreshed in the
+/// background, in seconds: a day, so that what is used daily is always fresh.
+const REFRESH_ACTIVE_WITHIN: u32 = 86_400;
+
 /// The settings that hold. Every path is absolute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -76,6 +80,9 @@ pub struct Config {
     pub max_waiters: u32,
     /// Events kept per owner.
     pub max_events: u32,
+    /// How long after it was last handed out a token is still refreshed in the
+    /// background; whole seconds.
+    pub refresh_active_within: Duration,
 }
 
 impl Config {
@@ -137,6 +144,11 @@ impl Config {
             max_connections: file.max_connections.unwrap_or(MAX_CONNECTIONS),
             max_waiters: file.max_waiters.unwrap_or(MAX_WAITERS),
             max_events: file.max_events.unwrap_or(MAX_EVENTS),
+            refresh_active_within: Duration::from_secs(
+                file.refresh_active_within
+                    .unwrap_or(REFRESH_ACTIVE_WITHIN)
+                    .into(),
+            ),
         }
         .checked()
     }
@@ -178,6 +190,10 @@ impl Config {
             ("max_connections", self.max_connections.to_string()),
             ("max_waiters", self.max_waiters.to_string()),
             ("max_events", self.max_events.to_string()),
+            (
+                "refresh_active_within",
+                self.refresh_active_within.as_secs().to_string(),
+            ),
         ]
         .map(|(key, value)| format!("{key} = {value}\n"))
         .concat()
@@ -302,7 +318,8 @@ mod tests {
              flow_lifetime = 600\n\
              max_connections = 1024\n\
              max_waiters = 256\n\
-             max_events = 10000\n"
+             max_events = 10000\n\
+             refresh_active_within = 86400\n"
         );
         assert_eq!(config.file, None);
     }

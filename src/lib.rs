@@ -8,6 +8,8 @@
 //! above it in this list, and its own children. `tests/it/layers.rs` holds it
 //! to that. ARCHITECTURE.md walks through the whole.
 
+mod failpoint;
+
 pub mod clock;
 pub mod secret;
 pub mod identity;

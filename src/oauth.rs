@@ -55,9 +55,12 @@ pub enum Error {
         /// The provider's words, made safe to show.
         description: Option<String>,
     },
-    /// The provider cannot be reached or cannot answer now. Nothing was
-    /// granted; to be tried again later.
-    #[error("the provider cannot be reached or is not available now")]
+    /// No connection to the provider could be made: nothing was sent.
+    #[error("the provider cannot be reached")]
+    Unreachable,
+    /// The provider cannot answer now. Nothing was granted; to be tried again
+    /// later.
+    #[error("the provider is not available now")]
     Unavailable {
         /// How long the provider asks to be left alone.
         retry_after: Option<Duration>,

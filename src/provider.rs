@@ -108,7 +108,7 @@ pub struct Endpoints {
 
 /// What a grant is bound to: the client and the token endpoint it came from.
 /// It is never sent anywhere else, however its provider is edited.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Binding {
     /// The client identifier.
     pub client_id: String,

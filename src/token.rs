@@ -15,6 +15,12 @@ use crate::secret::{AccessToken, RefreshToken};
 /// it does not die on its way to the API it is for.
 const MARGIN_MILLIS: i64 = 60_000;
 
+/// Refreshes in the background are spread over this share of a token's life
+/// (one tenth), and over five minutes at most: long enough to spread, short
+/// enough not to matter to anybody.
+const SPREAD_SHARE: i64 = 10;
+const MAX_SPREAD_MILLIS: i64 = 300_000;
+
 /// Servers' and this machine's clocks differ a little; a life that seems longer
 /// than it was when the token was issued by more than this means that the
 /// clock was set back, and that the expiry can no longer be trusted.
@@ -38,6 +44,17 @@ pub struct Grant {
     pub account_label: Option<String>,
     /// Other members of the reply worth keeping, never a secret.
     pub metadata: Map<String, Value>,
+}
+
+/// Why the last refresh of a token did not succeed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// In words; never a secret.
+    pub error: String,
+    /// When.
+    pub at: Timestamp,
+    /// When it will be tried again.
+    pub retry_at: Timestamp,
 }
 
 /// A stored token, without its secrets.
@@ -86,6 +103,8 @@ pub struct Token {
     pub updated_at: Timestamp,
     /// When its grant was last renewed by a refresh.
     pub refreshed_at: Option<Timestamp>,
+    /// Why the refresh after that did not succeed; `None` if it was not tried.
+    pub failure: Option<Failure>,
     /// When it was last handed out.
     pub used_at: Option<Timestamp>,
 }
@@ -103,7 +122,7 @@ pub enum State {
 }
 
 /// How far an access token is from its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Freshness {
     /// Good for longer than the margin.
     Fresh,
@@ -145,6 +164,36 @@ impl Token {
         self.expires_at.map_or(0, |expires_at| {
             (expires_at.millis_since(self.issued_at) / 10).clamp(0, MARGIN_MILLIS)
         })
+    }
+
+    /// When it is to be refreshed although nobody waits for it: before the
+    /// margin, by a share of its life that differs from token to token, so that
+    /// tokens obtained together are not refreshed together. After a failure,
+    /// when that is tried again. `None` if it cannot be refreshed or need not.
+    #[must_use]
+    pub fn due_at(&self) -> Option<Timestamp> {
+        let expires_at = self.expires_at?;
+        if !self.is_refreshable || self.state != State::Active {
+            return None;
+        }
+        let life = expires_at.millis_since(self.issued_at);
+        let spread = (life / SPREAD_SHARE).clamp(0, MAX_SPREAD_MILLIS);
+        let early = self.margin_millis() + self.share_of(spread);
+        let due_at = Timestamp::from_millis(expires_at.as_millis() - early);
+        let retry_at = self.failure.as_ref().map(|failure| failure.retry_at);
+        Some(retry_at.map_or(due_at, |retry_at| retry_at.max(due_at)))
+    }
+
+    /// A number from 0 to `whole` that is this grant's own: its identifier is
+    /// random already.
+    #[must_use]
+    pub fn share_of(&self, whole: i64) -> i64 {
+        let (_, random) = self.id.uuid().as_u64_pair();
+        // A large odd number, so that the next generation lands elsewhere.
+        let mixed =
+            random.wrapping_add((self.generation as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let range = u64::try_from(whole).unwrap_or(0) + 1;
+        i64::try_from(mixed % range).unwrap_or(0)
     }
 
     /// Whether every scope of `wanted` was granted to it, or asked for when it
@@ -208,6 +257,7 @@ pub(crate) mod tests {
             created_at: start,
             updated_at: start,
             refreshed_at: None,
+            failure: None,
             used_at: None,
         }
     }
@@ -235,6 +285,37 @@ pub(crate) mod tests {
     fn a_clock_set_back_makes_a_token_stale_not_fresh() {
         assert_eq!(token(Some(3600)).freshness(at(-86_400)), Freshness::Stale);
         assert_eq!(token(Some(3600)).freshness(at(-30)), Freshness::Fresh);
+    }
+
+    #[test]
+    fn refreshes_are_spread_out_before_the_margin() {
+        let due = |id: u128| {
+            let id = TokenId::new(Uuid::from_u128(id));
+            let token = Token {
+                id,
+                ..token(Some(3600))
+            };
+            token.due_at().unwrap().as_seconds()
+        };
+        let dues: std::collections::BTreeSet<_> = (0..100).map(|id| due(id * 7919)).collect();
+        assert!(
+            dues.iter().all(|due| (3240..=3540).contains(due)),
+            "{dues:?}"
+        );
+        assert!(dues.len() > 50, "{dues:?}");
+    }
+
+    #[test]
+    fn a_failed_refresh_is_due_when_it_is_tried_again() {
+        let mut token = token(Some(3600));
+        token.failure = Some(Failure {
+            error: String::new(),
+            at: at(3540),
+            retry_at: at(5000),
+        });
+        assert_eq!(token.due_at(), Some(at(5000)));
+        token.is_refreshable = false;
+        assert_eq!(token.due_at(), None);
     }
 
     #[test]

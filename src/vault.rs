@@ -57,6 +57,7 @@ use self::writer::Writer;
 use crate::clock::{Ambient, Timestamp};
 use crate::config::Config;
 use crate::config::key_store::KeyStore;
+use crate::failpoint;
 use crate::identity::{OrganizationId, Owner, TokenId};
 
 /// The vault's file in the data folder.
@@ -228,12 +229,13 @@ impl Vault {
                 Ok(value)
             });
             trouble.note_change(&result);
-            if erases
-                && result.is_ok()
-                && let Err(error) = writer::checkpoint(connection)
-            {
-                // The change is durable; the next one that erases tries again.
-                tracing::warn!(error = %error, "old ciphertext is still in the write-ahead log");
+            if erases && result.is_ok() {
+                failpoint::pass("vault.erase");
+                if let Err(error) = writer::checkpoint(connection) {
+                    // The change is durable; the next one that erases tries again.
+                    tracing::warn!(error = %error, "old ciphertext is still in the write-ahead log");
+                }
+                failpoint::pass("vault.erased");
             }
             result
         };

@@ -167,6 +167,10 @@ mod tests {
                 "user_id": "me",
                 "agent_id": null,
                 "reconnect_reason": "revoked",
+                "refreshed_at": null,
+                "next_refresh_at": null,
+                "last_error": null,
+                "last_error_at": null,
             })
         );
     }
@@ -188,6 +192,10 @@ mod tests {
                 "expires_at": null,
                 "provider_account_label": null,
                 "missing_scopes": ["b"],
+                "refreshed_at": null,
+                "next_refresh_at": null,
+                "last_error": null,
+                "last_error_at": null,
             })
         );
     }

@@ -139,10 +139,15 @@ impl Broker {
 
     /// Whichever stored token serves best.
     async fn authenticate_with_any(&self, question: &Question<'_>) -> Result<Authenticated, Error> {
+        // Tokens that turned out to have ended.
+        let mut ended = Vec::new();
         loop {
             let now = self.0.ambient.now();
             let (decision, used) = self.0.vault.read(|view| {
-                let (candidates, mut stored) = candidates(view, question)?;
+                let (mut candidates, mut stored) = candidates(view, question)?;
+                for candidate in &mut candidates {
+                    candidate.has_ended |= ended.contains(&candidate.token.id);
+                }
                 let for_agent = question.request.agent_id.is_some();
                 let decision = decide(&question.request.scopes, for_agent, candidates, now);
                 let used = match decision {
@@ -154,7 +159,7 @@ impl Broker {
             let Some(stored) = used else {
                 return self.ask_for(question, decision).await;
             };
-            // A grant that turns out to have ended is no candidate any more.
+            ended.push(stored.token.id);
             if let Some(handed_out) = self.hand_out(stored).await? {
                 return Ok(Authenticated::Completed(handed_out));
             }
@@ -203,8 +208,7 @@ impl Broker {
     /// The token in a form that will still be good when it is used; `None` if
     /// its grant has ended.
     pub(super) async fn hand_out(&self, stored: Stored) -> Result<Option<HandedOut>, Error> {
-        let now = self.0.ambient.now();
-        let freshness = stored.token.freshness(now);
+        let freshness = self.freshness(&stored.token);
         if freshness == Freshness::Fresh {
             return self.opened(&stored).map(Some);
         }
@@ -216,30 +220,27 @@ impl Broker {
                 Ok(None)
             };
         }
-        match self.refreshed(&stored.token).await {
-            Refreshed::Done => {}
-            Refreshed::Ended => return Ok(None),
-            Refreshed::NotNow(_) | Refreshed::Misconfigured(_) if freshness == Freshness::Stale => {
-                return self.opened(&stored).map(Some);
-            }
-            Refreshed::NotNow(retry_after) => {
-                return Err(self.why_not_now(retry_after));
-            }
-            Refreshed::Misconfigured(error) => return Err(Error::Provider(error)),
+        let refreshed = self.refreshed(&stored.token).await;
+        // Whatever came of it, a person may have done something meanwhile.
+        let (owner, id) = (stored.token.owner, stored.token.id);
+        let current = self.0.vault.read(|view| view.token(owner, id))?;
+        let current = current.ok_or_else(Error::no_token)?;
+        if current.token.state != State::Active {
+            return Ok(None);
         }
-        let renewed = self
-            .0
-            .vault
-            .read(|view| view.token(stored.token.owner, stored.token.id))?;
-        let Some(renewed) = renewed else {
-            return Err(Error::no_token());
-        };
-        match renewed.token.freshness(self.0.ambient.now()) {
-            Freshness::Dead => Err(Error::ProviderUnavailable {
+        if self.freshness(&current.token) != Freshness::Dead {
+            return self.opened(&current).map(Some);
+        }
+        match refreshed {
+            Refreshed::Ended => Ok(None),
+            Refreshed::NotNow(retry_after) => Err(self.why_not_now(retry_after)),
+            Refreshed::Refused(refusal, retry_after) => Err(Error::ClientRefused {
+                refusal,
+                retry_after,
+            }),
+            Refreshed::Done => Err(Error::ProviderUnavailable {
                 retry_after: Duration::from_secs(1),
             }),
-            _ if renewed.token.state != State::Active => Ok(None),
-            _ => self.opened(&renewed).map(Some),
         }
     }
 
@@ -299,6 +300,7 @@ fn candidates(
         .iter()
         .map(|stored| Candidate {
             is_permitted: is_permitted(&stored.token),
+            has_ended: false,
             token: stored.token.clone(),
         })
         .collect();

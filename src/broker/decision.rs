@@ -15,6 +15,8 @@ pub(super) struct Candidate {
     /// Whether the agent that asks may use it; without an agent, whether it
     /// is the user's own.
     pub(super) is_permitted: bool,
+    /// Whether it turned out that it cannot be handed out, whatever it says.
+    pub(super) has_ended: bool,
 }
 
 /// What authenticate does about a request.
@@ -39,24 +41,22 @@ pub(super) fn decide(
     now: Timestamp,
 ) -> Decision {
     candidates.sort_by_key(|candidate| preference(&candidate.token));
-    let serves = |token: &Token| token.is_usable(now) && token.satisfies(wanted);
-    let permitted = || {
-        candidates
-            .iter()
-            .filter(|candidate| candidate.is_permitted)
-            .map(|candidate| &candidate.token)
+    let serves = |candidate: &&Candidate| {
+        let token = &candidate.token;
+        !candidate.has_ended && token.is_usable(now) && token.satisfies(wanted)
     };
-    if let Some(token) = permitted().find(|token| serves(token)) {
-        return Decision::Use(token.id);
+    let permitted = || candidates.iter().filter(|candidate| candidate.is_permitted);
+    if let Some(candidate) = permitted().find(&serves) {
+        return Decision::Use(candidate.token.id);
     }
-    if for_agent && candidates.iter().any(|candidate| serves(&candidate.token)) {
+    if for_agent && candidates.iter().any(|candidate| serves(&candidate)) {
         return Decision::Connect(None);
     }
     // A grant that stands is widened before one that has ended is renewed.
     let renewable = permitted()
-        .find(|token| token.state == State::Active)
+        .find(|candidate| candidate.token.state == State::Active)
         .or_else(|| permitted().next());
-    renewable.map_or(Decision::New, |token| {
+    renewable.map_or(Decision::New, |Candidate { token, .. }| {
         Decision::Renew(token.id, wanted.union(&token.requested))
     })
 }
@@ -90,6 +90,7 @@ mod tests {
         Candidate {
             token,
             is_permitted: true,
+            has_ended: false,
         }
     }
 

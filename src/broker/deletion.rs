@@ -103,7 +103,7 @@ impl Broker {
                 Err("its provider has no way to revoke one".to_owned())
             }
             Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err(oauth::Error::Unavailable { retry_after: None }.to_string()),
+            Err(_) => Err(oauth::Error::Unreachable.to_string()),
         }
     }
 

@@ -131,6 +131,7 @@ fn new_token(
         created_at: now,
         updated_at: now,
         refreshed_at: None,
+        failure: None,
         used_at: None,
     }
 }

@@ -127,7 +127,9 @@ impl Broker {
             Ok(Ok(new))
         });
         match updated.await {
-            Ok(updated) => updated,
+            Ok(updated) => updated.inspect(|new| {
+                self.0.refreshes.forget_client(owner, &new.binding());
+            }),
             Err(vault::Error::NotFound) => Err(Error::no_provider(provider_id)),
             Err(error) => Err(error.into()),
         }

@@ -179,7 +179,11 @@ impl Broker {
             .await;
         let grant = match exchanged {
             Ok(grant) => grant,
-            Err(oauth::Error::Unavailable { .. } | oauth::Error::InDoubt) => {
+            Err(
+                oauth::Error::Unreachable
+                | oauth::Error::Unavailable { .. }
+                | oauth::Error::InDoubt,
+            ) => {
                 let description =
                     "the provider could not be reached to finish the login".to_owned();
                 let ended = self
@@ -199,6 +203,7 @@ impl Broker {
             .store_grant(stored.flow.clone(), provider.clone(), grant)
             .await?;
         self.0.waiters.wake(flow.id);
+        self.note_new_grant();
         tracing::info!(provider.id = %provider.provider_id, token.id = %token.id, "a person connected an account");
         Ok(Ended {
             flow: flow.id,

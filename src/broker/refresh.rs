@@ -6,28 +6,31 @@
 //!    4. Whoever asked is answered. It runs in a task of its own, so that no
 //!    disconnect stops it between 2 and 3.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+mod ages;
+mod background;
+mod backoff;
+mod circuit;
+mod flights;
+mod health;
+
+use std::collections::HashSet;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
+use self::ages::Ages;
+use self::flights::{Flight, Flights};
+use self::health::Health;
 use super::grants::grant_secrets;
 use super::{Broker, Error};
 use crate::event::{Event, Kind, Source};
-use crate::identity::TokenId;
+use crate::failpoint;
+use crate::identity::{Owner, TokenId};
 use crate::oauth;
-use crate::provider::Provider;
+use crate::provider::{Binding, Provider};
 use crate::secret::RefreshToken;
-use crate::token::{Freshness, Grant, State, Token};
+use crate::token::{Failure, Freshness, Grant, State, Token};
 use crate::vault::{self, Secrets, Stored};
-
-/// How long a caller waits for a refresh; it goes on without them. Shorter
-/// than the 5 s after which Python's httpx, and with it the SDK, gives up.
-const PATIENCE: Duration = Duration::from_secs(4);
-
-/// When a caller is told to try again if nobody knows better.
-const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// How a refresh ended.
 #[derive(Clone, Debug)]
@@ -36,29 +39,57 @@ pub(super) enum Refreshed {
     Done,
     /// The grant has ended; a person is needed.
     Ended,
-    /// It could not be done now.
+    /// It could not be done now; to be tried again after this long.
     NotNow(Duration),
-    /// The provider refuses the client.
-    Misconfigured(oauth::Error),
+    /// The provider refuses the client; to be tried again after this long.
+    Refused(oauth::Error, Duration),
 }
 
-/// The refreshes that are under way.
+impl Refreshed {
+    /// When to try again, if that is of use.
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Done | Self::Ended => None,
+            Self::NotNow(left) | Self::Refused(_, left) => Some(*left),
+        }
+    }
+}
+
+/// Why a token is refreshed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// Somebody waits for a token that is good for longer.
+    Asked,
+    /// It is due, though it may still be good.
+    Background,
+}
+
+/// What is remembered about refreshes, in memory.
 #[derive(Debug, Default)]
-pub(super) struct Refreshes(Mutex<HashMap<TokenId, watch::Receiver<Option<Refreshed>>>>);
+pub(super) struct Refreshes {
+    flights: Flights,
+    health: Health,
+    ages: Ages,
+    /// Wakes the background when something may have become due.
+    look_again: Notify,
+}
 
 impl Refreshes {
-    fn lock(&self) -> MutexGuard<'_, HashMap<TokenId, watch::Receiver<Option<Refreshed>>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Returns when none is under way.
     pub(super) async fn settled(&self) {
-        loop {
-            let next = self.lock().values().next().cloned();
-            let Some(mut refresh) = next else { return };
-            // An error means that it has ended, too.
-            let _ = refresh.changed().await;
-        }
+        self.flights.settled().await;
+    }
+
+    /// Tries anew what failed before a client's settings were changed.
+    pub(super) fn forget_client(&self, owner: Owner, binding: &Binding) {
+        self.health.forget_client(owner, binding);
+        self.look_again.notify_one();
+    }
+
+    /// Forgets every token but these.
+    fn keep(&self, tokens: &HashSet<TokenId>) {
+        self.health.keep(tokens);
+        self.ages.keep(tokens);
     }
 }
 
@@ -66,35 +97,49 @@ impl Broker {
     /// Refreshes a token, or joins the refresh of it that is under way, and
     /// waits for its end, but not longer than a caller has patience.
     pub(super) async fn refreshed(&self, token: &Token) -> Refreshed {
-        let mut refresh = self.join_refresh(token);
-        let ended = tokio::time::timeout(PATIENCE, refresh.wait_for(Option::is_some)).await;
-        match ended {
-            Ok(Ok(outcome)) => outcome.clone().unwrap_or(Refreshed::NotNow(RETRY_AFTER)),
-            Ok(Err(_)) | Err(_) => Refreshed::NotNow(RETRY_AFTER),
+        match self.join_refresh(token, Purpose::Asked) {
+            Ok(flight) => flight.landed().await,
+            Err(refused) => refused,
         }
     }
 
-    fn join_refresh(&self, token: &Token) -> watch::Receiver<Option<Refreshed>> {
-        let mut running = self.0.refreshes.lock();
-        if let Some(refresh) = running.get(&token.id) {
-            return refresh.clone();
-        }
-        let (outcome, refresh) = watch::channel(None);
-        running.insert(token.id, refresh.clone());
-        let (broker, token) = (self.clone(), token.clone());
-        tokio::spawn(async move {
-            let ended = broker.refresh(&token).await.unwrap_or_else(|error| {
-                tracing::error!(token.id = %token.id, error = %error, "a refresh could not be done");
-                Refreshed::NotNow(RETRY_AFTER)
+    /// How far a token is from its end, by whichever clock is the sterner.
+    pub(super) fn freshness(&self, token: &Token) -> Freshness {
+        let now = self.0.ambient.moment();
+        self.0.refreshes.ages.freshness(token, now)
+    }
+
+    /// Looks anew at what is due: a grant has been stored.
+    pub(super) fn note_new_grant(&self) {
+        self.0.refreshes.look_again.notify_one();
+    }
+
+    fn join_refresh(&self, token: &Token, purpose: Purpose) -> Result<Flight, Refreshed> {
+        let refreshes = &self.0.refreshes;
+        let admission = || {
+            let now = self.0.ambient.moment();
+            refreshes.health.has_woken(now);
+            refreshes.health.admit(token, now)
+        };
+        refreshes.flights.join(token.id, admission, |outcome| {
+            let (broker, token) = (self.clone(), token.clone());
+            tokio::spawn(async move {
+                let refreshes = &broker.0.refreshes;
+                let pilot = refreshes.flights.pilot(token.id, outcome);
+                let ended = broker.refresh(&token, purpose).await;
+                let ended = ended.unwrap_or_else(|error| {
+                    tracing::error!(token.id = %token.id, error = %error, "a refresh could not be done");
+                    Refreshed::NotNow(refreshes.health.stalled(&token, &broker.0.ambient))
+                });
+                refreshes.health.ended(&token, broker.0.ambient.moment());
+                failpoint::pass("refresh.done");
+                pilot.land(ended);
+                refreshes.look_again.notify_one();
             });
-            // Taken off the list first: whoever comes now looks at the vault anew.
-            broker.0.refreshes.lock().remove(&token.id);
-            outcome.send_replace(Some(ended));
-        });
-        refresh
+        })
     }
 
-    async fn refresh(&self, asked: &Token) -> Result<Refreshed, Error> {
+    async fn refresh(&self, asked: &Token, purpose: Purpose) -> Result<Refreshed, Error> {
         let (owner, id) = (asked.owner, asked.id);
         let Some(stored) = self.0.vault.read(|view| view.token(owner, id))? else {
             return Ok(Refreshed::Ended);
@@ -103,7 +148,11 @@ impl Broker {
         if token.state != State::Active {
             return Ok(Refreshed::Ended);
         }
-        if token.freshness(self.0.ambient.now()) == Freshness::Fresh {
+        let is_needed = match purpose {
+            Purpose::Asked => self.freshness(token) != Freshness::Fresh,
+            Purpose::Background => token.generation == asked.generation,
+        };
+        if !is_needed {
             return Ok(Refreshed::Done);
         }
         let provider = self.provider_of(owner, &token.provider)?;
@@ -117,11 +166,19 @@ impl Broker {
             return Ok(Refreshed::Ended);
         };
         let was_in_doubt = self.0.vault.read(|view| view.is_in_doubt(token))?;
+        failpoint::pass("refresh.begin");
         let (attempt, now) = (token.clone(), self.0.ambient.now());
-        self.0
+        let begun = self
+            .0
             .vault
-            .write(move |change| change.begin_attempt(&attempt, now))
-            .await?;
+            .write(move |change| change.begin_attempt(&attempt, now));
+        match begun.await {
+            Ok(()) => {}
+            // Deleted, or renewed by a person, in this moment: that stands.
+            Err(vault::Error::NotFound) => return Ok(Refreshed::Done),
+            Err(error) => return Err(error.into()),
+        }
+        failpoint::pass("refresh.recorded");
         self.spend(stored, provider, refresh_token, was_in_doubt)
             .await
     }
@@ -134,7 +191,7 @@ impl Broker {
         refresh_token: RefreshToken,
         was_in_doubt: bool,
     ) -> Result<Refreshed, Error> {
-        let token = &stored.token;
+        let (token, health) = (&stored.token, &self.0.refreshes.health);
         let send = || {
             self.0
                 .oauth
@@ -149,18 +206,21 @@ impl Broker {
             in_doubt = true;
             answer = send().await;
         }
+        failpoint::pass("refresh.answered");
         match answer {
             Ok(grant) => {
+                health.succeeded(token);
                 self.store_refresh(token.clone(), grant, refresh_token)
                     .await
             }
-            Err(oauth::Error::InvalidGrant { .. }) if in_doubt => {
-                self.end_grant(token, "rotation_lost", Source::Refresh)
-                    .await
-            }
             Err(oauth::Error::InvalidGrant { .. }) => {
-                self.end_grant(token, "invalid_grant", Source::Refresh)
-                    .await
+                health.succeeded(token);
+                let reason = if in_doubt {
+                    "rotation_lost"
+                } else {
+                    "invalid_grant"
+                };
+                self.end_grant(token, reason, Source::Refresh).await
             }
             Err(error) => self.note_failed_refresh(token, error, in_doubt).await,
         }
@@ -189,13 +249,10 @@ impl Broker {
                 };
                 change.replace_token(&renewed, secrets)?;
                 change.end_attempt(renewed.owner, renewed.id)?;
-                change.add_event(&Event::about(
-                    &renewed,
-                    Kind::Refreshed,
-                    Source::Refresh,
-                    event_id,
-                    now,
-                ))
+                let (kind, source) = (Kind::Refreshed, Source::Refresh);
+                change.add_event(&Event::about(&renewed, kind, source, event_id, now))?;
+                failpoint::pass("refresh.save");
+                Ok(())
             })
             .await;
         match saved {
@@ -235,12 +292,11 @@ impl Broker {
                 Ok(is_current)
             })
             .await?;
+        if !ended {
+            return Ok(Refreshed::Done);
+        }
         tracing::warn!(token.id = %id, reason, "a grant has ended; a person must log in again");
-        Ok(if ended {
-            Refreshed::Ended
-        } else {
-            Refreshed::Done
-        })
+        Ok(Refreshed::Ended)
     }
 
     /// Notes a refresh that did not succeed; the grant stands. One in doubt
@@ -251,32 +307,42 @@ impl Broker {
         error: oauth::Error,
         in_doubt: bool,
     ) -> Result<Refreshed, Error> {
-        tracing::warn!(token.id = %token.id, error = %error, "a refresh did not succeed; the grant is kept");
-        let now = self.0.ambient.now();
-        let event = Event::about(
-            token,
-            Kind::RefreshFailed,
-            Source::Refresh,
-            self.0.ambient.uuid(),
-            now,
-        )
-        .because(error.to_string());
-        let (owner, id) = (token.owner, token.id);
-        self.0
-            .vault
-            .write(move |change| {
-                if !in_doubt {
-                    change.end_attempt(owner, id)?;
-                }
-                change.add_event(&event)
-            })
-            .await?;
-        Ok(match error {
-            oauth::Error::Unavailable { retry_after } => {
-                Refreshed::NotNow(retry_after.unwrap_or(RETRY_AFTER))
+        let ambient = &self.0.ambient;
+        let wait = self.0.refreshes.health.failed(token, &error, ambient);
+        let (now, retry_after) = (ambient.now(), wait.as_secs_f32());
+        tracing::warn!(
+            token.id = %token.id, error = %error, retry_after,
+            "a refresh did not succeed; the grant is kept"
+        );
+        let failure = Failure {
+            error: error.to_string(),
+            at: now,
+            retry_at: now.plus(wait),
+        };
+        // The same trouble again is told once.
+        let known = token.failure.as_ref();
+        let is_news = known.is_none_or(|known| known.error != failure.error);
+        let (kind, source) = (Kind::RefreshFailed, Source::Refresh);
+        let event =
+            Event::about(token, kind, source, ambient.uuid(), now).because(failure.error.clone());
+        let token = token.clone();
+        let noted = self.0.vault.write(move |change| {
+            if !in_doubt {
+                change.end_attempt(token.owner, token.id)?;
             }
-            oauth::Error::InDoubt => Refreshed::NotNow(RETRY_AFTER),
-            other => Refreshed::Misconfigured(other),
+            change.note_failure(&token, &failure)?;
+            if is_news {
+                change.add_event(&event)?;
+            }
+            Ok(())
+        });
+        if let Err(error) = noted.await {
+            // The attempt stays open, which only makes it doubted.
+            tracing::error!(error = %error, "a failed refresh was not written down");
+        }
+        Ok(match error {
+            refusal @ oauth::Error::Misconfigured { .. } => Refreshed::Refused(refusal, wait),
+            _ => Refreshed::NotNow(wait),
         })
     }
 }
@@ -304,6 +370,7 @@ fn renewed(current: Token, old: &Token, grant: &Grant, now: crate::clock::Timest
         metadata,
         updated_at: now,
         refreshed_at: Some(now),
+        failure: None,
         ..current
     }
 }

@@ -33,6 +33,7 @@ impl Broker {
                 change.add_event(&event)
             })
             .await?;
+        self.note_new_grant();
         Ok(token_id)
     }
 
@@ -169,6 +170,7 @@ impl Broker {
             created_at: now,
             updated_at: now,
             refreshed_at: None,
+            failure: None,
             used_at: None,
         }
     }

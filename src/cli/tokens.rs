@@ -44,14 +44,14 @@ pub(super) async fn execute(
     } else {
         let rows: Vec<_> = tokens.iter().map(|token| row(token, now)).collect();
         let head = [
-            "PROVIDER", "ACCOUNT", "USER", "AGENT", "SCOPES", "EXPIRES", "",
+            "PROVIDER", "ACCOUNT", "USER", "AGENT", "SCOPES", "EXPIRES", "REFRESH", "",
         ];
         output::table(head, &rows)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn row(token: &TokenSummary, now: Timestamp) -> [String; 7] {
+fn row(token: &TokenSummary, now: Timestamp) -> [String; 8] {
     let or_dash = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
     let remark = match (&token.reconnect_reason, token.is_default) {
         (Some(reason), _) => format!("log in again ({reason})"),
@@ -65,6 +65,7 @@ fn row(token: &TokenSummary, now: Timestamp) -> [String; 7] {
         or_dash(&token.agent_id),
         or_dash(&Some(token.scopes.join(" ")).filter(|scopes| !scopes.is_empty())),
         words::expiry(token.expires_at, now),
+        words::refreshes(token, now),
         remark,
     ]
 }

@@ -1,5 +1,6 @@
 //! Times and commands in words for a person.
 
+use crate::api::replies::TokenSummary;
 use crate::cli::Wanted;
 use crate::clock::Timestamp;
 
@@ -21,6 +22,28 @@ pub(super) fn expiry(expires_at: Option<Timestamp>, now: Timestamp) -> String {
         left if left > 0 => format!("in {}", span(left / 1000)),
         left => format!("{} ago", span(-left / 1000)),
     }
+}
+
+/// How a token's refreshes went and when the next one is due, seen from `now`;
+/// empty if there is nothing to say.
+pub(super) fn refreshes(token: &TokenSummary, now: Timestamp) -> String {
+    let at = |time: Timestamp| expiry(Some(time), now);
+    let mut said = Vec::new();
+    if let Some(refreshed_at) = token.refreshed_at {
+        said.push(format!("refreshed {}", at(refreshed_at)));
+    }
+    if let (Some(error), Some(failed_at)) = (&token.last_error, token.last_error_at) {
+        said.push(format!("failed {} ({error})", at(failed_at)));
+    }
+    if let Some(next) = token.next_refresh_at {
+        let when = if next > now {
+            at(next)
+        } else {
+            "now".to_owned()
+        };
+        said.push(format!("next {when}"));
+    }
+    said.join(", ")
 }
 
 /// A span of time in its largest whole unit: `1 hour`, `59 minutes`.

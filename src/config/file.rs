@@ -20,7 +20,7 @@ use super::listen::RedirectListen;
 use super::log::{LogFormat, LogLevel};
 
 /// Every key, in the order of `--check-config`.
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "system",
     "socket",
     "data_dir",
@@ -35,6 +35,7 @@ const KEYS: [&str; 14] = [
     "max_connections",
     "max_waiters",
     "max_events",
+    "refresh_active_within",
 ];
 
 /// How alike a mistyped key and a known one must be, from 0 to 1, for the one
@@ -58,6 +59,7 @@ pub(super) struct File {
     pub(super) max_connections: Option<u32>,
     pub(super) max_waiters: Option<u32>,
     pub(super) max_events: Option<u32>,
+    pub(super) refresh_active_within: Option<u32>,
 }
 
 impl File {
@@ -116,6 +118,9 @@ impl File {
             "max_connections" => self.max_connections = Some(entry.number(1..=65_536)?),
             "max_waiters" => self.max_waiters = Some(entry.number(1..=65_536)?),
             "max_events" => self.max_events = Some(entry.number(0..=10_000_000)?),
+            "refresh_active_within" => {
+                self.refresh_active_within = Some(entry.number(0..=31_536_000)?);
+            }
             _ => return Err(entry.unknown()),
         }
         Ok(())
@@ -269,7 +274,7 @@ mod tests {
             Path::new("/etc/a/config.toml"),
             "system = true\nredirect_check_uid = false\nsocket = 'run/s'\ndata_dir = '/d'\nkey_store = 'secret-service'\nkey_file = '/k'\nplatform_dir = 'p'\nredirect_listen = 'localhost:0'\n\
              log_format = 'json'\nlog_level = 'warn'\nflow_lifetime = 60\nmax_connections = 1\n\
-             max_waiters = 0x10\nmax_events = 0\n",
+             max_waiters = 0x10\nmax_events = 0\nrefresh_active_within = 0\n",
         );
         assert_eq!(
             file.unwrap(),
@@ -288,6 +293,7 @@ mod tests {
                 max_connections: Some(1),
                 max_waiters: Some(16),
                 max_events: Some(0),
+                refresh_active_within: Some(0),
             }
         );
     }

@@ -66,7 +66,10 @@ pub async fn start(config: &Config, ambient: Ambient) -> anyhow::Result<Running>
     offer_platform(config, &broker);
 
     let (stop, stopping) = watch::channel(false);
+    let background = broker.clone();
+    let watching = stopping.clone();
     let tasks = vec![
+        tokio::spawn(async move { background.keep_fresh(watching).await }),
         tokio::spawn(serve_socket(
             socket,
             max_connections,
@@ -151,6 +154,8 @@ fn settings(config: &Config, browsers: &RedirectListener) -> Settings {
         redirect_base: browsers.base(),
         flow_lifetime: i64::try_from(config.flow_lifetime.as_secs()).unwrap_or(i64::MAX),
         max_waiters: usize::try_from(config.max_waiters).unwrap_or(usize::MAX),
+        refresh_active_within: i64::try_from(config.refresh_active_within.as_secs())
+            .unwrap_or(i64::MAX),
     }
 }
 

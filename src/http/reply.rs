@@ -134,7 +134,11 @@ fn from_broker(error: &broker::Error, ambient: &Ambient) -> Answer {
         }
         E::Discovery(error) => from_discovery(error, text),
         E::Provider(_) => detailed(StatusCode::BAD_GATEWAY, text),
-        E::ProviderUnavailable { retry_after } => unavailable(text, retry_after.as_secs().max(1)),
+        E::ProviderUnavailable { retry_after } | E::ClientRefused { retry_after, .. } => {
+            // Rounded up: who comes earlier comes in vain.
+            let millis = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
+            unavailable(text, millis.div_ceil(1000).max(1))
+        }
         E::TooManyWaiters => detailed(StatusCode::TOO_MANY_REQUESTS, text),
         E::Stopping => unavailable(text, 1),
         E::Vault(vault::Error::Unwritable { .. }) => {

@@ -175,8 +175,9 @@ fn lifetime(value: Option<&Value>) -> Option<u64> {
         Value::String(text) => text.trim().parse::<f64>().ok()?,
         _ => return None,
     };
-    // A cast from a float stops at the integer's ends.
-    (seconds.is_finite() && seconds > 0.0).then_some(seconds as u64)
+    // Less than a second says nothing: no token could ever be used. A cast from
+    // a float stops at the integer's ends.
+    (seconds.is_finite() && seconds >= 1.0).then_some(seconds as u64)
 }
 
 /// Scopes from a list, or a text with blanks or commas between them; `None`

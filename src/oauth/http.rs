@@ -84,7 +84,7 @@ impl Outbound {
         })?;
         let reply = client.execute(request).await.map_err(|error| {
             if error.is_connect() {
-                Error::Unavailable { retry_after: None }
+                Error::Unreachable
             } else {
                 Error::InDoubt
             }

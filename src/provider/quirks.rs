@@ -83,6 +83,9 @@ pub struct Quirks {
     /// Errors that mean the same as `invalid_grant` here: a code, and what its
     /// description must hold.
     pub grant_ending_errors: &'static [(&'static str, &'static str)],
+    /// How long a refresh token lives that nobody uses, in seconds; `None`
+    /// where it does not die of that, or nobody knows.
+    pub refresh_token_idle_life: Option<u32>,
     /// The member in which a token is nested when the reply has none at its top.
     pub nested_grant: Option<&'static str>,
 }
@@ -103,6 +106,7 @@ impl Quirks {
         added_scopes: &[],
         error_member: None,
         grant_ending_errors: &[],
+        refresh_token_idle_life: None,
         nested_grant: None,
     };
 }
@@ -131,6 +135,9 @@ pub(super) fn is_slack(token_url: &Url) -> bool {
         .host_str()
         .is_some_and(|host| of_host(host) == SLACK)
 }
+
+/// A day, in seconds.
+const DAY: u32 = 86_400;
 
 fn of_host(host: &str) -> Quirks {
     HOSTS
@@ -168,6 +175,7 @@ const ATLASSIAN: Quirks = Quirks {
     authorization_params: &[("audience", "api.atlassian.com"), ("prompt", "consent")],
     added_scopes: &["offline_access"],
     grant_ending_errors: &[("unauthorized_client", "refresh_token is invalid")],
+    refresh_token_idle_life: Some(90 * DAY),
     ..Quirks::NONE
 };
 
@@ -184,11 +192,14 @@ const GITHUB: Quirks = Quirks {
         api: "https://api.github.com/",
     },
     grant_ending_errors: &[("bad_refresh_token", ""), ("bad_verification_code", "")],
+    refresh_token_idle_life: Some(180 * DAY),
     ..Quirks::NONE
 };
 
 const GOOGLE: Quirks = Quirks {
     authorization_params: &[("access_type", "offline"), ("prompt", "consent")],
+    // The 7 days of an app in Testing are a term that no use prolongs.
+    refresh_token_idle_life: Some(180 * DAY),
     revocation: Revocation::Rfc7009 {
         beside_token: Some("revoke"),
     },
@@ -216,6 +227,7 @@ const MICROSOFT: Quirks = Quirks {
     sends_resource: false,
     refresh_sends_scopes: true,
     grant_ending_errors: &[("interaction_required", ""), ("consent_required", "")],
+    refresh_token_idle_life: Some(90 * DAY),
     ..Quirks::NONE
 };
 
@@ -265,6 +277,7 @@ const SLACK: Quirks = Quirks {
 };
 
 const X: Quirks = Quirks {
+    refresh_token_idle_life: Some(180 * DAY),
     added_scopes: &["offline.access"],
     revocation: Revocation::Rfc7009 {
         beside_token: Some("revoke"),
@@ -274,6 +287,7 @@ const X: Quirks = Quirks {
 };
 
 const ZOOM: Quirks = Quirks {
+    refresh_token_idle_life: Some(90 * DAY),
     revocation: Revocation::Rfc7009 {
         beside_token: Some("revoke"),
     },

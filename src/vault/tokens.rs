@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::identity::{AgentId, Owner, ProviderId, TokenId, UserId};
 use crate::provider::{Binding, ProviderRef};
 use crate::secret::{AccessToken, RefreshToken};
-use crate::token::{State, Token};
+use crate::token::{Failure, State, Token};
 
 const TABLE: &str = "tokens";
 
@@ -107,6 +107,18 @@ impl View<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Every owner's tokens whose grants stand.
+    ///
+    /// # Errors
+    /// As [`Self::token`].
+    pub fn active_tokens(&self) -> Result<Vec<Stored>, Error> {
+        let mut statement = self
+            .connection
+            .prepare_cached(&[SELECT, "WHERE t.person_needed IS NULL"].concat())?;
+        let rows = statement.query_map([], |row| self.read_token(row))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// Whether an owner has a token of a provider, whoever defined it.
     ///
     /// # Errors
@@ -195,6 +207,7 @@ impl View<'_> {
             created_at: row.get("created_at")?,
             updated_at: row.get("updated_at")?,
             refreshed_at: row.get("refreshed_at")?,
+            failure: failure(row)?,
             used_at: self.usage.last(id).max(used_at),
         };
         let sealed = Sealed {
@@ -218,11 +231,11 @@ impl Change<'_> {
             "INSERT INTO tokens (owner, id, source, provider_id, client_id, token_url, user_id, agent_id,
                 account_label, own_label, key_id, access_token, refresh_token, token_type, granted, requested,
                 issued_at, expires_at, is_default, person_needed, generation, metadata,
-                created_at, updated_at, refreshed_at, used_at)
+                created_at, updated_at, refreshed_at, last_error, last_error_at, retry_at, used_at)
              VALUES (:owner, :id, :source, :provider_id, :client_id, :token_url, :user_id, :agent_id,
                 :account_label, :own_label, :key_id, :access_token, :refresh_token, :token_type, :granted, :requested,
                 :issued_at, :expires_at, :is_default, :person_needed, :generation, :metadata,
-                :created_at, :updated_at, :refreshed_at, :used_at)",
+                :created_at, :updated_at, :refreshed_at, :last_error, :last_error_at, :retry_at, :used_at)",
         )?;
         Ok(())
     }
@@ -243,7 +256,8 @@ impl Change<'_> {
                 requested = :requested, issued_at = :issued_at, expires_at = :expires_at,
                 is_default = :is_default, person_needed = :person_needed, generation = :generation,
                 metadata = :metadata, created_at = :created_at, updated_at = :updated_at,
-                refreshed_at = :refreshed_at, used_at = :used_at
+                refreshed_at = :refreshed_at, last_error = :last_error,
+                last_error_at = :last_error_at, retry_at = :retry_at, used_at = :used_at
              WHERE owner = :owner AND id = :id AND generation = :generation - 1",
         )?;
         self.erase_after_commit();
@@ -271,6 +285,27 @@ impl Change<'_> {
             (token.owner, token.id, token.generation, reason, now),
         )?;
         Ok(updated > 0)
+    }
+
+    /// Writes down why a refresh did not succeed, if the token's row still holds
+    /// the generation that was to be refreshed.
+    ///
+    /// # Errors
+    /// [`Error::Unwritable`] if the store cannot take it.
+    pub fn note_failure(&self, token: &Token, failure: &Failure) -> Result<(), Error> {
+        self.connection.execute(
+            "UPDATE tokens SET last_error = ?4, last_error_at = ?5, retry_at = ?6
+             WHERE owner = ?1 AND id = ?2 AND generation = ?3",
+            (
+                token.owner,
+                token.id,
+                token.generation,
+                &failure.error,
+                failure.at,
+                failure.retry_at,
+            ),
+        )?;
+        Ok(())
     }
 
     /// Deletes a token, and with it its connections and refresh attempt.
@@ -368,6 +403,7 @@ impl Change<'_> {
             State::Active => None,
             State::PersonNeeded { reason } => Some(reason),
         };
+        let failure = token.failure.as_ref();
         Ok(self
             .connection
             .prepare_cached(statement)?
@@ -397,9 +433,22 @@ impl Change<'_> {
                 ":created_at": token.created_at,
                 ":updated_at": token.updated_at,
                 ":refreshed_at": token.refreshed_at,
+                ":last_error": failure.map(|failure| &failure.error),
+                ":last_error_at": failure.map(|failure| failure.at),
+                ":retry_at": failure.map(|failure| failure.retry_at),
                 ":used_at": token.used_at,
             })?)
     }
+}
+
+fn failure(row: &Row<'_>) -> rusqlite::Result<Option<Failure>> {
+    let error: Option<String> = row.get("last_error")?;
+    let Some(error) = error else { return Ok(None) };
+    Ok(Some(Failure {
+        error,
+        at: row.get("last_error_at")?,
+        retry_at: row.get("retry_at")?,
+    }))
 }
 
 fn place<'a>(owner: Owner, row: &'a str, column: &'static str) -> Place<'a> {

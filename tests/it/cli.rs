@@ -259,8 +259,8 @@ fn tokens_are_listed_in_columns() {
     let daemon = Daemon::answering(&[("GET /v2/auth/tokens", 200, json!([token]))]);
     assert_eq!(
         stdout(&ran(&daemon, &["tokens", "list"])),
-        "PROVIDER  ACCOUNT  USER  AGENT  SCOPES  EXPIRES\n\
-         example   -        me    -      a b     never    default\n"
+        "PROVIDER  ACCOUNT  USER  AGENT  SCOPES  EXPIRES  REFRESH\n\
+         example   -        me    -      a b     never             default\n"
     );
     let none = Daemon::answering(&[("GET /v2/auth/tokens", 200, json!([]))]);
     let output = ran(&none, &["tokens", "list"]);
@@ -274,7 +274,10 @@ fn a_degraded_daemon_is_a_failure_that_says_why() {
         "version": "0.1.0", "status": "degraded", "degraded_reason": "the disk is full",
         "redirect_base": "http://127.0.0.1:8252", "providers": 1, "tokens": 0, "flows_pending": 2,
     });
-    let daemon = Daemon::answering(&[("GET /info", 200, info)]);
+    let daemon = Daemon::answering(&[
+        ("GET /info", 200, info),
+        ("GET /v2/auth/tokens", 200, json!([])),
+    ]);
     let output = ran(&daemon, &["status"]);
     assert_eq!(output.status.code(), Some(1));
     let said = stdout(&output);

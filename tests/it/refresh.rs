@@ -1,16 +1,25 @@
-//! A grant is never lost: refresh under races, crashes and outages, against
-//! the real daemon.
+//! A grant is never lost: refresh under races, crashes, outages and clocks
+//! that jump, against the real daemon.
 
-use std::sync::Arc;
+mod background;
+mod clock;
+mod crowd;
+mod faults;
+mod kills;
 
-use agent_authd::client::{Authenticate, Client};
-use agent_authd::clock::Ambient;
+use std::time::{Duration, Instant};
+
+use agent_authd::api::replies::{AuthStatus, AuthenticateResponse, TokenSummary};
+use agent_authd::client::{Authenticate, Client, Error};
 use agent_authd::identity::{ProviderId, Scopes};
 use agent_authd::secret::ExposeSecret as _;
 
-use crate::support::daemon::{Binary, Home, InProcess};
-use crate::support::person;
-use crate::support::provider::{PROVIDER_ID, Provider, Rotation};
+use crate::support::clock::TestClock;
+use crate::support::daemon::{Home, InProcess};
+use crate::support::provider::{PROVIDER_ID, Provider};
+
+/// How long something may take that happens by itself, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What most tests ask for.
 fn wanted() -> Authenticate {
@@ -25,61 +34,109 @@ fn wanted() -> Authenticate {
 }
 
 /// The token that the daemon hands out now.
-#[expect(clippy::disallowed_methods, reason = "the test looks at the token")]
 async fn token(client: &Client) -> String {
     let answer = client.authenticate(&wanted()).await.unwrap();
-    let token = answer.token.expect("a token is handed out");
-    token.expose_secret().to_owned()
+    in_clear(answer)
 }
 
-#[tokio::test]
-async fn a_person_logs_in_once_and_an_expired_grant_is_refreshed() {
-    let provider = Provider::start(Rotation::Strict, 1);
-    let home = Home::new();
-    let daemon = InProcess::start(&home, Ambient::system()).await;
-    let client = daemon.client();
-    client
-        .create_provider(&provider.registration())
-        .await
-        .unwrap();
-    let ask = client.authenticate(&wanted()).await.unwrap();
-    let page = person::open(&ask.url.unwrap()).await;
-    assert_eq!(page.status, 200, "{}", page.body);
-    let first = token(client).await;
-    while provider.accepts(&first) {
-        tokio::task::yield_now().await;
+/// The same, by a caller who comes again as long as it is told to.
+async fn patient_token(client: &Client) -> String {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match client.authenticate(&wanted()).await {
+            Ok(answer) => return in_clear(answer),
+            Err(Error::Refused { status, .. }) if status == 503 && Instant::now() < deadline => {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            Err(error) => panic!("{error}"),
+        }
     }
-    let second = token(client).await;
-    assert_ne!(first, second);
-    assert!(provider.accepts(&second));
-    assert_eq!((provider.refreshes(), provider.reuses()), (1, 0));
-    daemon.stop().await;
 }
 
-#[tokio::test]
-async fn a_thousand_callers_of_an_expired_token_cost_one_request() {
-    let provider = Provider::start(Rotation::Strict, 3600);
-    let home = Home::new();
-    let daemon = Binary::start(&home).await;
-    let client = Arc::new(home.client());
-    client
-        .create_provider(&provider.registration())
-        .await
-        .unwrap();
-    client.import_token(&provider.import(0)).await.unwrap();
-    let calls: Vec<_> = (0..1000)
-        .map(|_| {
-            let client = Arc::clone(&client);
-            tokio::spawn(async move { token(&client).await })
-        })
-        .collect();
-    let mut tokens = Vec::new();
-    for call in calls {
-        tokens.push(call.await.unwrap());
+#[expect(clippy::disallowed_methods, reason = "the test looks at the token")]
+fn in_clear(answer: AuthenticateResponse) -> String {
+    assert_eq!(
+        answer.status,
+        AuthStatus::Completed,
+        "{:?}",
+        answer.metadata
+    );
+    answer.token.unwrap().expose_secret().to_owned()
+}
+
+/// When to come again, as a caller is told who gets no token.
+async fn refusal(client: &Client) -> Duration {
+    match client.authenticate(&wanted()).await {
+        Err(Error::Refused {
+            status,
+            retry_after,
+            ..
+        }) if status == 503 => retry_after.unwrap(),
+        other => panic!("{other:?}"),
     }
-    tokens.dedup();
-    assert_eq!(tokens.len(), 1);
-    assert!(provider.accepts(&tokens[0]));
-    assert_eq!((provider.refreshes(), provider.reuses()), (1, 0));
-    assert!(daemon.stop().await.success());
+}
+
+/// The one token that is stored.
+async fn summary(client: &Client) -> TokenSummary {
+    client.tokens(None).await.unwrap().pop().unwrap()
+}
+
+/// Returns when `is_so`, which must come about by itself.
+async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so().await {
+        assert!(Instant::now() < deadline, "{what} does not come about");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// A daemon with a clock of its own and one grant, whose access token lives
+/// for an hour.
+struct Setting {
+    provider: Provider,
+    home: Home,
+    clock: std::sync::Arc<TestClock>,
+    daemon: InProcess,
+}
+
+impl Setting {
+    async fn new(provider: Provider, settings: &str) -> Self {
+        let home = Home::with_settings(settings);
+        let clock = TestClock::new();
+        let daemon = InProcess::start(&home, clock.ambient()).await;
+        let client = daemon.client();
+        client
+            .create_provider(&provider.registration())
+            .await
+            .unwrap();
+        client.import_token(&provider.import(3600)).await.unwrap();
+        Self {
+            provider,
+            home,
+            clock,
+            daemon,
+        }
+    }
+
+    fn client(&self) -> &Client {
+        self.daemon.client()
+    }
+
+    /// Ends the daemon and starts another.
+    async fn restart(self) -> Self {
+        let Self {
+            provider,
+            home,
+            clock,
+            daemon,
+        } = self;
+        daemon.stop().await;
+        let daemon = InProcess::start(&home, clock.ambient()).await;
+        Self {
+            provider,
+            home,
+            clock,
+            daemon,
+        }
+    }
 }

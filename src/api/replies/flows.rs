@@ -100,6 +100,17 @@ pub fn token_metadata(token: &Token) -> Map<String, Value> {
         ("expires_at", json!(token.expires_at)),
         ("provider_account_label", json!(token.label())),
         ("missing_scopes", json!(token.missing_scopes())),
+        // Beside the contract, like all below.
+        ("refreshed_at", json!(token.refreshed_at)),
+        ("next_refresh_at", json!(token.due_at())),
+        (
+            "last_error",
+            json!(token.failure.as_ref().map(|failure| &failure.error)),
+        ),
+        (
+            "last_error_at",
+            json!(token.failure.as_ref().map(|failure| failure.at)),
+        ),
     ];
     let mut metadata = token.metadata.clone();
     metadata.extend(own.map(|(name, value)| (name.to_owned(), value)));

@@ -56,6 +56,19 @@ pub struct TokenSummary {
     pub agent_id: Option<String>,
     /// Why only a person can renew it; `None` while its grant stands.
     pub reconnect_reason: Option<String>,
+    /// When its grant was last refreshed.
+    #[serde(default)]
+    pub refreshed_at: Option<Timestamp>,
+    /// When it will be: before it expires, if it was asked for lately, else
+    /// when it is asked for after that. `None` if it cannot be or need not.
+    #[serde(default)]
+    pub next_refresh_at: Option<Timestamp>,
+    /// Why the last refresh did not succeed; `None` if it did.
+    #[serde(default)]
+    pub last_error: Option<String>,
+    /// When that was.
+    #[serde(default)]
+    pub last_error_at: Option<Timestamp>,
 }
 
 impl TokenSummary {
@@ -77,6 +90,10 @@ impl TokenSummary {
                 State::Active => None,
                 State::PersonNeeded { reason } => Some(reason.clone()),
             },
+            refreshed_at: token.refreshed_at,
+            next_refresh_at: token.due_at(),
+            last_error: token.failure.as_ref().map(|failure| failure.error.clone()),
+            last_error_at: token.failure.as_ref().map(|failure| failure.at),
         }
     }
 }

@@ -71,6 +71,9 @@ CREATE TABLE tokens (
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
     refreshed_at INTEGER,
+    last_error TEXT, -- why the refresh after that did not succeed
+    last_error_at INTEGER,
+    retry_at INTEGER,
     used_at INTEGER,
     UNIQUE (owner, id)
 ) STRICT;

@@ -219,6 +219,11 @@ impl Provider {
         state.lasting_fault = fault;
     }
 
+    /// Lets every request to the token endpoint be done, and answered late.
+    pub(crate) fn answer_late(&self, wait: Duration) {
+        self.fail_always(Some(Fault::Late(wait)));
+    }
+
     /// Every request to the token endpoint so far.
     pub(crate) fn requests(&self) -> Vec<Request> {
         self.shared.state().requests.clone()

@@ -1,0 +1,173 @@
+//! Refreshing before anybody asks: tokens in use before they expire, refresh
+//! tokens before they die of idleness, and what a crash has left in doubt.
+//!
+//! Timers stand still while a machine sleeps, so the loop wakes at least every
+//! half minute and looks at the clocks. What has become due while nobody
+//! looked is caught up with spread out, so that a laptop that wakes does not
+//! send everything at once.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::super::Broker;
+use super::Purpose;
+use crate::clock::{Moment, Pause, Timestamp};
+use crate::identity::TokenId;
+use crate::token::{Freshness, Token};
+use crate::vault::Stored;
+
+/// The longest sleep.
+const LONGEST_SLEEP: Duration = Duration::from_secs(30);
+
+/// The shortest sleep: how late a refresh may be.
+const SHORTEST_SLEEP: Duration = Duration::from_millis(100);
+
+/// What is overdue after a start or a sleep is spread over this long. With
+/// [`LONGEST_SLEEP`], everything is under way within a minute of waking.
+const CATCH_UP: Duration = Duration::from_secs(20);
+
+/// The share of its idle life after which a refresh token is used: early
+/// enough for a machine that is switched off over a holiday.
+const IDLE_SHARE: (i64, i64) = (2, 3);
+
+/// Tokens that are overdue, and how long each still waits.
+type Delays = HashMap<(TokenId, i64), Pause>;
+
+impl Broker {
+    /// Keeps tokens fresh until the daemon is to end.
+    pub async fn keep_fresh(&self, mut stopping: watch::Receiver<bool>) {
+        let mut delays = Delays::new();
+        let mut is_first = true;
+        loop {
+            let now = self.0.ambient.moment();
+            let is_behind = self.0.refreshes.health.has_woken(now) || is_first;
+            let wait = match self.refresh_what_is_due(now, is_behind, &mut delays) {
+                Ok(wait) => wait,
+                Err(error) => {
+                    tracing::warn!(error = %error, "tokens are not refreshed in the background now");
+                    LONGEST_SLEEP
+                }
+            };
+            is_first = false;
+            let told = async {
+                // An error means that the daemon is gone already.
+                let _ = stopping.wait_for(|stopping| *stopping).await;
+            };
+            tokio::select! {
+                () = told => return,
+                () = self.0.refreshes.look_again.notified() => {}
+                () = self.0.ambient.clock.sleep(wait) => {}
+            }
+        }
+    }
+
+    /// Starts every refresh that is due; how long nothing else will be.
+    fn refresh_what_is_due(
+        &self,
+        now: Moment,
+        is_behind: bool,
+        delays: &mut Delays,
+    ) -> Result<Duration, crate::vault::Error> {
+        let (tokens, in_doubt) = self.0.vault.read(|view| {
+            let in_doubt = view.open_attempts()?;
+            Ok((view.active_tokens()?, in_doubt))
+        })?;
+        let in_doubt: HashSet<_> = in_doubt.iter().map(|attempt| attempt.token_id).collect();
+        if is_behind {
+            delays.clear();
+        }
+        let mut next = LONGEST_SLEEP;
+        let mut overdue = HashSet::new();
+        let refreshable = |stored: &&Stored| stored.token.is_refreshable;
+        for Stored { token, .. } in tokens.iter().filter(refreshable) {
+            let left = if in_doubt.contains(&token.id) {
+                Duration::ZERO
+            } else {
+                self.time_left(token, now)
+            };
+            let left = if left.is_zero() && !self.0.refreshes.flights.has(token.id) {
+                let key = (token.id, token.generation);
+                overdue.insert(key);
+                let spread = if is_behind { CATCH_UP } else { Duration::ZERO };
+                let delay = delays.entry(key).or_insert_with(|| {
+                    let millis = u64::try_from(spread.as_millis()).unwrap_or(0);
+                    Pause::new(now, Duration::from_millis(self.0.ambient.below(millis)))
+                });
+                self.start_if_over(token, *delay, now)
+            } else {
+                left
+            };
+            next = next.min(left.max(SHORTEST_SLEEP));
+        }
+        delays.retain(|key, _| overdue.contains(key));
+        let ids = tokens.iter().map(|stored| stored.token.id).collect();
+        self.0.refreshes.keep(&ids);
+        Ok(next)
+    }
+
+    /// Starts a refresh when its delay is over; how long to wait for what
+    /// comes next.
+    fn start_if_over(&self, token: &Token, delay: Pause, now: Moment) -> Duration {
+        let left = delay.left(now);
+        if !left.is_zero() {
+            return left;
+        }
+        match self.join_refresh(token, Purpose::Background) {
+            // Its end wakes the loop.
+            Ok(_) => LONGEST_SLEEP,
+            Err(refused) => refused.retry_after().unwrap_or(LONGEST_SLEEP),
+        }
+    }
+
+    /// How long a token need not be refreshed in the background.
+    fn time_left(&self, token: &Token, now: Moment) -> Duration {
+        let settings = &self.0.settings;
+        let is_active = {
+            let used_at = token
+                .used_at
+                .unwrap_or(token.created_at)
+                .max(token.created_at);
+            now.wall.millis_since(used_at) < settings.refresh_active_within.saturating_mul(1000)
+        };
+        if is_active && self.freshness(token) != Freshness::Fresh {
+            return Duration::ZERO;
+        }
+        let idle_life = self
+            .provider_of(token.owner, &token.provider)
+            .ok()
+            .and_then(|provider| provider.quirks().refresh_token_idle_life);
+        let dues = [
+            token.due_at().filter(|_| is_active),
+            idle_life.map(|life| idle_due(token, life)),
+        ];
+        dues.into_iter()
+            .flatten()
+            .min()
+            .map_or(LONGEST_SLEEP, |due| {
+                let left = due.millis_since(now.wall);
+                Duration::from_millis(u64::try_from(left).unwrap_or(0))
+            })
+    }
+}
+
+/// When a refresh token that nobody uses is to be used, so that it lives on.
+fn idle_due(token: &Token, idle_life: u32) -> Timestamp {
+    let early = i64::from(idle_life) * IDLE_SHARE.0 / IDLE_SHARE.1;
+    let spread = early / 10;
+    token.issued_at.plus_seconds(early - token.share_of(spread))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::token::tests::token;
+
+    #[test]
+    fn an_idle_refresh_token_is_used_well_before_it_dies() {
+        const DAY: i64 = 86_400;
+        let due = idle_due(&token(Some(3600)), 90 * 86_400).as_seconds();
+        assert!((54 * DAY..=60 * DAY).contains(&due), "{due}");
+    }
+}

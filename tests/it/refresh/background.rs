@@ -1,0 +1,101 @@
+//! Refreshing before anybody asks.
+
+use std::collections::BTreeSet;
+
+use super::{Setting, patient_token, refusal, summary, token, until};
+use crate::support::provider::{Fault, Provider, Rotation};
+
+async fn setting() -> Setting {
+    Setting::new(Provider::start(Rotation::Strict, 3600), "").await
+}
+
+/// Lets `seconds` pass a little at a time, and time for what they bring.
+async fn pass_slowly(setting: &Setting, seconds: u64) {
+    for _ in 0..seconds {
+        setting.clock.pass(1);
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_token_in_use_is_refreshed_before_its_margin_with_nobody_asking() {
+    let setting = setting().await;
+    let first = token(setting.client()).await;
+    let due = summary(setting.client()).await;
+    let left = due
+        .expires_at
+        .unwrap()
+        .millis_since(due.next_refresh_at.unwrap())
+        / 1000;
+    assert!((60..=361).contains(&left), "{left}");
+
+    setting.clock.pass(3600 - left.unsigned_abs() - 31);
+    assert_eq!(token(setting.client()).await, first);
+    assert_eq!(setting.provider.refreshes(), 0);
+    setting.clock.pass(31);
+    until("the refresh", async || setting.provider.refreshes() == 1).await;
+    until("the new token", async || {
+        summary(setting.client()).await.refreshed_at.is_some()
+    })
+    .await;
+    assert_ne!(token(setting.client()).await, first);
+    assert_eq!(setting.provider.refreshes(), 1);
+}
+
+#[tokio::test]
+async fn a_token_that_nobody_uses_is_left_alone() {
+    let provider = Provider::start(Rotation::Strict, 3600);
+    let setting = Setting::new(provider, "refresh_active_within = 1800\n").await;
+    setting.clock.pass(1800);
+    for _ in 0..100 {
+        pass_slowly(&setting, 36).await;
+    }
+    token(setting.client()).await;
+    assert_eq!(setting.provider.refreshes(), 1);
+}
+
+#[tokio::test]
+async fn a_machine_that_slept_catches_up_within_a_minute_and_not_all_at_once() {
+    let setting = setting().await;
+    for _ in 0..19 {
+        let grant = setting.provider.import(3600);
+        setting.client().import_token(&grant).await.unwrap();
+    }
+    setting.clock.jump(8 * 3600);
+    let mut counts = BTreeSet::new();
+    for _ in 0..60 {
+        setting.clock.pass(1);
+        let before = setting.provider.refreshes();
+        // What is under way ends; what is not due does not begin.
+        until("the answers", async || {
+            let tokens = setting.client().tokens(None).await.unwrap();
+            let done = tokens.iter().filter(|token| token.refreshed_at.is_some());
+            done.count() == setting.provider.refreshes()
+        })
+        .await;
+        counts.insert(before);
+    }
+    until("the last", async || setting.provider.refreshes() == 20).await;
+    assert_eq!(setting.provider.reuses(), 0);
+    assert!(counts.len() > 3, "they came at once: {counts:?}");
+}
+
+#[tokio::test]
+async fn a_network_that_is_not_there_after_waking_is_held_against_nobody() {
+    let provider = Provider::start(Rotation::None, 3600);
+    let setting = Setting::new(provider, "").await;
+    token(setting.client()).await;
+    setting.provider.fail_always(Some(Fault::Ignored));
+    setting.clock.jump(8 * 3600);
+    // Callers who come again as they are told, more often than a circuit bears.
+    for _ in 0..10 {
+        let wait = refusal(setting.client()).await;
+        assert!(wait.as_secs() <= 2, "{wait:?}");
+        setting.clock.pass(wait.as_secs());
+    }
+    assert!(setting.provider.refreshes() > 5);
+    setting.provider.fail_always(None);
+    setting.clock.pass(2);
+    let second = patient_token(setting.client()).await;
+    assert!(setting.provider.accepts(&second));
+}

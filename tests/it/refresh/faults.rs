@@ -1,0 +1,233 @@
+//! A provider that does not answer as it should.
+
+use std::time::{Duration, Instant};
+
+use agent_authd::client::ProviderChanges;
+use agent_authd::identity::ProviderId;
+
+use super::{Setting, in_clear, patient_token, refusal, summary, token, until, wanted};
+use crate::support::provider::{Fault, PROVIDER_ID, Provider, Rotation};
+
+/// Nothing is refreshed unless somebody asks.
+const ON_DEMAND: &str = "refresh_active_within = 0\n";
+
+async fn setting(rotation: Rotation) -> Setting {
+    Setting::new(Provider::start(rotation, 3600), ON_DEMAND).await
+}
+
+/// A token in its last minute is handed out as it is; a dead one is refused
+/// with a time to come again; and when the provider is well, all is well.
+async fn outlives(fault: Fault, least_wait: u64) {
+    let setting = setting(Rotation::Grace(Duration::from_secs(600))).await;
+    let client = setting.client();
+    let first = token(client).await;
+    setting.provider.fail_always(Some(fault.clone()));
+    setting.clock.pass(3570);
+    assert_eq!(token(client).await, first, "{fault:?}");
+    setting.clock.pass(600);
+    let wait = refusal(client).await;
+    assert!(
+        wait >= Duration::from_secs(least_wait),
+        "{fault:?}: {wait:?}"
+    );
+    let failed = summary(client).await;
+    assert!(failed.last_error.is_some(), "{fault:?}");
+    assert!(failed.next_refresh_at >= failed.last_error_at, "{fault:?}");
+    assert_eq!(failed.reconnect_reason, None, "{fault:?}");
+
+    setting.provider.fail_always(None);
+    setting.clock.pass(wait.as_secs() + 2);
+    let second = patient_token(client).await;
+    assert_ne!(first, second);
+    assert!(setting.provider.accepts(&second), "{fault:?}");
+    assert_eq!(summary(client).await.last_error, None);
+    setting.daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_grant_outlives_a_server_error() {
+    outlives(Fault::status(500, ""), 1).await;
+}
+
+#[tokio::test]
+async fn a_grant_outlives_a_server_error_with_an_oauth_code() {
+    outlives(Fault::oauth(500, "server_error"), 1).await;
+}
+
+#[tokio::test]
+async fn a_grant_outlives_503_and_its_retry_after_is_handed_on() {
+    outlives(Fault::retry_after(503, 120), 119).await;
+}
+
+#[tokio::test]
+async fn a_grant_outlives_429_and_its_retry_after_is_handed_on() {
+    outlives(Fault::retry_after(429, 120), 119).await;
+}
+
+#[tokio::test]
+async fn a_grant_outlives_a_captive_portal() {
+    outlives(Fault::html(), 1).await;
+}
+
+#[tokio::test]
+async fn a_grant_outlives_a_connection_closed_without_a_byte() {
+    outlives(Fault::Ignored, 1).await;
+}
+
+#[tokio::test]
+async fn a_grant_outlives_a_lost_answer_where_there_is_grace() {
+    outlives(Fault::LostAnswer, 1).await;
+}
+
+#[tokio::test]
+async fn a_grant_outlives_half_an_answer_where_there_is_grace() {
+    outlives(Fault::HalfAnswer, 1).await;
+}
+
+#[tokio::test]
+async fn one_lost_answer_is_made_good_by_a_retry_at_once_where_there_is_grace() {
+    let setting = setting(Rotation::Grace(Duration::from_secs(600))).await;
+    setting.clock.pass(3600);
+    setting.provider.fail_next(Fault::LostAnswer);
+    let token = token(setting.client()).await;
+    assert!(setting.provider.accepts(&token));
+    assert_eq!(setting.provider.refreshes(), 2);
+}
+
+#[tokio::test]
+async fn a_lost_answer_of_a_strict_server_is_told_as_a_lost_rotation() {
+    let setting = setting(Rotation::Strict).await;
+    setting.clock.pass(3600);
+    setting.provider.fail_next(Fault::LostAnswer);
+    let answer = setting.client().authenticate(&wanted()).await.unwrap();
+    assert!(answer.url.is_some(), "the person is asked");
+    let reason = summary(setting.client()).await.reconnect_reason;
+    assert_eq!(reason.as_deref(), Some("rotation_lost"));
+}
+
+#[tokio::test]
+async fn a_grant_that_the_person_revoked_is_told_as_such() {
+    let setting = setting(Rotation::Strict).await;
+    setting.clock.pass(3600);
+    setting.provider.revoke_all();
+    let answer = setting.client().authenticate(&wanted()).await.unwrap();
+    assert!(answer.url.is_some(), "the person is asked");
+    let reason = summary(setting.client()).await.reconnect_reason;
+    assert_eq!(reason.as_deref(), Some("invalid_grant"));
+}
+
+#[tokio::test]
+async fn an_answer_after_25_seconds_holds_nobody_up_and_is_not_lost() {
+    let setting = setting(Rotation::Strict).await;
+    let client = setting.client();
+    setting.clock.pass(3600);
+    setting
+        .provider
+        .fail_next(Fault::Late(Duration::from_secs(25)));
+    let asked = Instant::now();
+    refusal(client).await;
+    let first = asked.elapsed();
+    refusal(client).await;
+    let second = asked.elapsed() - first;
+    assert!(first < Duration::from_secs(15), "{first:?}");
+    assert!(second < first, "the second caller waits for {second:?}");
+    let token = patient_token(client).await;
+    assert!(setting.provider.accepts(&token));
+    assert_eq!(
+        (setting.provider.refreshes(), setting.provider.reuses()),
+        (1, 0)
+    );
+}
+
+#[tokio::test]
+async fn a_reply_without_a_refresh_token_keeps_the_old_one() {
+    for written in [None, Some("null"), Some("\"\"")] {
+        let setting = setting(Rotation::None).await;
+        for _ in 0..2 {
+            setting.clock.pass(3600);
+            setting.provider.fail_next(Fault::RefreshToken(written));
+            token(setting.client()).await;
+        }
+        let sent: Vec<_> = setting.provider.requests();
+        assert_eq!(sent.len(), 2, "{written:?}");
+        assert_eq!(sent[0].form["refresh_token"], sent[1].form["refresh_token"]);
+    }
+}
+
+#[tokio::test]
+async fn a_refused_client_is_asked_about_once_until_its_settings_change() {
+    let setting = setting(Rotation::Strict).await;
+    let client = setting.client();
+    setting
+        .provider
+        .fail_always(Some(Fault::oauth(401, "invalid_client")));
+    setting.clock.pass(3600);
+    for _ in 0..5 {
+        refusal(client).await;
+        setting.clock.pass(4);
+    }
+    assert_eq!(setting.provider.refreshes(), 1);
+    assert_eq!(summary(client).await.reconnect_reason, None);
+
+    setting.provider.fail_always(None);
+    let changes = ProviderChanges {
+        name: Some("Corrected".to_owned()),
+        ..ProviderChanges::default()
+    };
+    let id = ProviderId::parse(PROVIDER_ID).unwrap();
+    client.update_provider(&id, &changes).await.unwrap();
+    let token = token(client).await;
+    assert!(setting.provider.accepts(&token));
+}
+
+#[tokio::test]
+async fn five_failures_open_the_circuit_and_a_probe_closes_it() {
+    let setting = setting(Rotation::Strict).await;
+    let client = setting.client();
+    setting.provider.fail_always(Some(Fault::status(500, "")));
+    setting.clock.pass(3600);
+    let mut wait = Duration::ZERO;
+    while setting.provider.refreshes() < 5 {
+        setting.clock.pass(wait.as_secs() + 1);
+        wait = refusal(client).await;
+    }
+    // The sixth is not sent, whoever asks, and refused at once.
+    let asked = Instant::now();
+    for _ in 0..10 {
+        refusal(client).await;
+    }
+    assert!(asked.elapsed() < Duration::from_secs(10));
+    assert_eq!(setting.provider.refreshes(), 5);
+
+    // The clock is set back by a day: it does not stay shut for a day.
+    setting.provider.fail_always(None);
+    setting.clock.jump(-86_400);
+    setting.clock.pass(60);
+    let token = patient_token(client).await;
+    assert!(setting.provider.accepts(&token));
+    assert_eq!(setting.provider.refreshes(), 6);
+}
+
+#[tokio::test]
+async fn a_refresh_that_meets_a_renewal_by_a_person_leaves_it_alone() {
+    let setting = setting(Rotation::Strict).await;
+    let client = setting.client();
+    setting.clock.pass(3600);
+    setting
+        .provider
+        .fail_next(Fault::Late(Duration::from_secs(2)));
+    let asked = client.clone();
+    let call = tokio::spawn(async move { asked.authenticate(&wanted()).await.map(in_clear) });
+    until("the request", async || setting.provider.refreshes() == 1).await;
+    let id = client.tokens(None).await.unwrap().pop().unwrap().id;
+    let id = agent_authd::identity::TokenId::parse(&id).unwrap();
+    client.delete_token(id).await.ok();
+    client
+        .import_token(&setting.provider.import(3600))
+        .await
+        .unwrap();
+    call.await.unwrap().ok();
+    let renewed = token(client).await;
+    assert!(setting.provider.accepts(&renewed));
+    assert_eq!(setting.provider.refreshes(), 1);
+}
