@@ -117,13 +117,15 @@ async fn a_kill_between_request_and_answer_is_made_good_unless_the_server_is_str
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_attempt_that_a_kill_left_open_is_resolved_with_nobody_asking() {
-    let home = Home::new();
+    let home = Home::with_settings("refresh_active_within = 0\n");
     let provider = prepared(&home, GRACE, 3600).await;
-    let requests = provider.refreshes();
     provider.answer_late(Duration::from_secs(30));
     let daemon = Binary::start(&home).await;
-    until("the request", async || provider.refreshes() > requests).await;
+    let client = home.client();
+    let call = tokio::spawn(async move { client.authenticate(&wanted()).await });
+    until("the request", async || provider.refreshes() == 1).await;
     daemon.kill();
+    call.await.unwrap().unwrap_err();
     provider.fail_always(None);
     let daemon = Binary::start(&home).await;
     let client = daemon.client();
@@ -131,7 +133,7 @@ async fn an_attempt_that_a_kill_left_open_is_resolved_with_nobody_asking() {
         summary(client).await.refreshed_at.is_some()
     })
     .await;
-    assert_eq!(provider.reuses(), 0);
+    assert_eq!((provider.refreshes(), provider.reuses()), (2, 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
