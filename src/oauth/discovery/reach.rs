@@ -265,6 +265,12 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_name_that_nobody_knows_is_not_forbidden() {
+        let unknown = Reach::Public.resolved("no-such-host.invalid").await;
+        assert_eq!(unknown, Err(Unresolved::Unknown));
+    }
+
+    #[tokio::test]
     async fn a_name_that_leads_to_this_machine_is_forbidden() {
         let addresses = Reach::Loopback.resolved("localhost").await.unwrap();
         assert!(addresses.iter().all(|address| address.ip().is_loopback()));
