@@ -36,6 +36,7 @@ use self::refresh::Refreshes;
 use self::waiters::Waiters;
 use crate::clock::Ambient;
 use crate::identity::{FlowId, OrganizationId, Owner, ProviderId, UserId};
+use crate::metrics::Metrics;
 use crate::oauth;
 use crate::provider::quirks::LoopbackHost;
 use crate::provider::{Provider, ProviderRef, Source};
@@ -165,6 +166,7 @@ struct Inner {
     refreshes: Refreshes,
     people: people::People,
     platform: platform::Platform,
+    metrics: Metrics,
     /// Becomes true when the daemon is about to end.
     stopping: watch::Sender<bool>,
 }
@@ -197,6 +199,7 @@ impl Broker {
             refreshes: Refreshes::default(),
             people: people::People::default(),
             platform: platform::Platform::default(),
+            metrics: Metrics::default(),
             stopping: watch::Sender::new(false),
             vault,
             oauth,
@@ -234,11 +237,11 @@ impl Broker {
         self.0.vault.organization_id(owner)
     }
 
-    /// How much there is of an owner's.
+    /// How much there is of an owner's, or with `None` of everybody's.
     ///
     /// # Errors
     /// [`Error::Vault`].
-    pub fn counts(&self, owner: Owner) -> Result<Counts, Error> {
+    pub fn counts(&self, owner: Option<Owner>) -> Result<Counts, Error> {
         let now = self.0.ambient.now();
         Ok(self.0.vault.read(|view| {
             let (providers, tokens, flows_pending) = view.counts(owner, now)?;
@@ -261,6 +264,12 @@ impl Broker {
         let undone = self.0.vault.write(|_| Err::<(), _>(vault::Error::NotFound));
         let _ = undone.await;
         Ok(())
+    }
+
+    /// What is counted.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
     }
 
     /// Why nothing can be stored now; `None` while it can.

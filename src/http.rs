@@ -20,6 +20,7 @@ use hyper::body::Incoming;
 
 use crate::broker::Broker;
 use crate::clock::Ambient;
+use crate::metrics::Series;
 use crate::server::Reply;
 
 pub use self::peer::{Access, Peer};
@@ -56,6 +57,11 @@ impl Api {
             Err(error) => Err(error),
         };
         let reply = answer.unwrap_or_else(|error| reply::from_error(error, &self.0.ambient));
+        let series = Series::Request {
+            operation: self.0.routes.name(&method, &path),
+            class: reply.status().as_u16() / 100,
+        };
+        self.0.broker.metrics().count(peer.owner, series);
         // The path alone: a query may hold a code.
         tracing::debug!(
             peer.uid = peer.uid, peer.pid, %method, path, status = reply.status().as_u16(),

@@ -9,6 +9,7 @@ use super::{Broker, Error};
 use crate::api::requests::AuthenticateRequest;
 use crate::flow::{Flow, Purpose};
 use crate::identity::{FlowId, Owner, Scopes, TokenId, UserId};
+use crate::metrics::Series;
 use crate::provider::Provider;
 use crate::secret::AccessToken;
 use crate::token::{Freshness, State, Token};
@@ -258,6 +259,8 @@ impl Broker {
         self.0
             .vault
             .mark_used(stored.token.id, self.0.ambient.now());
+        let owner = stored.token.owner;
+        self.0.metrics.count(owner, Series::HandedOut);
         Ok(HandedOut {
             token: Box::new(stored.token.clone()),
             access_token,

@@ -26,6 +26,7 @@ use super::{Broker, Error};
 use crate::event::{Event, Kind, Source};
 use crate::failpoint;
 use crate::identity::{Owner, TokenId};
+use crate::metrics::Series;
 use crate::oauth;
 use crate::provider::{Binding, Provider};
 use crate::secret::RefreshToken;
@@ -51,6 +52,16 @@ impl Refreshed {
         match self {
             Self::Done | Self::Ended => None,
             Self::NotNow(left) | Self::Refused(_, left) => Some(*left),
+        }
+    }
+
+    /// Its name in the metrics.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Ended => "ended",
+            Self::NotNow(_) => "unavailable",
+            Self::Refused(..) => "misconfigured",
         }
     }
 }
@@ -132,6 +143,8 @@ impl Broker {
                     Refreshed::NotNow(refreshes.health.stalled(&token, &broker.0.ambient))
                 });
                 refreshes.health.ended(&token, broker.0.ambient.moment());
+                let outcome = ended.name();
+                broker.0.metrics.count(token.owner, Series::Refresh { outcome });
                 failpoint::pass("refresh.done");
                 pilot.land(ended);
                 refreshes.look_again.notify_one();
@@ -250,7 +263,8 @@ impl Broker {
                 change.replace_token(&renewed, secrets)?;
                 change.end_attempt(renewed.owner, renewed.id)?;
                 let (kind, source) = (Kind::Refreshed, Source::Refresh);
-                change.add_event(&Event::about(&renewed, kind, source, event_id, now))?;
+                let event = Event::about(&renewed, kind, source, event_id, now);
+                change.add_event(&event.because("expiring"))?;
                 failpoint::pass("refresh.save");
                 Ok(())
             })

@@ -86,6 +86,15 @@ pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Answer {
     Ok(reply)
 }
 
+/// 200 with a text.
+pub(super) fn text(content_type: &'static str, text: String) -> Reply {
+    let mut reply = Response::new(Full::new(Bytes::from(text)));
+    let headers = reply.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
+}
+
 /// 204, which has no body.
 pub(super) fn no_content() -> Reply {
     let mut reply = Response::new(Full::default());

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use hyper::{Method, StatusCode};
 use matchit::Router;
@@ -27,6 +28,7 @@ pub(super) fn all() -> Routes {
     stored(&mut routes);
     routes.on(GET, "/ok", daemon::ok);
     routes.on(GET, "/info", daemon::info);
+    routes.on(GET, "/metrics", daemon::metrics);
     routes.finish()
 }
 
@@ -83,7 +85,14 @@ fn stored(routes: &mut Builder) {
 }
 
 /// Finds the operation of a method and a path.
-pub(super) struct Routes(Router<HashMap<Method, Handler>>);
+pub(super) struct Routes(Router<HashMap<Method, Operation>>);
+
+/// One operation.
+struct Operation {
+    /// Its method and its path's pattern.
+    name: Arc<str>,
+    handler: Handler,
+}
 
 /// What [`Routes::find`] found.
 pub(super) struct Match<'a> {
@@ -98,7 +107,7 @@ impl Routes {
     pub(super) fn find(&self, method: &Method, path: &str) -> Result<Match<'_>, Error> {
         let not_found = || Error::status(StatusCode::NOT_FOUND, "Not Found");
         let found = self.0.at(path).map_err(|_| not_found())?;
-        let Some(handler) = found.value.get(method) else {
+        let Some(operation) = found.value.get(method) else {
             let mut allowed: Vec<_> = found.value.keys().map(Method::as_str).collect();
             allowed.sort_unstable();
             return Err(Error::MethodNotAllowed {
@@ -111,26 +120,35 @@ impl Routes {
             .map(|(_, text)| decode(text))
             .collect::<Option<_>>();
         Ok(Match {
-            handler,
+            handler: &operation.handler,
             parameters: parameters.ok_or_else(not_found)?,
         })
+    }
+
+    /// What the operation of a method and a path is called.
+    pub(super) fn name(&self, method: &Method, path: &str) -> Option<Arc<str>> {
+        let found = self.0.at(path).ok()?;
+        found.value.get(method).map(|found| Arc::clone(&found.name))
     }
 }
 
 #[derive(Default)]
-struct Builder(Vec<(&'static str, HashMap<Method, Handler>)>);
+struct Builder(Vec<(&'static str, HashMap<Method, Operation>)>);
 
 impl Builder {
     fn on<F>(&mut self, method: Method, path: &'static str, operation: fn(Call) -> F)
     where
         F: Future<Output = Answer> + Send + 'static,
     {
-        let handler: Handler = Box::new(move |call| Box::pin(operation(call)));
+        let operation = Operation {
+            name: format!("{method} {path}").into(),
+            handler: Box::new(move |call| Box::pin(operation(call))),
+        };
         match self.0.iter_mut().find(|(known, _)| *known == path) {
             Some((_, methods)) => {
-                methods.insert(method, handler);
+                methods.insert(method, operation);
             }
-            None => self.0.push((path, HashMap::from([(method, handler)]))),
+            None => self.0.push((path, HashMap::from([(method, operation)]))),
         }
     }
 

@@ -130,15 +130,16 @@ impl View<'_> {
         Ok(statement.exists((owner, provider_id))?)
     }
 
-    /// How many providers, tokens and pending flows an owner has.
+    /// How many providers, tokens and pending flows an owner has, or with
+    /// `None` everybody.
     ///
     /// # Errors
     /// [`Error::Unwritable`] if the file cannot be read.
-    pub fn counts(&self, owner: Owner, now: Timestamp) -> Result<(u32, u32, u32), Error> {
+    pub fn counts(&self, owner: Option<Owner>, now: Timestamp) -> Result<(u32, u32, u32), Error> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT (SELECT count(*) FROM providers WHERE owner = ?1),
-                    (SELECT count(*) FROM tokens WHERE owner = ?1),
-                    (SELECT count(*) FROM flows WHERE owner = ?1 AND status = 'pending' AND expires_at > ?2)",
+            "SELECT (SELECT count(*) FROM providers WHERE ?1 IS NULL OR owner = ?1),
+                    (SELECT count(*) FROM tokens WHERE ?1 IS NULL OR owner = ?1),
+                    (SELECT count(*) FROM flows WHERE (?1 IS NULL OR owner = ?1) AND status = 'pending' AND expires_at > ?2)",
         )?;
         Ok(statement.query_row((owner, now), |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?))

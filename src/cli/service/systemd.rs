@@ -179,7 +179,9 @@ mod tests {
 
     fn written(steps: &[Step], path: &str) -> String {
         let content = steps.iter().find_map(|step| match step {
-            Step::Write(found, content) if found == std::path::Path::new(path) => Some(content.clone()),
+            Step::Write(found, content) if found == std::path::Path::new(path) => {
+                Some(content.clone())
+            }
             _ => None,
         });
         content.unwrap_or_else(|| panic!("{path} is not written: {steps:?}"))

@@ -5,13 +5,14 @@ use serde_json::json;
 use super::super::reply::{self, Answer};
 use super::super::request::Call;
 use crate::api::replies::{Health, Info};
+use crate::metrics::{self, Gauge};
 
 pub(in crate::http) async fn ok(_: Call) -> Answer {
     reply::ok(&json!({ "ok": true }))
 }
 
 pub(in crate::http) async fn info(call: Call) -> Answer {
-    let counts = call.broker.counts(call.peer.owner)?;
+    let counts = call.broker.counts(Some(call.peer.owner))?;
     let degraded_reason = call.broker.trouble();
     reply::ok(&Info {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -26,4 +27,32 @@ pub(in crate::http) async fn info(call: Call) -> Answer {
         tokens: counts.tokens.into(),
         flows_pending: counts.flows_pending.into(),
     })
+}
+
+/// The caller's own counts; root's are the whole machine's.
+pub(in crate::http) async fn metrics(call: Call) -> Answer {
+    let owner = (call.peer.uid != 0).then_some(call.peer.owner);
+    let counts = call.broker.counts(owner)?;
+    let is_degraded = call.broker.trouble().is_some();
+    let gauges = [
+        ("providers", "Providers stored.", counts.providers),
+        ("tokens", "Tokens stored.", counts.tokens),
+        (
+            "flows_pending",
+            "Flows that wait for a person.",
+            counts.flows_pending,
+        ),
+        (
+            "degraded",
+            "1 while nothing can be stored.",
+            u32::from(is_degraded),
+        ),
+    ];
+    let gauges = gauges.map(|(name, help, value)| Gauge {
+        name,
+        help,
+        value: value.into(),
+    });
+    let text = call.broker.metrics().text(owner, &gauges);
+    Ok(reply::text(metrics::CONTENT_TYPE, text))
 }

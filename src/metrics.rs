@@ -1,0 +1,154 @@
+//! Counts of what happened, for `GET /metrics` in Prometheus' text form.
+//!
+//! Counted per owner, so that one owner's share can be shown without another's.
+//! The series are few and fixed: nothing that a caller writes becomes one.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::identity::Owner;
+
+/// What the text is sent as.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Something that is counted.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Series {
+    /// A request to the socket, answered.
+    Request {
+        /// The operation, as its method and its path's pattern; `None` for
+        /// what is none.
+        operation: Option<Arc<str>>,
+        /// The first digit of the status.
+        class: u16,
+    },
+    /// A refresh, ended.
+    Refresh {
+        /// How.
+        outcome: &'static str,
+    },
+    /// A token, handed out.
+    HandedOut,
+}
+
+/// A value that goes up and down.
+#[derive(Clone, Copy, Debug)]
+pub struct Gauge {
+    /// Its name, after the prefix.
+    pub name: &'static str,
+    /// What it is.
+    pub help: &'static str,
+    /// Its value.
+    pub value: u64,
+}
+
+/// The counts since the daemon's start.
+#[derive(Debug, Default)]
+pub struct Metrics(Mutex<BTreeMap<(Series, Owner), u64>>);
+
+/// Before every name.
+const PREFIX: &str = "agent_authd";
+
+impl Metrics {
+    /// Counts one more of an owner's.
+    pub fn count(&self, owner: Owner, series: Series) {
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *counts.entry((series, owner)).or_default() += 1;
+    }
+
+    /// An owner's counts, or with `None` everybody's, and these gauges.
+    #[must_use]
+    pub fn text(&self, owner: Option<Owner>, gauges: &[Gauge]) -> String {
+        let mut sums = BTreeMap::<Series, u64>::new();
+        for ((series, counted_for), count) in
+            &*self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        {
+            if owner.is_none_or(|owner| owner == *counted_for) {
+                *sums.entry(series.clone()).or_default() += count;
+            }
+        }
+        let mut text = String::new();
+        let mut last = "";
+        for (series, count) in sums {
+            let (name, help) = series.family();
+            if name != last {
+                head(&mut text, name, help, "counter");
+                last = name;
+            }
+            line(&mut text, name, &series.labels(), count);
+        }
+        for gauge in gauges {
+            head(&mut text, gauge.name, gauge.help, "gauge");
+            line(&mut text, gauge.name, "", gauge.value);
+        }
+        text
+    }
+}
+
+impl Series {
+    fn family(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Request { .. } => ("requests_total", "Requests to the socket."),
+            Self::Refresh { .. } => ("refreshes_total", "Refreshes of grants."),
+            Self::HandedOut => ("tokens_handed_out_total", "Tokens handed out."),
+        }
+    }
+
+    fn labels(&self) -> String {
+        match self {
+            Self::Request { operation, class } => {
+                let operation = operation.as_deref().unwrap_or("none");
+                format!("{{operation=\"{operation}\",status=\"{class}xx\"}}")
+            }
+            Self::Refresh { outcome } => format!("{{outcome=\"{outcome}\"}}"),
+            Self::HandedOut => String::new(),
+        }
+    }
+}
+
+fn head(text: &mut String, name: &str, help: &str, kind: &str) {
+    // Writing to a String does not fail.
+    let _ = writeln!(text, "# HELP {PREFIX}_{name} {help}");
+    let _ = writeln!(text, "# TYPE {PREFIX}_{name} {kind}");
+}
+
+fn line(text: &mut String, name: &str, labels: &str, value: u64) {
+    let _ = writeln!(text, "{PREFIX}_{name}{labels} {value}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_owner_sees_their_own_counts_and_nobody_elses() {
+        let [one, other] = [1, 2].map(|uid| Owner::from_uid(uid).unwrap());
+        let metrics = Metrics::default();
+        let request = Series::Request {
+            operation: Some("GET /ok".into()),
+            class: 2,
+        };
+        metrics.count(one, request.clone());
+        metrics.count(one, request.clone());
+        metrics.count(other, request);
+        metrics.count(other, Series::HandedOut);
+        let tokens = Gauge {
+            name: "tokens",
+            help: "Tokens stored.",
+            value: 3,
+        };
+        assert_eq!(
+            metrics.text(Some(one), &[tokens]),
+            "# HELP agent_authd_requests_total Requests to the socket.\n\
+             # TYPE agent_authd_requests_total counter\n\
+             agent_authd_requests_total{operation=\"GET /ok\",status=\"2xx\"} 2\n\
+             # HELP agent_authd_tokens Tokens stored.\n\
+             # TYPE agent_authd_tokens gauge\n\
+             agent_authd_tokens 3\n"
+        );
+        let all = metrics.text(None, &[]);
+        assert!(all.contains("status=\"2xx\"} 3\n"), "{all}");
+        assert!(all.contains("tokens_handed_out_total 1\n"), "{all}");
+    }
+}
