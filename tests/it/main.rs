@@ -5,10 +5,14 @@
     reason = "a test that cannot go on ends with a panic, in its helpers too"
 )]
 
+mod agents;
 mod authenticate;
 mod cli;
 mod consent;
 mod discovery;
+mod events;
 mod layers;
+mod platform;
 mod refresh;
 mod support;
+mod tokens;

@@ -44,7 +44,11 @@ impl Stage {
 
     /// One whose daemon has these settings.
     pub(crate) async fn with_settings(lines: &str) -> Self {
-        let home = Home::with_settings(lines);
+        Self::at(Home::with_settings(lines)).await
+    }
+
+    /// One at a home that was prepared.
+    pub(crate) async fn at(home: Home) -> Self {
         let provider = Provider::start(Rotation::Strict, 3600);
         let daemon = InProcess::start(&home, Ambient::system()).await;
         let registration = provider.registration();
@@ -77,22 +81,7 @@ impl Stage {
     }
 
     async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Answer {
-        let body = body.map_or_else(String::new, |body| body.to_string());
-        let request = Request::builder()
-            .method(method)
-            .uri(format!("/v2/auth{path}"))
-            .header("content-type", "application/json")
-            .body(Full::new(Bytes::from(body)))
-            .unwrap();
-        let answer = send(&self.home.socket(), request).await.unwrap();
-        let status = answer.status().as_u16();
-        let bytes = answer.into_body().collect().await.unwrap().to_bytes();
-        let json = if bytes.is_empty() {
-            Value::Null
-        } else {
-            serde_json::from_slice(&bytes).unwrap()
-        };
-        Answer { status, json }
+        call(&self.home, method, path, body).await
     }
 
     /// Asks for a token of the strict provider with the scope `read`, and
@@ -153,4 +142,28 @@ pub(crate) fn text(value: &Value) -> String {
         .as_str()
         .unwrap_or_else(|| panic!("{value}"))
         .to_owned()
+}
+
+/// One call to the daemon at `home`, whichever it is.
+pub(crate) async fn get(home: &Home, path: &str) -> Answer {
+    call(home, Method::GET, path, None).await
+}
+
+async fn call(home: &Home, method: Method, path: &str, body: Option<Value>) -> Answer {
+    let body = body.map_or_else(String::new, |body| body.to_string());
+    let request = Request::builder()
+        .method(method)
+        .uri(format!("/v2/auth{path}"))
+        .header("content-type", "application/json")
+        .body(Full::new(Bytes::from(body)))
+        .unwrap();
+    let answer = send(&home.socket(), request).await.unwrap();
+    let status = answer.status().as_u16();
+    let bytes = answer.into_body().collect().await.unwrap().to_bytes();
+    let json = if bytes.is_empty() {
+        Value::Null
+    } else {
+        serde_json::from_slice(&bytes).unwrap()
+    };
+    Answer { status, json }
 }

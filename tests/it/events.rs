@@ -1,0 +1,128 @@
+//! Events: one for every change of a connection, with why and through what,
+//! and a bounded number of them.
+
+use serde_json::json;
+
+use crate::support::person;
+use crate::support::provider::Fault;
+use crate::support::stage::{Stage, text};
+
+#[tokio::test]
+async fn a_login_says_once_that_an_account_was_connected_and_once_for_which_agent() {
+    let stage = Stage::new().await;
+    stage.log_in(json!({})).await;
+    stage.log_in(json!({"scopes": ["write"]})).await;
+    assert_eq!(
+        stage.events().await,
+        ["connected login flow -", "connected renewed flow -"]
+    );
+    stage
+        .log_in(json!({"agent_id": "bot", "user_id": "maria"}))
+        .await;
+    assert_eq!(
+        stage.events().await[2..],
+        ["connected login flow bot", "agent_connected login flow bot"]
+    );
+}
+
+#[tokio::test]
+async fn a_refusal_at_the_provider_is_one_event() {
+    let stage = Stage::new().await;
+    let asked = stage.authenticate(json!({})).await;
+    let url: url::Url = asked["url"].as_str().unwrap().parse().unwrap();
+    let of = |name: &str| {
+        let found = url.query_pairs().find(|(found, _)| found == name);
+        found.unwrap().1.into_owned()
+    };
+    let refusal = format!(
+        "{}?error=access_denied&state={}",
+        of("redirect_uri"),
+        of("state")
+    );
+    person::open(&refusal).await;
+    person::open(&refusal).await;
+    assert_eq!(stage.events().await, ["denied access_denied flow -"]);
+    assert_eq!(stage.wait(&asked).await["error"], "access_denied");
+}
+
+#[tokio::test]
+async fn refreshes_and_their_failures_say_why() {
+    let stage = Stage::new().await;
+    let pair = stage.provider.grant();
+    let expired = json!({"refresh_token": pair.refresh, "expires_in_seconds": 0});
+    stage.import(expired).await;
+    stage.provider.fail_always(Some(Fault::status(503, "{}")));
+    let body = json!({"provider": "strict", "scopes": ["read"]});
+    stage.post("/authenticate", body).await.with(503);
+    let events = stage.events().await;
+    assert!(
+        events[1].starts_with("refresh_failed the provider"),
+        "{events:?}"
+    );
+    assert!(events[1].ends_with("refresh -"), "{events:?}");
+    stage
+        .provider
+        .fail_always(Some(Fault::oauth(400, "invalid_grant")));
+    stage.authenticate(json!({})).await;
+    let events = stage.events().await;
+    assert_eq!(events[2..], ["reconnect_required invalid_grant refresh -"]);
+}
+
+#[tokio::test]
+async fn a_refresh_is_an_event() {
+    let stage = Stage::new().await;
+    let pair = stage.provider.grant();
+    let expired = json!({"refresh_token": pair.refresh, "expires_in_seconds": 0});
+    stage.import(expired).await;
+    stage.authenticate(json!({})).await;
+    assert_eq!(stage.events().await[1..], ["refreshed expiring refresh -"]);
+}
+
+#[tokio::test]
+async fn a_changed_and_a_deleted_provider_say_so_of_each_token() {
+    let stage = Stage::new().await;
+    stage.import(json!({})).await;
+    stage.import(json!({})).await;
+    let changes = json!({"client_id": "other"});
+    stage.patch("/providers/strict", changes).await.with(200);
+    stage.delete("/providers/strict").await.with(200);
+    assert_eq!(
+        stage.events().await[2..],
+        [
+            "reconnect_required provider_changed api -",
+            "reconnect_required provider_changed api -",
+            "deleted provider_deleted api -",
+            "deleted provider_deleted api -",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn the_oldest_events_go_and_a_list_is_as_long_as_was_asked() {
+    let stage = Stage::with_settings("max_events = 5\n").await;
+    let mut tokens = Vec::new();
+    for _ in 0..8 {
+        tokens.push(stage.import(json!({})).await);
+    }
+    let all = stage.get("/token-events").await.with(200);
+    let named: Vec<_> = all
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| text(&event["token_id"]))
+        .collect();
+    tokens.reverse();
+    assert_eq!(named, tokens[..5]);
+    let two = stage.get("/token-events?limit=2").await.with(200);
+    assert_eq!(two.as_array().unwrap()[..], all.as_array().unwrap()[..2]);
+    for (query, length) in [
+        ("provider_id=strict", 5),
+        ("provider_id=none", 0),
+        ("provider_id=%2F", 0),
+    ] {
+        let path = format!("/token-events?{query}");
+        let some = stage.get(&path).await.with(200);
+        assert_eq!(some.as_array().unwrap().len(), length, "{query}");
+    }
+    stage.get("/token-events?limit=0").await.with(422);
+}
