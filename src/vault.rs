@@ -9,6 +9,7 @@
 mod attempts;
 pub mod backup;
 pub mod check;
+mod choices;
 mod cipher;
 mod columns;
 mod connection;
@@ -18,6 +19,7 @@ mod error;
 mod events;
 mod flows;
 mod folder;
+mod forms;
 mod key;
 mod lock;
 mod opening;

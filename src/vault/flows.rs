@@ -11,7 +11,7 @@ use crate::clock::Timestamp;
 use crate::flow::{Flow, FlowSecrets, Purpose, Status};
 use crate::identity::{FlowId, Owner, ProviderId, TokenId};
 use crate::provider::{Binding, ProviderRef};
-use crate::secret::{CodeVerifier, ExposeSecret, FormToken, State};
+use crate::secret::{CodeVerifier, ExposeSecret, State};
 
 const TABLE: &str = "flows";
 
@@ -199,33 +199,6 @@ impl Change<'_> {
         Ok(claimed > 0)
     }
 
-    /// Remembers the token of the consent form that is about to be shown; one
-    /// shown before is good no longer.
-    ///
-    /// # Errors
-    /// [`Error::Unwritable`] if the store cannot take it.
-    pub fn issue_form(&self, owner: Owner, id: FlowId, token: &FormToken) -> Result<(), Error> {
-        self.connection.execute(
-            "UPDATE flows SET form_hash = ?3 WHERE owner = ?1 AND id = ?2 AND status = 'pending'",
-            (owner, id, hash(token)),
-        )?;
-        Ok(())
-    }
-
-    /// Uses up the token that a consent form came back with; `false` if it is
-    /// not the one that was shown last, or was used before.
-    ///
-    /// # Errors
-    /// [`Error::Unwritable`] if the store cannot take it.
-    pub fn redeem_form(&self, owner: Owner, id: FlowId, token: &FormToken) -> Result<bool, Error> {
-        let redeemed = self.connection.execute(
-            "UPDATE flows SET form_hash = NULL
-             WHERE owner = ?1 AND id = ?2 AND status = 'pending' AND form_hash = ?3",
-            (owner, id, hash(token)),
-        )?;
-        Ok(redeemed > 0)
-    }
-
     /// Ends a flow with a token; `false` if it has ended already.
     ///
     /// # Errors
@@ -404,7 +377,7 @@ named_text! {
 /// What is looked for in the vault in place of a state or a form's token: it
 /// tells nothing of it.
 #[expect(clippy::disallowed_methods, reason = "hashed for the vault's index")]
-fn hash(secret: &impl ExposeSecret<str>) -> [u8; 32] {
+pub(super) fn hash(secret: &impl ExposeSecret<str>) -> [u8; 32] {
     Sha256::digest(secret.expose_secret().as_bytes()).into()
 }
 
