@@ -46,7 +46,7 @@ async fn a_refusal_at_the_provider_is_one_event() {
 }
 
 #[tokio::test]
-async fn refreshes_and_their_failures_say_why() {
+async fn a_refresh_that_fails_says_why() {
     let stage = Stage::new().await;
     let pair = stage.provider.grant();
     let expired = json!({"refresh_token": pair.refresh, "expires_in_seconds": 0});
@@ -60,12 +60,19 @@ async fn refreshes_and_their_failures_say_why() {
         "{events:?}"
     );
     assert!(events[1].ends_with("refresh -"), "{events:?}");
-    stage
-        .provider
-        .fail_always(Some(Fault::oauth(400, "invalid_grant")));
+}
+
+#[tokio::test]
+async fn a_grant_that_ends_says_why() {
+    let stage = Stage::new().await;
+    let pair = stage.provider.grant();
+    let expired = json!({"refresh_token": pair.refresh, "expires_in_seconds": 0});
+    stage.import(expired).await;
+    let fault = Fault::oauth(400, "invalid_grant");
+    stage.provider.fail_always(Some(fault));
     stage.authenticate(json!({})).await;
     let events = stage.events().await;
-    assert_eq!(events[2..], ["reconnect_required invalid_grant refresh -"]);
+    assert_eq!(events[1..], ["reconnect_required invalid_grant refresh -"]);
 }
 
 #[tokio::test]
