@@ -129,7 +129,7 @@ impl Broker {
         let refreshes = &self.0.refreshes;
         let admission = || {
             let now = self.0.ambient.moment();
-            refreshes.health.has_woken(now);
+            refreshes.health.wakes(now);
             refreshes.health.admit(token, now)
         };
         refreshes.flights.join(token.id, admission, |outcome| {

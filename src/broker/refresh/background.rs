@@ -39,10 +39,12 @@ impl Broker {
     /// Keeps tokens fresh until the daemon is to end.
     pub async fn keep_fresh(&self, mut stopping: watch::Receiver<bool>) {
         let mut delays = Delays::new();
-        let mut is_first = true;
+        // None yet: what has become due before the start is caught up with, too.
+        let mut wakes = None;
         loop {
             let now = self.0.ambient.moment();
-            let is_behind = self.0.refreshes.health.has_woken(now) || is_first;
+            let woken = Some(self.0.refreshes.health.wakes(now));
+            let is_behind = std::mem::replace(&mut wakes, woken) != woken;
             let wait = match self.refresh_what_is_due(now, is_behind, &mut delays) {
                 Ok(wait) => wait,
                 Err(error) => {
@@ -50,7 +52,6 @@ impl Broker {
                     LONGEST_SLEEP
                 }
             };
-            is_first = false;
             let told = async {
                 // An error means that the daemon is gone already.
                 let _ = stopping.wait_for(|stopping| *stopping).await;

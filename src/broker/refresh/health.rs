@@ -36,6 +36,8 @@ struct State {
     circuits: HashMap<(Owner, Binding), Circuit>,
     /// When the clocks were last compared.
     seen: Option<Moment>,
+    /// How often the machine was found to have slept.
+    wakes: u64,
     /// Runs from a wake-up for as long as the network may take.
     waking: Option<Pause>,
 }
@@ -45,20 +47,20 @@ impl Health {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Compares the clocks; whether the machine has slept, or its clock was
-    /// set, since the last look. What was held against providers before that
-    /// is forgotten, but for what they asked for themselves.
-    pub(super) fn has_woken(&self, now: Moment) -> bool {
+    /// Compares the clocks; how often, in all, the machine was found to have
+    /// slept, or its clock to have been set. What was held against providers
+    /// before that is forgotten, but for what they asked for themselves.
+    pub(super) fn wakes(&self, now: Moment) -> u64 {
         let mut state = self.lock();
         let seen = state.seen.replace(now);
-        let has_woken = seen.is_some_and(|seen| now.jump_since(seen) > JUMP);
-        if has_woken {
+        if seen.is_some_and(|seen| now.jump_since(seen) > JUMP) {
+            state.wakes += 1;
             state.waking = Some(Pause::new(now, NETWORK_GRACE));
             state.backoffs.retain(|_, backoff| backoff.was_asked_for());
             state.circuits.retain(|_, circuit| circuit.is_refused());
             tracing::info!("the machine slept, or its clock was set; catching up");
         }
-        has_woken
+        state.wakes
     }
 
     /// Whether a token's refresh may be tried now; else what to answer. Who is
