@@ -6,6 +6,7 @@ mod clock;
 mod crowd;
 mod faults;
 mod kills;
+mod truth;
 
 use std::time::{Duration, Instant};
 
