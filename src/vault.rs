@@ -137,6 +137,15 @@ impl<'a> Deref for Change<'a> {
     }
 }
 
+impl View<'_> {
+    /// Whether there is neither provider nor token.
+    fn is_empty(&self) -> Result<bool, Error> {
+        let query =
+            "SELECT NOT EXISTS (SELECT 1 FROM providers) AND NOT EXISTS (SELECT 1 FROM tokens)";
+        Ok(self.connection.query_row(query, [], |row| row.get(0))?)
+    }
+}
+
 impl Change<'_> {
     /// Says that the change overwrites or deletes a secret, so that its old
     /// ciphertext must not stay in the write-ahead log.
@@ -285,7 +294,8 @@ impl Vault {
         }
     }
 
-    /// Makes a backup if the newest is a day old; its path, if one was made.
+    /// Makes a backup if the newest is a day old and there is something to
+    /// keep; its path, if one was made.
     ///
     /// # Errors
     /// [`Error::Corrupt`] if the vault is damaged, [`Error::Unwritable`] if the
@@ -301,7 +311,10 @@ impl Vault {
             // A clock that was put back must not make it wait for long.
             now < next && next <= now.plus_seconds(BACKUP_PAUSE)
         });
-        if is_waiting || !backup::is_due(&inner.data_dir, now) {
+        if is_waiting
+            || !backup::is_due(&inner.data_dir, now)
+            || self.read(|view| view.is_empty())?
+        {
             return Ok(None);
         }
         let data_dir = inner.data_dir.clone();

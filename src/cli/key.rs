@@ -121,10 +121,15 @@ fn move_key(args: &MoveArgs, ambient: &Ambient) -> Result<()> {
     settle_key_store(&file, moving.store).with_context(|| {
         format!("the key is in {to} now, and still in {from}, since the settings cannot name its new place")
     })?;
-    moving
+    let is_emptied = moving
         .finish()
         .with_context(|| format!("the key is in {to} now, and a copy of it is left behind"))?;
     output::line(&format!("the vault's key is now in {to}"))?;
+    if !is_emptied {
+        output::line(&format!(
+            "it is still in {from}: take it out of the service's unit"
+        ))?;
+    }
     output::line(&format!(
         "{} says so: key_store = \"{}\"",
         file.display(),

@@ -29,6 +29,10 @@ pub struct Places {
     /// config folder]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+
+    /// Those of the system's daemon
+    #[arg(long)]
+    system: bool,
 }
 
 impl Places {
@@ -38,6 +42,7 @@ impl Places {
             data_dir: self.data_dir.clone(),
             key_file: self.key_file.clone(),
             config: self.config.clone(),
+            system: self.system,
             ..Flags::default()
         };
         Ok(Config::resolve(&flags)?)

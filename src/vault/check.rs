@@ -61,13 +61,13 @@ pub fn check(options: &Options) -> Result<Report, Error> {
         backups: backup::all(&data_dir).into_iter().map(look_at).collect(),
         ..Report::default()
     };
-    report.require_private(&data_dir);
-    report.require_private(&file);
+    report.require_mode(&data_dir, 0o022);
+    report.require_mode(&file, 0o077);
     if let Err(error) = report.look_into(options, &file) {
         report.faults.push(error.to_string());
     }
     for (path, _) in &report.backups.clone() {
-        report.require_private(path);
+        report.require_mode(path, 0o077);
     }
     let damaged = report
         .backups
@@ -94,9 +94,10 @@ impl Report {
         self.faults.is_empty()
     }
 
-    fn require_private(&mut self, path: &Path) {
+    /// Others may not have any of these permissions.
+    fn require_mode(&mut self, path: &Path, forbidden: u32) {
         let mode = fs::metadata(path).map_or(0, |metadata| metadata.permissions().mode() & 0o777);
-        if mode & 0o077 != 0 {
+        if mode & forbidden != 0 {
             self.faults.push(format!(
                 "others can get at {} (mode {mode:03o}); run: chmod go= {0}",
                 path.display()

@@ -18,13 +18,18 @@ pub struct Moving {
 }
 
 impl Moving {
-    /// Forgets the key in the old place. Before that the settings must name
-    /// the new one.
+    /// Forgets the key in the old place, unless that is a credential, which is
+    /// the service manager's to take away; whether it did. Before that the
+    /// settings must name the new place.
     ///
     /// # Errors
     /// [`Error::KeyUnusable`] if the old place does not let go of it.
-    pub fn finish(self) -> Result<(), Error> {
-        self.old.remove()
+    pub fn finish(self) -> Result<bool, Error> {
+        let is_ours = self.old.kind() != KeyStore::Credential;
+        if is_ours {
+            self.old.remove()?;
+        }
+        Ok(is_ours)
     }
 }
 

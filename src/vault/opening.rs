@@ -84,7 +84,7 @@ fn open_file(options: &Options, ambient: &Ambient) -> Result<Connection, Error> 
     };
     open().map_err(|error| match name_file(error, &path) {
         Error::Corrupt { what } => Error::Corrupt {
-            what: format!("{what}; {}", way_out(&options.data_dir)),
+            what: format!("{what}; {}", way_out(options)),
         },
         other => other,
     })
@@ -114,12 +114,14 @@ pub(super) fn name_file(error: Error, path: &Path) -> Error {
 }
 
 /// What somebody can do whose vault is damaged.
-fn way_out(data_dir: &Path) -> String {
+fn way_out(options: &Options) -> String {
     let kept = "the file was left as it is";
+    let data_dir = &options.data_dir;
     match backup::all(data_dir).first() {
         Some(newest) => format!(
-            "{kept}; put the newest backup in its place with: agent-auth vault restore --data-dir {} {}",
+            "{kept}; put the newest backup in its place with: agent-auth vault restore --data-dir {} --key-file {} {}",
             quoted(data_dir),
+            quoted(&options.key_file),
             quoted(newest)
         ),
         None => format!(

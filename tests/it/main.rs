@@ -16,3 +16,4 @@ mod platform;
 mod refresh;
 mod support;
 mod tokens;
+mod vault;
