@@ -102,8 +102,7 @@ async fn admit(welcome: Welcome, arrival: Arrival) -> Result<Option<Owner>, Visi
     if welcome == Welcome::All {
         return Ok(None);
     }
-    let asked = tokio::task::spawn_blocking(move || arrival.visitor());
-    welcome.admit(asked.await.unwrap_or(Visitor::Gone))
+    welcome.admit(arrival.visitor().await)
 }
 
 /// Why a redirect was not taken; nothing has changed.

@@ -3,8 +3,11 @@
 //!
 //! A state cannot be guessed, so this is a second door, not the lock: another
 //! user of the machine who got hold of a redirect's address still cannot bring
-//! it. Linux lists every connection with the uid of its socket (proc_pid_net(5),
-//! `tcp` and `tcp6`); on other systems nobody is refused for it.
+//! it. Linux tells the uid of any connection's socket (sock_diag(7), and the
+//! tables of proc_pid_net(5)); on other systems nobody is refused for it.
+
+#[cfg(target_os = "linux")]
+mod diag;
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -61,13 +64,32 @@ impl Welcome {
 }
 
 impl Arrival {
-    /// Asks the kernel who is at the other end. Takes about a millisecond and
-    /// reads files: not for an async task's own thread.
-    #[must_use]
-    pub fn visitor(self) -> Visitor {
-        if !cfg!(target_os = "linux") {
-            return Visitor::Unknown;
+    /// Asks the kernel who is at the other end.
+    #[cfg(target_os = "linux")]
+    pub async fn visitor(self) -> Visitor {
+        if let Ok(visitor) = self.diagnosed() {
+            return visitor;
         }
+        // Reads files that take milliseconds where there are many connections.
+        let listed = tokio::task::spawn_blocking(move || self.listed());
+        listed.await.unwrap_or(Visitor::Gone)
+    }
+
+    /// Nobody tells.
+    #[cfg(not(target_os = "linux"))]
+    pub async fn visitor(self) -> Visitor {
+        Visitor::Unknown
+    }
+
+    #[cfg(target_os = "linux")]
+    fn diagnosed(self) -> std::io::Result<Visitor> {
+        let kernel = diag::Kernel::open()?;
+        let theirs = kernel.find(self.from, self.to)?;
+        Ok(visitor(theirs, kernel.find(self.to, self.from)?))
+    }
+
+    /// The same from the kernel's tables, where its netlink is closed.
+    fn listed(self) -> Visitor {
         // Of this thread's own namespace, and there even where /proc shows
         // nothing but processes (`ProcSubset=pid`).
         let tables = ["tcp", "tcp6"].map(|name| {
@@ -78,18 +100,22 @@ impl Arrival {
 
     fn visitor_in(self, tables: &[String]) -> Visitor {
         let row = |from, to| tables.iter().find_map(|table| find(table, from, to));
-        let theirs = row(self.from, self.to);
-        let ours = row(self.to, self.from);
-        match (theirs, ours) {
-            // A socket that was closed has lost its owner, and reads as root's.
-            (Some(row), _) if row.is_established => Visitor::User(row.uid),
-            (None, Some(row)) if row.is_established => Visitor::Unknown,
-            _ => Visitor::Gone,
-        }
+        visitor(row(self.from, self.to), row(self.to, self.from))
+    }
+}
+
+/// Who is at the other end, by what the kernel says of both.
+fn visitor(theirs: Option<Row>, ours: Option<Row>) -> Visitor {
+    match (theirs, ours) {
+        // A socket that was closed has lost its owner, and reads as root's.
+        (Some(row), _) if row.is_established => Visitor::User(row.uid),
+        (None, Some(row)) if row.is_established => Visitor::Unknown,
+        _ => Visitor::Gone,
     }
 }
 
 /// What the kernel says of one end of a connection.
+#[derive(Clone, Copy, Debug)]
 struct Row {
     is_established: bool,
     uid: u32,
@@ -156,7 +182,7 @@ mod tests {
    1: 00000000000000000000000001000000:A1B6 00000000000000000000000001000000:203C 01 00000000:00000000 00:00000000 00000000  1003        0 16 1 0
 ";
 
-    fn visitor(ip: &str, port: u16) -> Visitor {
+    fn listed(ip: &str, port: u16) -> Visitor {
         let ip: IpAddr = ip.parse().unwrap();
         let arrival = Arrival {
             from: SocketAddr::new(ip, port),
@@ -168,17 +194,17 @@ mod tests {
     #[test]
     #[cfg(target_endian = "little")]
     fn the_kernels_tables_tell_whose_a_connection_is() {
-        assert_eq!(visitor("127.0.0.1", 0xA1B2), Visitor::User(1001));
-        assert_eq!(visitor("127.0.0.1", 0xA1B5), Visitor::User(1002));
-        assert_eq!(visitor("::1", 0xA1B6), Visitor::User(1003));
+        assert_eq!(listed("127.0.0.1", 0xA1B2), Visitor::User(1001));
+        assert_eq!(listed("127.0.0.1", 0xA1B5), Visitor::User(1002));
+        assert_eq!(listed("::1", 0xA1B6), Visitor::User(1003));
     }
 
     #[test]
     #[cfg(target_endian = "little")]
     fn a_closed_connection_is_nobodys_and_not_roots() {
-        assert_eq!(visitor("127.0.0.1", 0xA1B3), Visitor::Gone);
-        assert_eq!(visitor("127.0.0.1", 0xA1B7), Visitor::Gone);
-        assert_eq!(visitor("127.0.0.1", 0xA1B4), Visitor::Unknown);
+        assert_eq!(listed("127.0.0.1", 0xA1B3), Visitor::Gone);
+        assert_eq!(listed("127.0.0.1", 0xA1B7), Visitor::Gone);
+        assert_eq!(listed("127.0.0.1", 0xA1B4), Visitor::Unknown);
     }
 
     #[test]
