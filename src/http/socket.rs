@@ -231,7 +231,7 @@ fn is_ours(metadata: &fs::Metadata) -> bool {
 
 /// Checks that whoever may connect to an inherited socket is to be served, and
 /// that nobody else could have put it there. systemd makes sockets 0666 unless
-/// its unit says otherwise.
+/// its unit says otherwise. Connecting takes the permission to write (unix(7)).
 fn check_inherited(path: &Path, access: Access) -> Result<(), Error> {
     let unfit = |why: String| Error::Unfit {
         path: path.to_owned(),
@@ -244,10 +244,10 @@ fn check_inherited(path: &Path, access: Access) -> Result<(), Error> {
     }
     let mode = metadata.mode() & 0o777;
     match access {
-        Access::User(_) if mode & 0o077 != 0 => Err(unfit(format!(
+        Access::User(_) if mode & 0o022 != 0 => Err(unfit(format!(
             "others may connect to it (mode {mode:03o}); set SocketMode=0600 in its unit"
         ))),
-        Access::System if mode & 0o666 != 0o666 => {
+        Access::System if mode & 0o222 != 0o222 => {
             tracing::warn!(
                 mode = format!("{mode:03o}"),
                 "some users cannot connect to the socket; set SocketMode=0666 in its unit"

@@ -165,6 +165,8 @@ fn with_daemon(place: &Place, unit: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn place(system: bool) -> Place {
@@ -178,13 +180,12 @@ mod tests {
     }
 
     fn written(steps: &[Step], path: &str) -> String {
+        let path = Path::new(path);
         let content = steps.iter().find_map(|step| match step {
-            Step::Write(found, content) if found == std::path::Path::new(path) => {
-                Some(content.clone())
-            }
+            Step::Write(found, content) if found == path => Some(content.clone()),
             _ => None,
         });
-        content.unwrap_or_else(|| panic!("{path} is not written: {steps:?}"))
+        content.unwrap_or_else(|| panic!("{path:?} is not written: {steps:?}"))
     }
 
     #[test]
