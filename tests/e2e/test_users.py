@@ -273,6 +273,10 @@ def status(caller: Caller, flow: str) -> str:
 def test_another_users_browser_cannot_bring_a_redirect(private: PrivateDaemon) -> None:
     ada, grace = private.caller(ADA), private.caller(GRACE)
     flow, url = refusal_for(ada, private.redirect_base)
+    port = urlsplit(url).port
+    # A socket of IPv6 can speak IPv4.
+    mapped = url.replace("127.0.0.1", "[::ffff:127.0.0.1]")
+    assert grace.browse(mapped, host=f"127.0.0.1:{port}").status_code == 403
     for address in (url, url.replace("127.0.0.1", "[::1]"), url.replace("127.0.0.1", "localhost")):
         refused = grace.browse(address)
         assert refused.status_code == 403
