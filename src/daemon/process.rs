@@ -96,3 +96,43 @@ pub(super) fn report_panics() {
         );
     }));
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    /// A log that a test reads.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_panic_shows_its_place_and_never_its_payload() {
+        let log = Log::default();
+        let writer = log.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_writer(move || writer.clone())
+            .finish();
+        let usual = std::panic::take_hook();
+        report_panics();
+        let panicked = tracing::subscriber::with_default(subscriber, || {
+            std::panic::catch_unwind(|| panic!("canary"))
+        });
+        std::panic::set_hook(usual);
+        assert!(panicked.is_err());
+        let shown = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        assert!(shown.contains("src/daemon/process.rs:"), "{shown}");
+        assert!(!shown.contains("canary"), "{shown}");
+    }
+}

@@ -5,14 +5,18 @@ from __future__ import annotations
 import base64
 import stat
 from pathlib import Path
-from typing import Dict, Iterator, Set
+from typing import Dict, Iterator, List, Set
 from urllib.parse import parse_qs, quote, urlsplit
 
+import httpx
 import pytest
 
 from harness.daemon import Daemon
 from harness.person import Person
 from harness.provider import PROVIDER_ID, AuthorizationServer
+
+# What programs say that is none of the daemon's business, or malformed.
+CANARIES = [f"canary-{number}-of-a-program" for number in range(10)]
 
 IMPORTED = {"access_token": "canary-imported-access", "refresh_token": "canary-imported-refresh"}
 
@@ -40,6 +44,39 @@ def whole_story(server: AuthorizationServer, daemon: Daemon, person: Person) -> 
     return secrets
 
 
+def unwelcome_story(daemon: Daemon) -> None:
+    """A canary wherever a request can hold one, well-formed or not."""
+    ask = daemon.http.request
+    imports, provider = "/v2/auth/tokens/import", f"/v2/auth/providers/{PROVIDER_ID}"
+    canary = iter(CANARIES)
+    token = {"provider_id": PROVIDER_ID, "access_token": 1, "refresh_token": next(canary)}
+    ask("POST", imports, json=token)
+    json = {"Content-Type": "application/json"}
+    ask("POST", imports, content=f'{{"access_token": "{next(canary)}"', headers=json)
+    ask("POST", imports, content=f"access_token={next(canary)}")
+    ask("PATCH", provider, json={"client_secret": next(canary), "token_url": "no address"})
+    ask("POST", f"/v2/auth/callback/{PROVIDER_ID}", json={"code": next(canary), "state": 7})
+    brought = {"code": next(canary), "state": next(canary)}
+    ask("POST", f"/v2/auth/callback/{PROVIDER_ID}", json=brought)
+    ask("GET", f"/v2/auth/callback/{PROVIDER_ID}", params={**brought, "error": ["a", "b"]})
+    keys = {"X-Api-Key": next(canary), "Authorization": f"Bearer {next(canary)}"}
+    ask("GET", "/v2/auth/nowhere", headers=keys)
+    agents = f"/v2/auth/agents/bot/providers/{PROVIDER_ID}/tokens"
+    ask("POST", agents, json={"access_token": next(canary), "scopes": "none"})
+
+
+def errors_of(daemon: Daemon) -> List[bytes]:
+    """The bodies of refusals, from now on."""
+    bodies: List[bytes] = []
+
+    def note(answer: httpx.Response) -> None:
+        if answer.status_code >= 400:
+            bodies.append(answer.read())
+
+    daemon.http.event_hooks = {"response": [note]}
+    return bodies
+
+
 def secret_members(message: Dict[str, object]) -> Set[str]:
     names = ("code", "code_verifier", "client_secret", "access_token", "refresh_token", "id_token")
     return {str(message[name]) for name in names if message.get(name)}
@@ -65,10 +102,14 @@ def places(daemon: Daemon) -> Dict[str, bytes]:
 def test_no_secret_of_a_whole_story_is_left_in_clear(
     acme: AuthorizationServer, daemon: Daemon, person: Person
 ) -> None:
+    refusals = errors_of(daemon)
     secrets = whole_story(acme, daemon, person)
+    unwelcome_story(daemon)
     assert len(secrets) >= 12
+    assert len(refusals) >= 10
+    secrets |= set(CANARIES)
     assert "" not in secrets
-    found = places(daemon)
+    found = {**places(daemon), "the refusals": b"\n".join(refusals)}
     # What is no secret is found where it should be, so the search is a search.
     for place in (str(daemon.data_dir / "vault.db"), "the log"):
         assert PROVIDER_ID.encode() in found[place], place
