@@ -11,6 +11,7 @@ from typing import Iterator, List
 import pytest
 
 from harness.users import ADA, PrivateDaemon, run_as
+from harness.waiting import wait_for
 
 PTRACE_ATTACH, PTRACE_DETACH = 16, 17
 O_CLOEXEC = 0o2000000
@@ -52,14 +53,17 @@ def test_a_process_of_the_same_user_cannot_look_inside(private: PrivateDaemon) -
 def test_an_ordinary_process_would_be_open(home: Path) -> None:
     # Else the test above could not fail. A child of the looker, so that a
     # kernel that allows tracing of descendants alone (Yama) allows it too.
-    def look() -> List[str]:
+    wanted = {"environ", "mem", "ptrace"}
+
+    def look() -> bool:
         child = subprocess.Popen(["sleep", "60"])
         try:
-            return openings(child.pid)
+            # It may still be on its way into the program.
+            return wait_for("the ways in", lambda: wanted <= set(openings(child.pid)))
         finally:
             child.kill()
 
-    assert {"environ", "mem", "ptrace"} <= set(run_as(ADA, look))
+    assert run_as(ADA, look)
 
 
 def test_nothing_is_inherited_by_what_it_might_start(private: PrivateDaemon) -> None:
@@ -67,9 +71,11 @@ def test_nothing_is_inherited_by_what_it_might_start(private: PrivateDaemon) -> 
     folder = Path(f"/proc/{private.pid}/fdinfo")
     inherited = []
     for entry in folder.iterdir():
-        flags = next(
-            line for line in entry.read_text().splitlines() if line.startswith("flags:")
-        )
+        try:
+            lines = entry.read_text().splitlines()
+        except FileNotFoundError:
+            continue  # closed meanwhile
+        flags = next(line for line in lines if line.startswith("flags:"))
         if not int(flags.split()[1], 8) & O_CLOEXEC:
             inherited.append(int(entry.name))
     own = set(os.listdir("/proc/self/fd"))
