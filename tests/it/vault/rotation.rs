@@ -154,6 +154,6 @@ async fn a_rotation_killed_before_any_flush_or_renaming_goes_on() {
 
 #[tokio::test]
 async fn a_rotation_killed_between_two_writes_goes_on() {
-    let kills = kills("write,pwrite64", 11).await;
+    let kills = kills("write,pwrite64", 7).await;
     assert!(kills > 20, "only {kills} places to be killed at");
 }

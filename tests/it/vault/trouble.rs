@@ -25,6 +25,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The provider whose token lives; that of the other one has expired.
 const ALIVE: &str = "alive";
 
+/// Where nothing is refreshed before somebody asks: the store must fail first.
+fn home() -> Home {
+    Home::with_settings("refresh_active_within = 0\n")
+}
+
 fn alive() -> Authenticate {
     Authenticate {
         provider: ProviderId::parse(ALIVE).unwrap(),
@@ -153,7 +158,7 @@ fn fill(path: &Path) {
 
 #[tokio::test]
 async fn on_a_full_disk_nothing_is_spent_and_what_lives_is_handed_out() {
-    let (home, provider) = (Home::new(), Provider::start(Rotation::Strict, 3600));
+    let (home, provider) = (home(), Provider::start(Rotation::Strict, 3600));
     let _mount = Mount::tmpfs(home.path("data"), "size=2m,mode=700");
     let daemon = daemon_with_two_tokens(&home, &provider).await;
     fill(&home.path("data/filler"));
@@ -200,7 +205,7 @@ impl Drop for Failing {
 
 #[tokio::test]
 async fn when_flushing_fails_nothing_is_spent_and_what_lives_is_handed_out() {
-    let (home, provider) = (Home::new(), Provider::start(Rotation::Strict, 3600));
+    let (home, provider) = (home(), Provider::start(Rotation::Strict, 3600));
     let daemon = daemon_with_two_tokens(&home, &provider).await;
     let failing = Failing::inject(&daemon, "fsync,fdatasync", "EIO");
     bears_it(&home, &daemon, &provider, &["disk I/O error"]).await;
@@ -210,7 +215,7 @@ async fn when_flushing_fails_nothing_is_spent_and_what_lives_is_handed_out() {
 
 #[tokio::test]
 async fn when_the_disk_turns_read_only_nothing_is_spent_and_what_lives_is_handed_out() {
-    let (home, provider) = (Home::new(), Provider::start(Rotation::Strict, 3600));
+    let (home, provider) = (home(), Provider::start(Rotation::Strict, 3600));
     let daemon = daemon_with_two_tokens(&home, &provider).await;
     // The kernel refuses a remount while a file is open for writing; when it
     // gives up on a broken disk, the calls fail like this.

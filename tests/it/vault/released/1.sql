@@ -28,7 +28,7 @@ CREATE TABLE events (
     created_at INTEGER NOT NULL,
     UNIQUE (owner, id)
 ) STRICT;
-INSERT INTO "events" VALUES(1,0,'9c668ed0-815b-47d9-b531-a17165e9f0be','strict',NULL,'7922ab67-f9fa-481e-b56b-43c59c903733','imported','imported','api',NULL,'["read"]','{}',NULL,1795197098844);
+INSERT INTO "events" VALUES(1,0,'7de56f62-1155-47c1-be1e-e1c73c0f1753','strict',NULL,'b6bc54eb-e8bf-43ff-b3a4-9cfa79459018','imported','imported','api',NULL,'["read"]','{}',NULL,1795197374888);
 CREATE TABLE flows (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     owner INTEGER NOT NULL,
@@ -59,13 +59,13 @@ CREATE TABLE flows (
     finished_at INTEGER,
     UNIQUE (owner, id)
 ) STRICT;
-INSERT INTO "flows" VALUES(1,0,'5a7a4a8c-2096-4b3e-84a4-78994fb6631b','owner','strict','client','https://auth.example/token','root',NULL,'new',NULL,'["read"]','http://127.0.0.1:43823/host-oauth-callback/strict',1,0,X'864BBCDFAE972CE60D8AED854DCF4082581865D3EE6D436FD9DB6B167FCFEF62','093230582771c639','gAAAAABrAIiqnuuVlqLFqKNS6zVzVprWQlXIoUcaKe2xqrGL5LfL9W5qNa9xhBjXl2GoyJX67QDnTxyTWjV7jLf0fHzNvcBEfSt_jTM2vf5R8tKaMKK9yhWNIC4rnstI6jWWWyrvk6H-NYcNyJ8t4IWMu_G_UmuALPAl7xJNI6sp7At7B9bhshv8bnpuXsbNg82r9IqSsV1YvUqp3GGOtM0AaDGnl94ZnDK2ycsQlKvm3tq-6amzFFi82cOnsnw6wmWDq55UMU7GCG_zhWgMDYoBHuKm6GKdWA==','gAAAAABrAIiqq12GlRKQby51yi2nlfrfWlzz4bajagjl3-oNxjcVUDM2CnbLMTc7W8_2xXnemGm1f6oEh8MQn1uCPPsO59Zp0G-w9ZBaNNBPADyMqUJBPom-vVgwu3pfDErUfI2hkx7SHTRiI0cTjz_i8QtOJ3UWQ0krLAzNmrbUVO0QE4cN-1gVYlkmuHR_ecZ9SczSElGcutxHQAaZeEpFgqpx6Eo0zMARVt2OFPAMDk4oJXBhkVrMd6VUprtHLI9bxHf89TmYNh0uZf8RWLcpm4GaI0-gqA==',NULL,'pending',NULL,NULL,NULL,1795197098894,1795197698894,NULL);
+INSERT INTO "flows" VALUES(1,0,'7e5e8955-ccf0-47bf-b728-077b86ecf363','owner','strict','client','https://auth.example/token','root',NULL,'new',NULL,'["read"]','http://127.0.0.1:34975/host-oauth-callback/strict',1,0,X'1794DB43542265DD44C822B2290019133E336446ABC024A236EFD3EFC1962741','814cbc97ee6b1893','gAAAAABrAIm-8Yd6GxG0zt6yZmvqbv81vqMiARapo97QzimeRxvIMSXf_yoOalIxZrYiG9I5VWZ7MZ7-ixiJIpSxkH54XAW5D1YunHk0a_WMN6DrDQPiz1C1d1c52kNIRNydap0kG2YjzmscREAk7VSCH_Syj8fW6IPzYEY1iUcOsUMHlTHyENqu8Xf2vEh-W8YIJ6mlJc_stSBZJ51WIK7_LSOS3PbMTOvb9k2SdulP2udnIH21g3hZDdsVRB51qqSujDHW26fR6uwOgtURV24pPUIZZxTfkQ==','gAAAAABrAIm-CBPr4VGfeZWGNDYOLBzcbzpmQF7FivNxXE4diuOCAR7S5Mx2P7q_Nz9Q7iEIhI1ScCIw8NFb4M1QDFvI6Ap-LQNamekI4r3ybDUrGT-6pFtLo35gkpMC3QFEDBGd1t1EcP7KRCbFG8xWOPf3IBepXTzJKBKwiUToEUsuzADqJUioHubnzuZdFdUX8jmStJNvIIXrEelwFW_gBWNhg89cQwm_fKFEVjrP6-4GLaRSu1_27OIwf-AHuHSwqUDjf0YZyPOY9mnWZEI5Yfb07gIXaA==',NULL,'pending',NULL,NULL,NULL,1795197374928,1795197974928,NULL);
 CREATE TABLE keys (
     key_id TEXT PRIMARY KEY,
     check_value TEXT NOT NULL,
     created_at INTEGER NOT NULL
 ) STRICT;
-INSERT INTO "keys" VALUES('093230582771c639','gAAAAABrAIio9NS2pp90VDzLii9AG4HQHVfGOUXGpE20jz533HNSCHrnXK4fhcCbIESI57uRtY5Hs8awgIjhs98mvd_W1cpXG2_WA4WPgj0C4tjYM9va_AFEVwxOhiv3Z9v4PpjHp5BmTSm0AVTb7YV6H9ckzK-7nMSmHMaVNnBLbdwlQ6URaV5VTm29oQZc7cto615vwBmU',1795197096782);
+INSERT INTO "keys" VALUES('814cbc97ee6b1893','gAAAAABrAIm-UiAXulObmDhQ196wB-vmhjx-9LlSqn1MJgZIL2EVxhIoouCml44zveV1BeKvss7zyZwtzFC2XJz1rObnQWi6HbOKtjJMtDVO0MyII78JB3STQ5w27UyCr-axVZEpyllKc0lzjO3wKYWNQVnDGocRMv9kHFjroIAnbwVglW1tDOQy6Zo4-52hzbVBCi4J4C2K',1795197374635);
 CREATE TABLE providers (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     owner INTEGER NOT NULL,
@@ -92,7 +92,7 @@ CREATE TABLE providers (
     updated_at INTEGER NOT NULL,
     UNIQUE (owner, provider_id)
 ) STRICT;
-INSERT INTO "providers" VALUES(1,0,'strict','91849b43-c739-41a4-ae54-6a254787a6a7','Released','client','093230582771c639','gAAAAABrAIiqCvW5VRKwu-ZYjuV5PJmGS8sMJJnrN_XKA8Yb4WE4mYrXdAtRJCqjsZ-ZbPPBvE7GnwI_jdx_Z4NWJ6dfIZu6PPSQ2FkE8UFn0wqJN8eU8SdByTbUxVOkirH774ChMAOrWqFIwjE1PdiEzHz0pmqsj8NfSK2_rac8168pdl4ISrTnkyjHypo7Ch6dKS1ldJ3ooyJH-DOsddc_BYEqfGIjTouWGaShcfzv_9m9JLUdxUY=','client_secret_post',0,'https://auth.example/authorize','https://auth.example/token',NULL,NULL,0,'S256',NULL,'{}','[]',NULL,NULL,1795197098783,1795197098783);
+INSERT INTO "providers" VALUES(1,0,'strict','d91383b7-7992-4f46-acac-20017f2a557c','Released','client','814cbc97ee6b1893','gAAAAABrAIm-DdZ-x-UAHKnsNzVOY4Zsdw3G5q97mDBeiMBb1Zx5xgY3Zhd1UxQn3cU4r0xDWoLTEkzU1ShDuUDb0Q9r-i466E8y6lUixfmIS8Ykzfl0mwuvXLAO3rdX2I0gWKwWA_jAO9RI3ex36XXBe_-qsCoYpg1jNwPgeEON2c7hCHoTn-k9XkMwM_Nw2M1TXAALqaB5JU58xFeVKLV_p-VBbqCpKLr9OHMK08GpM7G9PepJGhc=','client_secret_post',0,'https://auth.example/authorize','https://auth.example/token',NULL,NULL,0,'S256',NULL,'{}','[]',NULL,NULL,1795197374851,1795197374851);
 CREATE TABLE refresh_attempts (
     owner INTEGER NOT NULL,
     token_id TEXT NOT NULL,
@@ -128,16 +128,19 @@ CREATE TABLE tokens (
     created_at INTEGER NOT NULL,
     updated_at INTEGER NOT NULL,
     refreshed_at INTEGER,
+    last_error TEXT, -- why the refresh after that did not succeed
+    last_error_at INTEGER,
+    retry_at INTEGER,
     used_at INTEGER,
     UNIQUE (owner, id)
 ) STRICT;
-INSERT INTO "tokens" VALUES(1,0,'7922ab67-f9fa-481e-b56b-43c59c903733','owner','strict','client','https://auth.example/token','root',NULL,NULL,NULL,'093230582771c639','gAAAAABrAIiqNc0t3xxDDvmrwBABlNVdVhk8rvvaWuxwUb-O1si0r0ueY3dVMKYuSMGgH0Ax_pPa24qBy20Xo-vWKLx34B_U4_ydWThUg1e8qVq6pQmFWOhDMZ6kOGrhQzMp_QNnukSadFWQAPctjDTpfYONY24Di_UhU1-ajFV3nBCdxmxK9YsbCSH-NzumF9KpXmZu3VqCFWs0t1c5a-JDAN87-zirRBkNvTis6pX1uaxAU092DyMKcuKGLrBArPu-cr8UkMOb','gAAAAABrAIiq_LUNnhri78wAN6xyJoaFPa8M-FDXPyZCVYx8HT7FXH7lxPO1QfRDkYjNk13jCkiV-oRoWhtkrq8ZpmBE9gBtvZ3tvS8yAN-ja2K40O7XAE7hJOT0abw3Zw5PhSCVCnFPgVbWuUNSPxjoBQC-y-9YPyQOmztPHR1RyBdVS51M_9aoYPmyIcDap2IRHutyetlOxuMRRC6qLGKzGaHmU5D2lwK8s_EABPw5MpAXYMUyh7ZSr7CjEOhObdvM9wQo4DA4','Bearer','["read"]','["read"]',1795197098844,NULL,1,NULL,1,'{}',1795197098844,1795197098844,NULL,NULL);
+INSERT INTO "tokens" VALUES(1,0,'b6bc54eb-e8bf-43ff-b3a4-9cfa79459018','owner','strict','client','https://auth.example/token','root',NULL,NULL,NULL,'814cbc97ee6b1893','gAAAAABrAIm-7-v9mwP1gSGgrRoxiDbWd83m9Ul3G2WNSR0Sx5lQFPlTXxAkAvLLyyGg77NY_Bt9zl9DGkY4x8Fv76UmUj4E7khIvlnB54eD0QNh1jTRUh95wkQfxG8i26rLFbsAnu7EUfENi9OEjT9la9Ewn6EPmIJkr6CHwnwcIXxswyzm7iwckG2av0x7T9pbfCpLcky2BOyhwE8vSHhC8XAf0h_WGeyysNmTO8HwlzBMWIBifSUAS_00kTVrxPCJ9FYGsUs-','gAAAAABrAIm-4hvujV1-gHdUHsTVXkkGRbzwX0gZMhtyyf67k035qcFakQ0b1IJi1MNRh5ZbpfBYaFxrPwCewpxMYu8f9njuZjkQqkYxeXIhYIHJGDefj0Ws3ZWCZwoqlrfraqlgGE5ki20WBUuzlayiDabGw7cGn8AGgq94xC2BmlGK2Oud0EqgaE5FZfJ_SAgcXhHiPWgt4i8G-mI1B-qIGinXr_uB7WY7qjdJ3ZjMLzrovsipU3OV8Eogeu1skTNtofroGKL4','Bearer','["read"]','["read"]',1795197374888,NULL,1,NULL,1,'{}',1795197374888,1795197374888,NULL,NULL,NULL,NULL,NULL);
 CREATE TABLE vault (
     only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
     id TEXT NOT NULL,
     created_at INTEGER NOT NULL
 ) STRICT;
-INSERT INTO "vault" VALUES(1,'9bb81c9e-fd6b-4bfb-a99c-181b24f43880',1795197096763);
+INSERT INTO "vault" VALUES(1,'6e110f51-2991-45da-b9cc-edc787033a4e',1795197374619);
 CREATE INDEX tokens_by_user ON tokens (owner, provider_id, user_id);
 CREATE UNIQUE INDEX one_default ON tokens (owner, source, provider_id, user_id) WHERE is_default = 1;
 CREATE INDEX connections_by_token ON connections (owner, token_id);
