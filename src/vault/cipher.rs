@@ -6,6 +6,7 @@
 //! the place it was read from; a value copied to another row is refused.
 
 use std::fmt::{self, Write as _};
+use std::ptr::NonNull;
 
 use fernet::Fernet;
 use sha2::{Digest as _, Sha256};
@@ -51,11 +52,10 @@ impl Cipher {
     /// # Errors
     /// [`Error::MalformedKey`] if a key is not 32 bytes of URL-safe base64.
     pub(super) fn new(vault_id: Uuid, ring: &Ring) -> Result<Self, Error> {
-        let keys: Result<_, _> = ring.keys().iter().map(keyed).collect();
-        Ok(Self {
-            vault_id,
-            keys: keys?,
-        })
+        let keys: Result<Box<[_]>, _> = ring.keys().iter().map(keyed).collect();
+        let keys = keys?;
+        keep_in_memory(&keys);
+        Ok(Self { vault_id, keys })
     }
 
     /// The key that new values are sealed with.
@@ -141,6 +141,19 @@ impl Cipher {
         // Fernet's clock starts in 1970; a machine whose clock is earlier still seals.
         let seconds = u64::try_from(now.as_seconds()).unwrap_or(0);
         self.keys[0].1.encrypt_at_time(plain.as_bytes(), seconds)
+    }
+}
+
+/// Keeps the page with the keys from being swapped out. Their page alone:
+/// locking all memory would exceed the usual limit of a process.
+fn keep_in_memory(keys: &[(KeyId, Fernet)]) {
+    let start = NonNull::from(keys).cast();
+    #[expect(unsafe_code, reason = "mlock(2) has no safe face")]
+    // SAFETY: the range is that of a live allocation, and mlock(2) neither
+    // reads nor writes what is in it.
+    let locked = unsafe { nix::sys::mman::mlock(start, size_of_val(keys)) };
+    if let Err(error) = locked {
+        tracing::debug!(%error, "the vault's key may be swapped out");
     }
 }
 
@@ -232,6 +245,15 @@ mod tests {
                 "{wrong:?}"
             );
         }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_keys_page_is_locked_in_memory() {
+        let _cipher = cipher(1, &Fernet::generate_key());
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let locked = status.lines().find(|line| line.starts_with("VmLck:"));
+        assert_ne!(locked.unwrap().split_whitespace().nth(1), Some("0"));
     }
 
     #[test]

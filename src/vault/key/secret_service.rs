@@ -122,7 +122,7 @@ impl Store for SecretService {
     }
 
     fn remove(&self) -> Result<(), Error> {
-        self.ask(|service, attributes| find(service, attributes, Item::delete))
+        self.ask(|service, attributes| find(service, attributes, |item| item.delete()))
             .map(|_| ())
     }
 }
