@@ -25,6 +25,7 @@ ADA, GRACE = 61_001, 61_002
 
 def run_as(uid: int, work: Callable[[], Value]) -> Value:
     """What `work` returns or raises in a process of that user."""
+    need_root()
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -49,6 +50,10 @@ def run_as(uid: int, work: Callable[[], Value]) -> Value:
     if error is not None:
         raise AsUserError(error)
     return value
+
+
+def need_root() -> None:
+    assert os.geteuid() == 0, "only root can be several users: run these tests as root"
 
 
 @contextmanager
@@ -120,6 +125,7 @@ class PrivateDaemon(Daemon):
     def __init__(self, home: Path, uid: int) -> None:
         super().__init__(home)
         self.uid = uid
+        need_root()
         os.chown(home, uid, uid)
         home.chmod(0o755)
 
