@@ -237,9 +237,9 @@ def p99(connect: Connect, host: str) -> float:
 
 
 def best_p99(connect: Connect, host: str) -> float:
-    """What it is in a round from which no other program took the processor."""
+    """What it is in the one of a few rounds that other programs disturb least."""
     best = p99(connect, host)
-    for _ in range(7):
+    for _ in range(4):
         if best < LONGEST_P99_MS:
             break
         best = min(best, p99(connect, host))
@@ -255,17 +255,22 @@ def memory(daemon: Daemon) -> int:
 
 def test_a_crowd_at_both_listeners_hardly_bothers_others(daemon: Daemon) -> None:
     both = doors(daemon)
-    for connect, host in both:
-        p99(connect, host)
+    # Where the machine itself has no time for it, nobody is served within the
+    # limit; then the crowd may at most double what they wait without it.
+    calm = [best_p99(connect, host) for connect, host in both]
     before = memory(daemon)
     with ExitStack() as stack:
         for connect, host in both:
             crowd(stack, connect, host)
         best = [best_p99(connect, host) for connect, host in both]
         growth = memory(daemon) - before
-    figures = f"p99 {best[0]:.2f} ms (socket), {best[1]:.2f} ms (redirects); memory +{growth} KiB"
+    figures = (
+        f"p99 {best[0]:.2f} ms (socket), {best[1]:.2f} ms (redirects), without them "
+        f"{calm[0]:.2f} and {calm[1]:.2f} ms; memory +{growth} KiB"
+    )
     print(f"{2 * CROWD} idle, slow, deaf or broken clients: {figures}")
-    assert max(best) < LONGEST_P99_MS, figures
+    for crowded, alone in zip(best, calm):
+        assert crowded < max(LONGEST_P99_MS, 2 * alone), figures
     assert growth < MOST_MEMORY_KIB, figures
     assert daemon.http.get("/ok").status_code == 200
     assert "a defect was met" not in daemon.log
