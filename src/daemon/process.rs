@@ -1,10 +1,6 @@
 //! The process itself: closed to others of the same user, confined to its own
 //! folders, and without a trace of its memory when it fails.
 
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt as _;
-use std::path::Path;
-
 use anyhow::Context as _;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
@@ -49,6 +45,10 @@ pub(super) fn affordable_connections(wanted: usize) -> usize {
 /// Best effort: a kernel without Landlock (before Linux 5.13) confines nothing.
 #[cfg(target_os = "linux")]
 pub(super) fn confine(config: &Config) {
+    use std::fs::DirBuilder;
+    use std::os::unix::fs::DirBuilderExt as _;
+    use std::path::Path;
+
     use landlock::{
         ABI, AccessFs, CompatLevel, Compatible as _, Ruleset, RulesetAttr as _,
         RulesetCreatedAttr as _, path_beneath_rules,
