@@ -9,3 +9,8 @@
 pub mod replies;
 pub mod requests;
 pub mod validate;
+
+/// The contract as an OpenAPI document, which `GET /openapi.json` serves. It is
+/// written by hand; `http/routes.rs` is held to its paths by a test, the JSON
+/// of the answers by `tests/e2e/test_golden.py`.
+pub const DOCUMENT: &str = include_str!("api/openapi.json");

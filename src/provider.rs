@@ -4,13 +4,16 @@
 //! Plain data, always valid once made. What real providers do differently from
 //! the RFCs is in `provider/quirks.rs`. No input or output here.
 
+mod address;
 pub mod catalog;
 pub mod quirks;
 
 use std::collections::BTreeMap;
 
-use url::{Host, Url};
+use url::Url;
 use uuid::Uuid;
+
+pub use self::address::{EndpointError, is_loopback, parse_endpoint, parse_redirect};
 
 use crate::clock::Timestamp;
 use crate::identity::ProviderId;
@@ -247,93 +250,3 @@ pub const RESERVED_PARAMETERS: [&str; 8] = [
     "code_challenge",
     "code_challenge_method",
 ];
-
-/// Why an address cannot be an OAuth endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum EndpointError {
-    /// It is no URL at all.
-    #[error("it is not a URL")]
-    NotAUrl,
-    /// Another scheme than https, and not http to a loopback address.
-    #[error("it must be https (http is allowed for a loopback address only)")]
-    Insecure,
-    /// A `#fragment` (RFC 6749, section 3.1).
-    #[error("it must not have a fragment")]
-    Fragment,
-    /// A `user:password@` part.
-    #[error("it must not have a user name or password")]
-    UserInfo,
-}
-
-/// Parses the address of an OAuth endpoint: https, or http to a loopback
-/// address; no fragment, no user name.
-///
-/// # Errors
-/// [`EndpointError`] says which of these it is not.
-pub fn parse_endpoint(text: &str) -> Result<Url, EndpointError> {
-    let url = Url::parse(text).map_err(|_| EndpointError::NotAUrl)?;
-    match url.scheme() {
-        "https" => {}
-        "http" if is_loopback(&url) => {}
-        _ => return Err(EndpointError::Insecure),
-    }
-    if url.fragment().is_some() {
-        return Err(EndpointError::Fragment);
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(EndpointError::UserInfo);
-    }
-    Ok(url)
-}
-
-/// Whether a URL's host is this machine itself: 127.0.0.0/8, `[::1]` or `localhost`.
-#[must_use]
-pub fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn endpoints_are_https_or_loopback() {
-        for good in [
-            "https://example.com/token",
-            "http://127.0.0.1:3000/token",
-            "http://[::1]/t",
-            "http://localhost/t",
-        ] {
-            assert!(parse_endpoint(good).is_ok(), "{good}");
-        }
-        assert_eq!(
-            parse_endpoint("example.com/token"),
-            Err(EndpointError::NotAUrl)
-        );
-        assert_eq!(
-            parse_endpoint("http://example.com/token"),
-            Err(EndpointError::Insecure)
-        );
-        assert_eq!(
-            parse_endpoint("http://localhost.example.com/"),
-            Err(EndpointError::Insecure)
-        );
-        assert_eq!(
-            parse_endpoint("javascript:alert(1)"),
-            Err(EndpointError::Insecure)
-        );
-        assert_eq!(
-            parse_endpoint("https://example.com/#x"),
-            Err(EndpointError::Fragment)
-        );
-        assert_eq!(
-            parse_endpoint("https://me:pw@example.com/"),
-            Err(EndpointError::UserInfo)
-        );
-    }
-}

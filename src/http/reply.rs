@@ -87,8 +87,8 @@ pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Answer {
 }
 
 /// 200 with a text.
-pub(super) fn text(content_type: &'static str, text: String) -> Reply {
-    let mut reply = Response::new(Full::new(Bytes::from(text)));
+pub(super) fn text(content_type: &'static str, text: impl Into<Bytes>) -> Reply {
+    let mut reply = Response::new(Full::new(text.into()));
     let headers = reply.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

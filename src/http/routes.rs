@@ -23,13 +23,18 @@ pub(super) type Handler =
 
 /// Every operation that is served.
 pub(super) fn all() -> Routes {
+    operations().finish()
+}
+
+fn operations() -> Builder {
     let mut routes = Builder::default();
     flows(&mut routes);
     stored(&mut routes);
     routes.on(GET, "/ok", daemon::ok);
     routes.on(GET, "/info", daemon::info);
     routes.on(GET, "/metrics", daemon::metrics);
-    routes.finish()
+    routes.on(GET, "/openapi.json", daemon::openapi);
+    routes
 }
 
 /// The contract's operations on flows and providers.
@@ -170,4 +175,38 @@ fn decode(segment: &str) -> Option<String> {
         .decode_utf8()
         .ok()
         .map(Into::into)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    fn documented() -> BTreeSet<(String, String)> {
+        let document: Value = serde_json::from_str(crate::api::DOCUMENT).unwrap();
+        let paths = document["paths"].as_object().unwrap();
+        paths
+            .iter()
+            .flat_map(|(path, operations)| {
+                let methods = operations.as_object().unwrap().keys();
+                methods.map(|method| (method.to_uppercase(), path.clone()))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn what_is_served_is_what_is_documented() {
+        let served: BTreeSet<_> = operations()
+            .0
+            .iter()
+            .flat_map(|(path, methods)| {
+                let methods = methods.keys();
+                methods.map(|method| (method.to_string(), (*path).to_owned()))
+            })
+            .collect();
+        assert_eq!(served, documented());
+    }
 }

@@ -46,7 +46,7 @@ def test_every_fault_of_a_body_is_in_one_answer(daemon: Daemon) -> None:
     assert {(tuple(fault["loc"]), fault["type"]) for fault in faults(answer)} == {
         (("body", "provider"), "missing"),
         (("body", "scopes"), "list_type"),
-        (("body", "force_new"), "bool_type"),
+        (("body", "force_new"), "bool_parsing"),
         (("body", "token_id"), "uuid_parsing"),
     }
 

@@ -178,8 +178,8 @@ mod tests {
                 },
                 {
                     "loc": ["body", "force_new"],
-                    "msg": "Input should be a valid boolean",
-                    "type": "bool_type",
+                    "msg": "Input should be a valid boolean, unable to interpret input",
+                    "type": "bool_parsing",
                     "input": "true",
                 },
                 {

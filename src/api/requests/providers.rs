@@ -67,7 +67,8 @@ impl ProviderCreateRequest {
             fields.with_default("authorization_params", parameters, BTreeMap::new());
         let allowed_redirect_uris =
             fields.with_default("allowed_redirect_uris", redirect_uris, Vec::new());
-        check_client(&mut fields, client_secret.is_some(), auth_method, uses_pkce);
+        let has_secret = client_secret.is_some() || fields.is_refused("client_secret");
+        check_client(&mut fields, has_secret, auth_method, uses_pkce);
         fields.finish(|| {
             Some(Self {
                 provider_id: provider_id?,
@@ -206,6 +207,16 @@ mod tests {
         assert!(request.client_secret.is_none());
         assert_eq!(request.auth_method(), AuthMethod::None);
         assert_eq!(request.pkce(), Pkce::S256);
+    }
+
+    #[test]
+    fn a_secret_at_fault_is_one_fault() {
+        let faults = refusal(&json!({
+            "client_secret": 7,
+            "token_endpoint_auth_method": "client_secret_basic",
+            "uses_pkce": false,
+        }));
+        assert_eq!(faults.as_array().unwrap().len(), 1, "{faults}");
     }
 
     #[test]

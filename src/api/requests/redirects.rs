@@ -64,8 +64,9 @@ impl SetupQuery {
         let mut fields = Fields::authorization_response(query);
         let callback = CallbackQuery::read(&mut fields);
         let setup_action = fields.optional("setup_action", text);
-        let installation_id =
-            fields.optional("installation_id", |place| whole_number(place, 0..=i64::MAX));
+        let installation_id = fields.optional("installation_id", |place| {
+            whole_number(place, i64::MIN..=i64::MAX)
+        });
         fields.finish(|| {
             Some(Self {
                 callback,

@@ -149,6 +149,13 @@ impl Fields {
         self.faults.push(fault);
     }
 
+    /// Whether the field `name` is at fault itself, so that nothing more can be
+    /// said of it.
+    pub(crate) fn is_refused(&self, name: &str) -> bool {
+        let loc = self.loc(name);
+        self.faults.detail.iter().any(|fault| fault.loc == loc)
+    }
+
     /// The request, if there was no fault; `request` puts it together.
     ///
     /// # Errors

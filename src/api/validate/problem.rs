@@ -84,6 +84,13 @@ impl Problem {
         Self::plain("bool_type", "Input should be a valid boolean")
     }
 
+    pub(super) fn not_a_flags_text() -> Self {
+        Self::plain(
+            "bool_parsing",
+            "Input should be a valid boolean, unable to interpret input",
+        )
+    }
+
     pub(super) fn not_an_integer() -> Self {
         Self::plain("int_type", "Input should be a valid integer")
     }
@@ -92,13 +99,6 @@ impl Problem {
         Self::plain(
             "int_from_float",
             "Input should be a valid integer, got a number with a fractional part",
-        )
-    }
-
-    pub(super) fn huge_integer() -> Self {
-        Self::plain(
-            "int_parsing_size",
-            "Unable to parse input string as an integer, exceeded maximum size",
         )
     }
 

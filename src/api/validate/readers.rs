@@ -8,13 +8,13 @@ use std::collections::BTreeMap;
 use std::num::IntErrorKind;
 use std::ops::RangeInclusive;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 use url::Url;
 use uuid::Uuid;
 
 use super::{Place, Problem};
 use crate::identity::{ProviderId, Scopes, TokenId};
-use crate::provider::{AuthMethod, EndpointError, Kind, Pkce, parse_endpoint};
+use crate::provider::{AuthMethod, EndpointError, Kind, Pkce, parse_endpoint, parse_redirect};
 
 /// A text.
 pub(crate) fn text(place: &mut Place<'_>) -> Option<String> {
@@ -37,35 +37,37 @@ fn borrowed_text<'a>(place: &mut Place<'a>, otherwise: fn() -> Problem) -> Optio
     }
 }
 
-/// A boolean.
+/// A boolean, and nothing that could be read as one.
 pub(crate) fn flag(place: &mut Place<'_>) -> Option<bool> {
     match place.value() {
         Value::Bool(flag) => Some(*flag),
+        Value::String(_) => place.refuse(Problem::not_a_flags_text()),
+        Value::Number(number) if whole(number).is_some() => {
+            place.refuse(Problem::not_a_flags_text())
+        }
         _ => place.refuse(Problem::not_a_flag()),
     }
 }
 
 /// A length of time in whole seconds, not negative. `3.0` is whole.
 pub(crate) fn seconds(place: &mut Place<'_>) -> Option<i64> {
-    let Value::Number(number) = place.value() else {
-        return place.refuse(Problem::not_an_integer());
+    let number = match place.value() {
+        Value::Number(number) => number,
+        Value::String(_) => return place.refuse(Problem::not_an_integers_text()),
+        _ => return place.refuse(Problem::not_an_integer()),
     };
-    let whole = match (number.as_i64(), number.as_f64()) {
-        (Some(whole), _) => Some(whole),
-        (None, Some(float)) if float.fract() != 0.0 => return place.refuse(Problem::fractional()),
-        (None, float) => float.and_then(exact_integer),
-    };
-    match whole {
-        None => place.refuse(Problem::huge_integer()),
+    match whole(number) {
+        None => place.refuse(Problem::fractional()),
         Some(whole) if whole < 0 => place.refuse(Problem::below(0)),
         whole => whole,
     }
 }
 
-/// Within 2^53 a float without a fraction is exactly an integer.
-fn exact_integer(float: f64) -> Option<i64> {
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    (float.abs() <= EXACT).then_some(float as i64)
+/// A number without a fraction; one beyond 64 bits is brought to the nearest
+/// end, since nothing here lasts as long as that.
+fn whole(number: &Number) -> Option<i64> {
+    let float = || number.as_f64().filter(|float| float.fract() == 0.0);
+    number.as_i64().or_else(|| Some(float()? as i64))
 }
 
 /// A number of a query, within `range`.
@@ -178,26 +180,24 @@ pub(crate) fn provider_id(place: &mut Place<'_>) -> Option<ProviderId> {
 /// The address of an OAuth endpoint or an MCP server.
 pub(crate) fn endpoint(place: &mut Place<'_>) -> Option<Url> {
     let text = borrowed_text(place, Problem::url_not_text)?;
-    let problem = match parse_endpoint(text) {
-        Ok(url) => return Some(url),
-        Err(EndpointError::NotAUrl) => Problem::not_a_url(&why_not_a_url(text)),
-        Err(EndpointError::Insecure) => Problem::insecure_url(),
-        Err(error @ EndpointError::Fragment) => Problem::not_a_url(&error.to_string()),
-        Err(error @ EndpointError::UserInfo) => {
-            Problem::not_a_url(&error.to_string()).hiding_input()
-        }
-    };
-    place.refuse(problem)
+    parse_endpoint(text).map_or_else(|error| place.refuse(bad_address(text, error)), Some)
 }
 
-/// An absolute address without a fragment (RFC 6749, section 3.1.2), as it was
-/// written: it is later compared letter by letter.
+/// An absolute address without a fragment, as it was written.
 pub(crate) fn redirect_uri(place: &mut Place<'_>) -> Option<String> {
     let text = borrowed_text(place, Problem::url_not_text)?;
-    match Url::parse(text) {
-        Ok(url) if url.fragment().is_none() => Some(text.to_owned()),
-        Ok(_) => place.refuse(Problem::not_a_url(&EndpointError::Fragment.to_string())),
-        Err(_) => place.refuse(Problem::not_a_url(&why_not_a_url(text))),
+    parse_redirect(text).map_or_else(|error| place.refuse(bad_address(text, error)), Some)
+}
+
+fn bad_address(text: &str, error: EndpointError) -> Problem {
+    match error {
+        EndpointError::NotAUrl => Problem::not_a_url(&why_not_a_url(text)),
+        EndpointError::Insecure => Problem::insecure_url(),
+        EndpointError::Fragment => Problem::not_a_url(&error.to_string()),
+        // The user name may be a password's.
+        EndpointError::UserInfo | EndpointError::Obscure => {
+            Problem::not_a_url(&error.to_string()).hiding_input()
+        }
     }
 }
 

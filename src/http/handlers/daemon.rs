@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::super::reply::{self, Answer};
 use super::super::request::Call;
+use crate::api;
 use crate::api::replies::{Health, Info};
 use crate::metrics::{self, Gauge};
 
@@ -55,4 +56,8 @@ pub(in crate::http) async fn metrics(call: Call) -> Answer {
     });
     let text = call.broker.metrics().text(owner, &gauges);
     Ok(reply::text(metrics::CONTENT_TYPE, text))
+}
+
+pub(in crate::http) async fn openapi(_: Call) -> Answer {
+    Ok(reply::text("application/json", api::DOCUMENT))
 }

@@ -52,9 +52,9 @@ class Daemon:
         """Starts a process and waits for nothing."""
         return Process(self.command(*extra), environment(self.home), cwd=self.home)
 
-    def start(self) -> None:
+    def start(self, *extra: str) -> None:
         """Starts it, and returns once it serves."""
-        self.process = self.spawn()
+        self.process = self.spawn(*extra)
         wait_for("the daemon to serve", self._serves)
         # A restart listens where people's browsers will come back to.
         self.redirect_listen = urlsplit(self.redirect_base).netloc

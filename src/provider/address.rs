@@ -1,0 +1,209 @@
+//! Addresses that a caller names: what can be an OAuth endpoint, and where a
+//! browser may be sent back to.
+//!
+//! Secrets go to these addresses, so one that is spelled to look like another
+//! is refused. Where a name leads is judged when it is resolved
+//! (`oauth/discovery/reach.rs`).
+
+use url::{Host, Url};
+
+/// Schemes that a browser answers itself, so that no app is behind them.
+const NO_APPS: [&str; 6] = ["about", "blob", "data", "file", "javascript", "vbscript"];
+
+/// Why an address cannot be an OAuth endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EndpointError {
+    /// It is no URL at all.
+    #[error("it is not a URL")]
+    NotAUrl,
+    /// Another scheme than https, and not http to a loopback address.
+    #[error("it must be https (http is allowed for a loopback address only)")]
+    Insecure,
+    /// A `#fragment` (RFC 6749, section 3.1).
+    #[error("it must not have a fragment")]
+    Fragment,
+    /// A `user:password@` part.
+    #[error("it must not have a user name or password")]
+    UserInfo,
+    /// A spelling that only a URL parser sees through.
+    #[error("it must be spelled out in ASCII, with the host in its usual form")]
+    Obscure,
+}
+
+/// Parses the address of an OAuth endpoint: https, or http to a loopback
+/// address; no fragment, no user name.
+///
+/// # Errors
+/// [`EndpointError`] says which of these it is not.
+pub fn parse_endpoint(text: &str) -> Result<Url, EndpointError> {
+    let url = Url::parse(text).map_err(|_| EndpointError::NotAUrl)?;
+    match url.scheme() {
+        "https" => {}
+        "http" if is_loopback(&url) => {}
+        _ => return Err(EndpointError::Insecure),
+    }
+    if url.fragment().is_some() {
+        return Err(EndpointError::Fragment);
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(EndpointError::UserInfo);
+    }
+    if !is_plain(text, &url) {
+        return Err(EndpointError::Obscure);
+    }
+    Ok(url)
+}
+
+/// Checks an address that a provider's browser redirect may go to: absolute,
+/// without a fragment (RFC 6749, section 3.1.2). It is compared letter by
+/// letter later, so it stays as it was written.
+///
+/// # Errors
+/// [`EndpointError`] says what is wrong with it.
+pub fn parse_redirect(text: &str) -> Result<String, EndpointError> {
+    let url = Url::parse(text).map_err(|_| EndpointError::NotAUrl)?;
+    if url.fragment().is_some() {
+        return Err(EndpointError::Fragment);
+    }
+    let is_fit = match url.scheme() {
+        "http" | "https" => is_plain(text, &url),
+        // An app's own, as `vscode:` and `com.example.app:` are.
+        scheme => !NO_APPS.contains(&scheme) && text.bytes().all(|byte| byte.is_ascii_graphic()),
+    };
+    is_fit
+        .then(|| text.to_owned())
+        .ok_or(EndpointError::Obscure)
+}
+
+/// Whether what a person reads is what is called: visible ASCII, and the host
+/// as the parser understood it. A name written as `0x7f.1` or with invisible
+/// letters, a missing slash or a backslash are not plain.
+fn is_plain(text: &str, url: &Url) -> bool {
+    let Some((_, rest)) = text.split_once("://") else {
+        return false;
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = url.host_str().unwrap_or_default();
+    let (Some(name), Some(port)) = (authority.get(..host.len()), authority.get(host.len()..))
+    else {
+        return false;
+    };
+    let is_known = |byte: u8| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte);
+    text.bytes().all(|byte| byte.is_ascii_graphic())
+        && name.eq_ignore_ascii_case(host)
+        && name.bytes().all(is_known)
+        && !name.contains("..")
+        && !name.starts_with('.')
+        && (port.is_empty() || is_port(port))
+}
+
+fn is_port(text: &str) -> bool {
+    text.strip_prefix(':')
+        .is_some_and(|digits| digits.bytes().all(|digit| digit.is_ascii_digit()))
+}
+
+/// Whether a URL's host is this machine itself: 127.0.0.0/8, `[::1]` or `localhost`.
+#[must_use]
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints_are_https_or_loopback() {
+        for good in [
+            "https://example.com/token",
+            "http://127.0.0.1:3000/token",
+            "http://[::1]/t",
+            "http://localhost/t",
+        ] {
+            assert!(parse_endpoint(good).is_ok(), "{good}");
+        }
+        assert_eq!(
+            parse_endpoint("example.com/token"),
+            Err(EndpointError::NotAUrl)
+        );
+        assert_eq!(
+            parse_endpoint("http://example.com/token"),
+            Err(EndpointError::Insecure)
+        );
+        assert_eq!(
+            parse_endpoint("http://localhost.example.com/"),
+            Err(EndpointError::Insecure)
+        );
+        assert_eq!(
+            parse_endpoint("javascript:alert(1)"),
+            Err(EndpointError::Insecure)
+        );
+        assert_eq!(
+            parse_endpoint("https://example.com/#x"),
+            Err(EndpointError::Fragment)
+        );
+        assert_eq!(
+            parse_endpoint("https://me:pw@example.com/"),
+            Err(EndpointError::UserInfo)
+        );
+    }
+
+    #[test]
+    fn an_endpoint_says_plainly_where_it_is() {
+        for good in [
+            "https://Accounts.Example.com:8443/o?x=1",
+            "https://xn--bcher-kva.example/",
+            "https://under_score.example.",
+            "https://[2001:db8::1]:443",
+            "https://192.0.2.1/\\",
+        ] {
+            assert!(parse_endpoint(good).is_ok(), "{good}");
+        }
+        for obscure in [
+            "https://bücher.example/",
+            "https://0x7f.1/",
+            "https://1/",
+            "https:example.com",
+            "https:/example.com",
+            "https:\\\\example.com",
+            "https://exam\tple.com/",
+            "https://example.com/ ",
+            "https://%65xample.com/",
+            "https://@example.com/",
+            "https://a..b/",
+            "https://a*b/",
+            "http://[0::1]/",
+        ] {
+            assert_eq!(
+                parse_endpoint(obscure),
+                Err(EndpointError::Obscure),
+                "{obscure}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_redirect_goes_to_the_web_or_to_an_app() {
+        for good in [
+            "https://app.example.com/back?x=1",
+            "http://intranet/back",
+            "com.example.app://back",
+            "app:/back",
+        ] {
+            assert_eq!(parse_redirect(good).as_deref(), Ok(good));
+        }
+        for (bad, error) in [
+            ("/back", EndpointError::NotAUrl),
+            ("https://app.example.com/#x", EndpointError::Fragment),
+            ("javascript:alert(1)", EndpointError::Obscure),
+            ("https://me@app.example.com/", EndpointError::Obscure),
+        ] {
+            assert_eq!(parse_redirect(bad), Err(error), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,31 @@
+"""The API, held to the document that it serves: schemathesis, all checks."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness.cli import CommandLine
+from harness.daemon import Daemon
+
+EXAMINE = Path(__file__).parent / "conformance" / "examine.py"
+
+# For each operation, phase and kind of data.
+EXAMPLES = int(os.environ.get("CONFORMANCE_EXAMPLES", "200"))
+
+MOST_SECONDS = 1500
+
+
+@pytest.mark.timeout(MOST_SECONDS + 60)
+def test_the_api_keeps_to_its_document(daemon: Daemon, command_line: CommandLine) -> None:
+    arguments = [f"--max-examples={EXAMPLES}"]
+    if "CONFORMANCE_SEED" in os.environ:
+        arguments.append(f"--seed={os.environ['CONFORMANCE_SEED']}")
+    with command_line.start("run", "--", sys.executable, str(EXAMINE), *arguments) as program:
+        code = program.wait(MOST_SECONDS)
+    # schemathesis names the seed with what it found.
+    assert code == 0, f"{program.stdout}\n{program.stderr}"
+    assert "panicked" not in daemon.log
