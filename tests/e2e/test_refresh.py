@@ -15,6 +15,14 @@ from harness.waiting import wait_for
 CALLERS = 20
 
 
+@pytest.fixture
+def daemon(stopped_daemon: Daemon) -> Daemon:
+    """A daemon whose refreshes a test can count, since it asks for each."""
+    stopped_daemon.refresh_on_demand_alone()
+    stopped_daemon.start()
+    return stopped_daemon
+
+
 def log_in(daemon: Daemon, person: Person) -> str:
     flow = daemon.begin()
     person.log_in(flow["url"])

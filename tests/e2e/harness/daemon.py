@@ -48,6 +48,12 @@ class Daemon:
             *extra,
         ]
 
+    def refresh_on_demand_alone(self) -> None:
+        """Writes settings by which nothing is refreshed before it is asked for."""
+        settings = self.home / ".config" / "agent-authd" / "config.toml"
+        settings.parent.mkdir(parents=True)
+        settings.write_text("refresh_active_within = 0\n")
+
     def spawn(self, *extra: str) -> Process:
         """Starts a process and waits for nothing."""
         return Process(self.command(*extra), environment(self.home), cwd=self.home)
