@@ -77,6 +77,7 @@ fn failures_with(text: &str) -> Vec<Page> {
         Failure::MethodNotAllowed,
         Failure::WrongHost,
         Failure::OtherUser,
+        Failure::OtherUser,
         Failure::Internal { request_id: text },
         Failure::SetupUpdated,
     ]
