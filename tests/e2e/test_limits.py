@@ -255,8 +255,7 @@ def memory(daemon: Daemon) -> int:
 
 def test_a_crowd_at_both_listeners_hardly_bothers_others(daemon: Daemon) -> None:
     both = doors(daemon)
-    # Where the machine itself has no time for it, nobody is served within the
-    # limit; then the crowd may at most double what they wait without it.
+    # Told beside the figures, since a machine may be slow by itself.
     calm = [best_p99(connect, host) for connect, host in both]
     before = memory(daemon)
     with ExitStack() as stack:
@@ -269,8 +268,7 @@ def test_a_crowd_at_both_listeners_hardly_bothers_others(daemon: Daemon) -> None
         f"{calm[0]:.2f} and {calm[1]:.2f} ms; memory +{growth} KiB"
     )
     print(f"{2 * CROWD} idle, slow, deaf or broken clients: {figures}")
-    for crowded, alone in zip(best, calm):
-        assert crowded < max(LONGEST_P99_MS, 2 * alone), figures
+    assert max(best) < LONGEST_P99_MS, figures
     assert growth < MOST_MEMORY_KIB, figures
     assert daemon.http.get("/ok").status_code == 200
     assert "a defect was met" not in daemon.log
