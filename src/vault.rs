@@ -14,6 +14,7 @@ mod cipher;
 mod columns;
 mod connection;
 mod connections;
+mod counts;
 pub mod custody;
 mod error;
 mod events;

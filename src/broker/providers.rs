@@ -4,7 +4,7 @@ use super::{Broker, Error};
 use crate::api::requests::{ProviderCreateRequest, ProviderUpdateRequest};
 use crate::event::{Event, Kind, Source};
 use crate::identity::{FlowId, Owner, ProviderId};
-use crate::provider::{AuthMethod, Client, Endpoints, Pkce, Provider, Source as DefinedBy};
+use crate::provider::{AuthMethod, Endpoints, Pkce, Provider, Source as DefinedBy};
 use crate::vault;
 
 impl Broker {
@@ -17,34 +17,8 @@ impl Broker {
         owner: Owner,
         request: ProviderCreateRequest,
     ) -> Result<Provider, Error> {
-        let now = self.0.ambient.now();
-        let provider = Provider {
-            id: self.0.ambient.uuid(),
-            source: DefinedBy::Owner,
-            pkce: request.pkce(),
-            client: Client {
-                auth_method: request.auth_method(),
-                client_id: request.client_id,
-                client_secret: request.client_secret,
-                is_dynamic: false,
-            },
-            provider_id: request.provider_id,
-            name: request.name,
-            endpoints: Endpoints {
-                authorization: request.auth_url,
-                token: request.token_url,
-                revocation: None,
-                issuer: None,
-                sends_iss: false,
-            },
-            kind: request.provider_type,
-            authorization_params: request.authorization_params,
-            allowed_redirect_uris: request.allowed_redirect_uris,
-            mcp_server_url: None,
-            resource: None,
-            created_at: now,
-            updated_at: now,
-        };
+        let (id, now) = (self.0.ambient.uuid(), self.0.ambient.now());
+        let provider = request.into_provider(id, DefinedBy::Owner, now);
         self.store_provider(owner, provider).await
     }
 

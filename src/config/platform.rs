@@ -22,7 +22,7 @@ use super::Error;
 use crate::api::requests::ProviderCreateRequest;
 use crate::clock::Timestamp;
 use crate::identity::ProviderId;
-use crate::provider::{Client, Endpoints, Provider, Source};
+use crate::provider::{Provider, Source};
 
 /// What a file's name ends with.
 const EXTENSION: &str = "toml";
@@ -133,7 +133,8 @@ fn read(path: &Path) -> Result<Provider, Error> {
     let body = body.map_err(|error| fault(path, error.to_string()))?;
     let request = ProviderCreateRequest::from_json(&body)
         .map_err(|faults| fault(path, faults.to_string()))?;
-    Ok(provider(request, changed_at(&metadata)))
+    let id = stable_id(&request.provider_id);
+    Ok(request.into_provider(id, Source::Platform, changed_at(&metadata)))
 }
 
 /// The text of a file that only the administrator can have written, and what
@@ -191,36 +192,6 @@ fn require_trusted(path: &Path, metadata: &Metadata) -> Result<(), Error> {
         return Err(fault(path, what));
     }
     Ok(())
-}
-
-fn provider(request: ProviderCreateRequest, changed_at: Timestamp) -> Provider {
-    Provider {
-        id: stable_id(&request.provider_id),
-        source: Source::Platform,
-        pkce: request.pkce(),
-        client: Client {
-            auth_method: request.auth_method(),
-            client_id: request.client_id,
-            client_secret: request.client_secret,
-            is_dynamic: false,
-        },
-        provider_id: request.provider_id,
-        name: request.name,
-        endpoints: Endpoints {
-            authorization: request.auth_url,
-            token: request.token_url,
-            revocation: None,
-            issuer: None,
-            sends_iss: false,
-        },
-        kind: request.provider_type,
-        authorization_params: request.authorization_params,
-        allowed_redirect_uris: request.allowed_redirect_uris,
-        mcp_server_url: None,
-        resource: None,
-        created_at: changed_at,
-        updated_at: changed_at,
-    }
 }
 
 /// The contract's `id`, the same whenever the file is read (RFC 9562, section
