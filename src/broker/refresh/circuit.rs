@@ -139,7 +139,7 @@ mod tests {
     /// One that has just opened at 0, for 10 seconds.
     fn open() -> Circuit {
         let mut circuit = Circuit::default();
-        for _ in 0..THRESHOLD {
+        for _ in 0..5 {
             assert_eq!(circuit.admit(at(0)), Ok(()));
             circuit.fail(&BROKEN, at(0), longest);
         }

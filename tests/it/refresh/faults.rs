@@ -191,7 +191,10 @@ async fn five_failures_open_the_circuit_and_a_probe_closes_it() {
         setting.clock.pass(wait.as_secs() + 1);
         wait = refusal(client).await;
     }
-    // The sixth is not sent, whoever asks, and refused at once.
+    // The sixth is not sent, though another token has no failure to its name
+    // yet, and whoever asks is refused at once.
+    let other = setting.provider.import(0);
+    client.import_token(&other).await.unwrap();
     let asked = Instant::now();
     for _ in 0..10 {
         refusal(client).await;
