@@ -1,0 +1,163 @@
+//! What becomes of a refresh: the new pair is made durable, the grant has
+//! ended, or the trouble is noted and the grant stands.
+
+use super::super::grants::grant_secrets;
+use super::super::{Broker, Error};
+use super::Refreshed;
+use crate::event::{Event, Kind, Source};
+use crate::failpoint;
+use crate::oauth;
+use crate::secret::RefreshToken;
+use crate::token::{Failure, Grant, State, Token};
+use crate::vault::{self, Secrets};
+
+impl Broker {
+    /// Makes the new pair durable.
+    pub(super) async fn store_refresh(
+        &self,
+        old: Token,
+        grant: Grant,
+        spent: RefreshToken,
+    ) -> Result<Refreshed, Error> {
+        let now = self.0.ambient.now();
+        let event_id = self.0.ambient.uuid();
+        let id = old.id;
+        let saved = self
+            .save(move |change| {
+                let Some(current) = change.token(old.owner, old.id)? else {
+                    return Err(vault::Error::NotFound);
+                };
+                let renewed = renewed(current.token, &old, &grant, now);
+                // A reply without a refresh token keeps the old one.
+                let secrets = Secrets {
+                    refresh_token: grant.refresh_token.as_ref().or(Some(&spent)),
+                    ..grant_secrets(&grant)
+                };
+                change.replace_token(&renewed, secrets)?;
+                change.end_attempt(renewed.owner, renewed.id)?;
+                let (kind, source) = (Kind::Refreshed, Source::Refresh);
+                let event = Event::about(&renewed, kind, source, event_id, now);
+                change.add_event(&event.because("expiring"))?;
+                failpoint::pass("refresh.save");
+                Ok(())
+            })
+            .await;
+        match saved {
+            Ok(()) => tracing::info!(token.id = %id, "a grant was refreshed"),
+            // Deleted or renewed by a person in the meantime: theirs stands.
+            Err(vault::Error::NotFound) => {
+                tracing::info!(token.id = %id, "a refreshed token was gone")
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(Refreshed::Done)
+    }
+
+    /// Ends a grant, if its token still holds the generation that was refused.
+    pub(super) async fn end_grant(
+        &self,
+        token: &Token,
+        reason: &'static str,
+        source: Source,
+    ) -> Result<Refreshed, Error> {
+        let now = self.0.ambient.now();
+        let event = Event::about(
+            token,
+            Kind::ReconnectRequired,
+            source,
+            self.0.ambient.uuid(),
+            now,
+        );
+        let (token, id) = (token.clone(), token.id);
+        let ended = self
+            .save(move |change| {
+                let is_current = change.mark_person_needed(&token, reason, now)?;
+                if is_current {
+                    change.end_attempt(token.owner, token.id)?;
+                    change.add_event(&event.clone().because(reason))?;
+                }
+                Ok(is_current)
+            })
+            .await?;
+        if !ended {
+            return Ok(Refreshed::Done);
+        }
+        tracing::warn!(token.id = %id, reason, "a grant has ended; a person must log in again");
+        Ok(Refreshed::Ended)
+    }
+
+    /// Notes a refresh that did not succeed; the grant stands. One in doubt
+    /// stays written down as an open attempt.
+    pub(super) async fn note_failed_refresh(
+        &self,
+        token: &Token,
+        error: oauth::Error,
+        in_doubt: bool,
+    ) -> Result<Refreshed, Error> {
+        let ambient = &self.0.ambient;
+        let wait = self.0.refreshes.health.failed(token, &error, ambient);
+        let (now, retry_after) = (ambient.now(), wait.as_secs_f32());
+        tracing::warn!(
+            token.id = %token.id, error = %error, retry_after,
+            "a refresh did not succeed; the grant is kept"
+        );
+        let failure = Failure {
+            error: error.to_string(),
+            at: now,
+            retry_at: now.plus(wait),
+        };
+        // The same trouble again is told once.
+        let known = token.failure.as_ref();
+        let is_news = known.is_none_or(|known| known.error != failure.error);
+        let (kind, source) = (Kind::RefreshFailed, Source::Refresh);
+        let event =
+            Event::about(token, kind, source, ambient.uuid(), now).because(failure.error.clone());
+        let token = token.clone();
+        let noted = self.0.vault.write(move |change| {
+            if !in_doubt {
+                change.end_attempt(token.owner, token.id)?;
+            }
+            change.note_failure(&token, &failure)?;
+            if is_news {
+                change.add_event(&event)?;
+            }
+            Ok(())
+        });
+        if let Err(error) = noted.await {
+            // The attempt stays open, which only makes it doubted.
+            tracing::error!(error = %error, "a failed refresh was not written down");
+        }
+        Ok(match error {
+            refusal @ oauth::Error::Misconfigured { .. } => Refreshed::Refused(refusal, wait),
+            _ => Refreshed::NotNow(wait),
+        })
+    }
+}
+
+/// The token with its refreshed grant. `old` is what was spent: the new grant
+/// follows on it, and on nothing that came in between.
+fn renewed(current: Token, old: &Token, grant: &Grant, now: crate::clock::Timestamp) -> Token {
+    let mut metadata = current.metadata.clone();
+    metadata.extend(grant.metadata.clone());
+    Token {
+        token_type: grant.token_type.clone(),
+        granted: grant
+            .scopes
+            .clone()
+            .unwrap_or_else(|| current.granted.clone()),
+        issued_at: now,
+        expires_at: grant.expires_at,
+        is_refreshable: true,
+        generation: old.generation + 1,
+        state: State::Active,
+        account_label: current
+            .account_label
+            .clone()
+            .or_else(|| grant.account_label.clone()),
+        metadata,
+        updated_at: now,
+        refreshed_at: Some(now),
+        failure: None,
+        ..current
+    }
+}
