@@ -31,13 +31,14 @@ impl Unlocked {
             data_dir: folder::private(&options.data_dir)?,
             ..options.clone()
         };
-        // A key that cannot be had must be known before anything is made.
         let store = key::store(&options)?;
         let lock = DataLock::take(&options.data_dir)?;
+        // A place that cannot be reached must be known before a vault is made.
+        let kept = store.load()?;
         backup::remove_unfinished(&options.data_dir);
         let mut connection = open_file(&options, ambient)?;
         let id = unlock::vault_id(&connection, ambient)?;
-        let (mut cipher, mut ring) = unlock::unlock(&connection, id, &*store, ambient)?;
+        let (mut cipher, mut ring) = unlock::unlock(&connection, id, (&*store, kept), ambient)?;
         writer::checkpoint(&connection)?;
         if rotation::is_unfinished(&connection, &cipher, &ring, &*store)? {
             match rotation::finish(&mut connection, &cipher, &ring, &options, ambient) {

@@ -34,15 +34,15 @@ pub(super) fn known_id(connection: &Connection) -> Result<Option<Uuid>, Error> {
     id.map(parse).transpose()
 }
 
-/// Finds the key; makes one only for a vault that has none.
+/// Proves the key that the store keeps; makes one only for a vault that has
+/// none.
 pub(super) fn unlock(
     connection: &Connection,
     id: Uuid,
-    store: &dyn Store,
+    (store, kept): (&dyn Store, Option<Ring>),
     ambient: &Ambient,
 ) -> Result<(Cipher, Ring), Error> {
     let rows = proofs(connection)?;
-    let kept = store.load()?;
     if !rows.is_empty() {
         let ring = kept.ok_or_else(|| Error::KeyMissing {
             place: store.place(),
