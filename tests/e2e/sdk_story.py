@@ -39,6 +39,14 @@ async def story() -> None:
     again = await client.authenticate(provider_id, SCOPES, user_id="ada")
     tell("again", status=again.status, url=again.url, token=again.token)
 
+    refusals = []
+    for auth_id in ("nothing", await auth_id_for_an_agent(client, provider_id)):
+        try:
+            await client.wait_for_completion(auth_id, timeout=1)
+        except Exception as refusal:
+            refusals.append(str(refusal))
+    tell("refused", refusals=refusals)
+
     fetched = await client.get_oauth_provider(provider_id)
     listed = [provider.provider_id for provider in await client.list_oauth_providers()]
     renamed = await client.update_oauth_provider(provider_id, name="Acme Corporation")
@@ -54,7 +62,15 @@ async def story() -> None:
 
     deleted = await client.delete_oauth_provider(provider_id)
     listed = [provider.provider_id for provider in await client.list_oauth_providers()]
+    await client.close()
     tell("deleted", message=deleted.message, listed=listed)
+
+
+async def auth_id_for_an_agent(client: Client, provider_id: str) -> str:
+    """What an agent waits for that may not use the account yet."""
+    asked = await client.authenticate(provider_id, SCOPES, user_id="ada", agent_id="agent")
+    tell("agent asked", status=asked.status, url=asked.url, token=asked.token)
+    return asked.auth_id or ""
 
 
 asyncio.run(story())

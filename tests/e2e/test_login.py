@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -114,3 +115,26 @@ def test_a_code_carried_by_hand_finishes_the_flow(
     )
     assert answer.status_code == 200, answer.text
     assert daemon.wait(flow["auth_id"])["status"] == "completed"
+
+
+def test_a_front_end_finishes_a_flow_that_an_agent_began(
+    acme: AuthorizationServer, daemon: Daemon, person: Person
+) -> None:
+    # The code comes back to the front end, and never to the daemon's listener.
+    front_end = f"http://127.0.0.1:1/host-oauth-callback/{PROVIDER_ID}"
+    flow = daemon.begin(redirect_uri=front_end)
+    arrived = person.allow(flow["url"])
+    assert arrived.startswith(f"{front_end}?")
+    brought = {name: values[0] for name, values in parse_qs(urlsplit(arrived).query).items()}
+    body = {"code": brought["code"], "state": brought["state"]}
+    callback = f"/v2/auth/callback/{PROVIDER_ID}"
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(daemon.wait, flow["auth_id"])
+        answer = daemon.http.post(callback, json=body)
+        assert answer.status_code == 200, answer.text
+        woken = waiting.result()
+    assert woken["status"] == "completed"
+    assert acme.accepts(woken["token"])
+    assert woken["token"] not in answer.text
+    assert daemon.http.post(callback, json=body).status_code == 400
+    assert acme.exchanges == 1

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any, Dict
 
+from langchain_auth import Client
+
 from harness.cli import CommandLine
 from harness.daemon import Daemon
 from harness.person import Person
@@ -53,6 +55,13 @@ def test_the_unchanged_sdk_gets_a_token_uses_it_and_gives_it_back(
             "url": None,
             "token": token,
         }
+        asked = heard(program, "agent asked")
+        assert (asked["status"], asked["token"]) == ("connection_required", None)
+        assert asked["url"].startswith(f"{daemon.redirect_base}/consent/")
+        assert heard(program, "refused")["refusals"] == [
+            "OAuth authentication request not found or has expired",
+            "OAuth authentication timed out after 1 seconds",
+        ]
         assert heard(program, "looked") == {
             "step": "looked",
             "fetched": "Acme",
@@ -70,3 +79,9 @@ def test_the_unchanged_sdk_gets_a_token_uses_it_and_gives_it_back(
         assert heard(program, "deleted")["listed"] == []
         assert program.wait() == 0
     assert server.exchanges == 1
+
+
+def test_every_method_of_the_sdk_is_part_of_the_story() -> None:
+    methods = {name for name, what in vars(Client).items() if callable(what) and name[0] != "_"}
+    story = STORY.read_text()
+    assert {name for name in methods if f"client.{name}(" not in story} == set()
