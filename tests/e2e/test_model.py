@@ -338,7 +338,7 @@ def test_every_sequence_of_operations_does_what_the_model_says(daemon: Daemon) -
 
     factory: Callable[[], RuleBasedStateMachine] = seed(chosen)(lambda: Here())
     bounds = settings(
-        max_examples=40,
+        max_examples=30,
         stateful_step_count=40,
         deadline=None,
         database=None,
