@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
@@ -114,6 +115,15 @@ VALUES: List[Any] = [
 # that parse them.
 OWN_WORDS = {"url_parsing", "uuid_parsing", "json_invalid"}
 
+BOOLEANS = {
+    "check_only",
+    "force_new",
+    "is_default",
+    "use_agent_builder_public_oauth",
+    "uses_pkce",
+}
+NUMBERS = {"expires_in_seconds"}
+
 Fault = Tuple[Tuple[Any, ...], str, str]
 
 
@@ -130,15 +140,10 @@ def _fault(loc: List[Any], type: str, msg: str, **_: Any) -> Fault:
 
 def is_stricter(field: str, value: Any) -> bool:
     """What pydantic takes and the daemon does not: a boolean or a number is
-    itself in JSON, not a text or each other; an address is https or loopback."""
-    kinds = {
-        "boolean": {"uses_pkce", "force_new", "is_default", "check_only"}
-        | {"use_agent_builder_public_oauth"},
-        "number": {"expires_in_seconds"},
-    }
-    if field in kinds["boolean"]:
+    itself in JSON, and neither a text nor the other."""
+    if field in BOOLEANS:
         return value in ("true", 0, 1) and value is not True
-    return field in kinds["number"] and (value is True or value == "7")
+    return field in NUMBERS and (value is True or value == "7")
 
 
 def bodies(operation: str) -> Iterator[Tuple[str, Any]]:
@@ -154,12 +159,11 @@ def bodies(operation: str) -> Iterator[Tuple[str, Any]]:
         yield "", body
 
 
-def differs_by_design(field: str, ours: Optional[Set[Fault]], theirs: Optional[Set[Fault]]) -> bool:
-    """The daemon's own rules, which come after the form is right."""
-    if theirs is None and ours is not None:
-        own = {"value_error", "url_scheme"}
-        return {kind for _, kind, _ in ours} <= own
-    return False
+def is_own_rule(ours: Optional[Set[Fault]], theirs: Optional[Set[Fault]]) -> bool:
+    """The daemon's own rules, for what has the right form."""
+    if theirs is not None or ours is None:
+        return False
+    return {kind for _, kind, _ in ours} <= {"value_error", "url_scheme"}
 
 
 @pytest.mark.parametrize("operation", sorted(BODIES))
@@ -174,11 +178,27 @@ def test_a_body_is_refused_in_fastapis_words(daemon: Daemon, operation: str) -> 
             answer = daemon.http.request(method, path, **sent)
             assert answer.status_code < 500 or answer.status_code in (502, 503), answer.text
             said = faults(answer)
-            if said != expected and not differs_by_design(field, said, expected):
-                differences.append((body if not field else {field: body.get(field, "—")}, said, expected))
+            if said != expected and not is_own_rule(said, expected):
+                shown = {field: body.get(field, "left out")} if field else body
+                differences.append((shown, said, expected))
     assert not differences, "\n".join(
         f"{body}\n  ours    {ours}\n  FastAPI {expected}" for body, ours, expected in differences
     )
+
+
+@pytest.mark.parametrize("operation", sorted(BODIES))
+def test_a_boolean_and_a_number_are_nothing_else(daemon: Daemon, operation: str) -> None:
+    method, path = operation.split(" ")
+    path = re.sub(r"{[a-z_]+}", "nobody", path)
+    for field, value in itertools.product(VALID[operation], VALUES):
+        if is_stricter(field, value):
+            body = {**VALID[operation], field: value}
+            said = faults(daemon.http.request(method, path, json=body)) or set()
+            kinds = {(loc, kind) for loc, kind, _ in said}
+            expected = {(("body", field), kind) for kind in ("bool_parsing", "int_parsing")}
+            expected.add((("body", field), "int_type"))
+            assert len(kinds) == 1, (field, value)
+            assert kinds <= expected, (field, value)
 
 
 @pytest.mark.parametrize(
@@ -197,10 +217,10 @@ def test_a_body_that_is_no_json_is_refused_in_fastapis_words(daemon: Daemon, tex
     "target",
     [
         f"/v2/auth/wait/x?timeout={text}"
-        for text in ("", "soon", "-1", "3601", "1.5", "0", "0.0", "%205", "+5", "1e3", "0x1", "9" * 30)
+        for text in ("", "soon", "-1", "3601", "1.5", "0.0", "%205", "+5", "1e3", "0x1", "9" * 30)
     ]
     + [f"/v2/auth/token-events?limit={text}" for text in ("", "0", "1", "200", "201", "all")]
-    + ["/v2/auth/token-events?provider_id=", "/v2/auth/tokens/exists", "/v2/auth/tokens/exists?a=b"],
+    + [f"/v2/auth/{target}" for target in ("token-events?provider_id=", "tokens/exists?a=b")],
 )
 def test_a_query_is_refused_in_fastapis_words(daemon: Daemon, target: str) -> None:
     with oracle() as theirs:
