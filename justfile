@@ -24,6 +24,10 @@ test:
 e2e *arguments:
     tests/run e2e {{ arguments }}
 
+# The served document, with 200 examples an operation
+conformance:
+    tests/run conformance
+
 # Licences, advisories, banned and unknown dependencies (needs cargo-deny)
 deny:
     cargo deny --locked check
