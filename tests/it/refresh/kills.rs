@@ -139,7 +139,7 @@ async fn an_attempt_that_a_kill_left_open_is_resolved_with_nobody_asking() {
 #[tokio::test(flavor = "multi_thread")]
 async fn random_kills_under_load_lose_nothing_where_there_is_grace() {
     let home = Home::new();
-    let provider = prepared(&home, GRACE, 1).await;
+    let provider = prepared(&home, GRACE, 2).await;
     let is_over = Arc::new(AtomicBool::new(false));
     let callers: Vec<_> = (0..4)
         .map(|_| tokio::spawn(call_again_and_again(home.client(), Arc::clone(&is_over))))
