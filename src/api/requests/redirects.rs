@@ -63,7 +63,9 @@ impl SetupQuery {
     pub fn from_query(query: &str) -> Result<Self, Faults> {
         let mut fields = Fields::authorization_response(query);
         let callback = CallbackQuery::read(&mut fields);
-        let setup_action = fields.optional("setup_action", text);
+        let setup_action = fields
+            .optional("setup_action", text)
+            .filter(|action| !action.is_empty());
         let installation_id = fields.optional("installation_id", |place| {
             whole_number(place, i64::MIN..=i64::MAX)
         });
@@ -113,7 +115,11 @@ mod tests {
     fn an_installation_is_a_number() {
         let setup = SetupQuery::from_query("setup_action=install&installation_id=5000000000");
         assert_eq!(setup.unwrap().installation_id, Some(5_000_000_000));
-        let faults = SetupQuery::from_query("installation_id=x").unwrap_err();
-        assert_eq!(faults.detail[0].kind, "int_parsing");
+        for query in ["installation_id=x", "installation_id="] {
+            let faults = SetupQuery::from_query(query).unwrap_err();
+            assert_eq!(faults.detail[0].kind, "int_parsing");
+        }
+        let setup = SetupQuery::from_query("setup_action=").unwrap();
+        assert_eq!(setup.setup_action, None);
     }
 }

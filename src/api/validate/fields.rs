@@ -14,6 +14,9 @@ use zeroize::Zeroize as _;
 use super::place::{fault, named, shown};
 use super::{Faults, Loc, Place, Problem, echo};
 
+/// What RFC 6749 (sections 4.1.2 and 4.1.2.1) and RFC 9207 define.
+const RESPONSE_PARAMETERS: [&str; 5] = ["code", "state", "error", "error_description", "iss"];
+
 /// The fields of a request, and what was wrong with those read so far.
 pub(crate) struct Fields {
     root: &'static str,
@@ -57,7 +60,8 @@ impl Fields {
     }
 
     /// The parameters of an authorization response (RFC 6749, section 3.1):
-    /// one without a value counts as left out, a repeated one is a fault.
+    /// one of its own without a value counts as left out, a repeated one is a
+    /// fault.
     pub(crate) fn authorization_response(text: &str) -> Self {
         let mut fields = Self::new(Self::QUERY, Value::Null);
         let mut parameters = Map::new();
@@ -66,7 +70,7 @@ impl Fields {
             if !names.insert(name.clone()) {
                 let problem = Problem::rule("the parameter is given more than once");
                 fields.refuse(&name, problem.hiding_input());
-            } else if !value.is_empty() {
+            } else if !value.is_empty() || !RESPONSE_PARAMETERS.contains(&&*name) {
                 parameters.insert(name.into_owned(), Value::String(value.into_owned()));
             }
         }
