@@ -10,6 +10,8 @@ import pytest
 
 from harness.cli import CommandLine
 from harness.daemon import Daemon
+from harness.provider import AuthorizationServer
+from harness.stock import Stock
 
 EXAMINE = Path(__file__).parent / "conformance" / "examine.py"
 
@@ -20,12 +22,18 @@ MOST_SECONDS = 1500
 
 
 @pytest.mark.timeout(MOST_SECONDS + 60)
-def test_the_api_keeps_to_its_document(daemon: Daemon, command_line: CommandLine) -> None:
-    arguments = [f"--max-examples={EXAMPLES}"]
+def test_the_api_keeps_to_its_document(
+    daemon: Daemon, server: AuthorizationServer, command_line: CommandLine
+) -> None:
+    folder = daemon.home / "conformance"
+    folder.mkdir()
+    Stock(daemon, server).write(folder)
+    arguments = [str(folder), f"--max-examples={EXAMPLES}"]
     if "CONFORMANCE_SEED" in os.environ:
         arguments.append(f"--seed={os.environ['CONFORMANCE_SEED']}")
     with command_line.start("run", "--", sys.executable, str(EXAMINE), *arguments) as program:
         code = program.wait(MOST_SECONDS)
+    print(program.stdout)
     # schemathesis names the seed with what it found.
     assert code == 0, f"{program.stdout}\n{program.stderr}"
     assert "panicked" not in daemon.log
