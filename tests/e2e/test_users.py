@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import json
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Tuple
 from urllib.parse import parse_qs, urlsplit
@@ -19,7 +19,7 @@ from harness.users import (
     held_connections,
 )
 
-CONTRACT = Path(__file__).resolve().parents[2] / "docs" / "openapi.yaml"
+CONTRACT = Path(__file__).resolve().parents[2] / "src" / "api" / "openapi.json"
 
 PROVIDER = {
     "provider_id": "adas",
@@ -174,14 +174,14 @@ def attempts(ada: Ada) -> Dict[Operation, List[Tuple[str, Any, Any]]]:
 
 
 def operations() -> set[Operation]:
-    """Every operation of the contract, read from its text."""
-    found, path = set(), ""
-    for line in CONTRACT.read_text().splitlines():
-        if match := re.fullmatch(r"  (/\S+):", line):
-            path = match[1]
-        elif match := re.fullmatch(r"    (get|post|patch|put|delete):", line):
-            found.add((match[1].upper(), path))
-    return found
+    """Every operation of the contract, read from its document."""
+    document = json.loads(CONTRACT.read_text())
+    return {
+        (method.upper(), path)
+        for path, operations in document["paths"].items()
+        if path.startswith("/v2/")
+        for method in operations
+    }
 
 
 def test_nothing_of_anothers_is_seen_used_guessed_at_or_changed(shared: SharedDaemon) -> None:
