@@ -1,9 +1,9 @@
 //! How fast a stored token is served, beside a bare hyper server that answers
 //! every request with the same bytes: `cargo bench`.
 //!
-//! Both are asked over a Unix socket, by the same client, in turns; what is
-//! printed are microseconds per request and requests per second. The daemon is
-//! the real binary in temporary folders.
+//! Both are processes of their own, asked over a Unix socket by the same client,
+//! in turns; what is printed are microseconds per request and requests per
+//! second. The daemon is the real binary in temporary folders.
 
 #![expect(
     clippy::unwrap_used,
@@ -30,15 +30,18 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{UnixListener, UnixStream};
 
 const QUESTION: &str = r#"{"provider": "example", "scopes": ["read"]}"#;
+/// The argument that makes this program the server to compare with.
+const SERVE_BARE: &str = "serve-bare";
 const ROUNDS: usize = 5;
 const REQUESTS: usize = 20_000;
 
-struct Daemon(
+/// A server and its folder, which end with it.
+struct Server(
     Child,
     #[expect(dead_code, reason = "the folder goes with it")] tempfile::TempDir,
 );
 
-impl Drop for Daemon {
+impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
@@ -50,10 +53,16 @@ fn main() {
         .enable_all()
         .build()
         .unwrap();
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    if let [serve, socket, answer] = &arguments[..]
+        && serve == SERVE_BARE
+    {
+        let answer = std::fs::read(answer).unwrap().into();
+        return runtime.block_on(serve_bare(Path::new(socket), answer));
+    }
     runtime.block_on(async {
-        let (daemon, socket) = start_daemon().await;
-        let answer = ask_once(&socket).await;
-        let bare = start_bare(answer).await;
+        let (_daemon, socket) = start_daemon().await;
+        let (_bare, bare) = start_bare(&ask_once(&socket).await).await;
         for connections in [1, 8, 64] {
             let (mut ours, mut theirs) = (Vec::new(), Vec::new());
             for _ in 0..ROUNDS {
@@ -63,11 +72,10 @@ fn main() {
             report("bare hyper", connections, theirs);
             report("agent-authd", connections, ours);
         }
-        drop(daemon);
     });
 }
 
-async fn start_daemon() -> (Daemon, PathBuf) {
+async fn start_daemon() -> (Server, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let socket = at("run/agent-auth.sock");
@@ -82,7 +90,7 @@ async fn start_daemon() -> (Daemon, PathBuf) {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
-    let daemon = Daemon(child, folder);
+    let daemon = Server(child, folder);
     let client = Client::new(socket.clone());
     while client.info().await.is_err() {
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -113,26 +121,36 @@ async fn start_daemon() -> (Daemon, PathBuf) {
     (daemon, socket)
 }
 
+async fn start_bare(answer: &[u8]) -> (Server, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let (socket, answer_file) = (folder.path().join("sock"), folder.path().join("answer"));
+    std::fs::write(&answer_file, answer).unwrap();
+    let child = Command::new(std::env::current_exe().unwrap())
+        .arg(SERVE_BARE)
+        .args([&socket, &answer_file])
+        .spawn()
+        .unwrap();
+    while UnixStream::connect(&socket).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    (Server(child, folder), socket)
+}
+
 /// A server of the same crates that does nothing but answer.
-async fn start_bare(answer: Bytes) -> PathBuf {
-    let folder = tempfile::tempdir().unwrap().keep();
-    let path = folder.join("bare.sock");
-    let listener = UnixListener::bind(&path).unwrap();
-    tokio::spawn(async move {
-        loop {
-            let (stream, _) = listener.accept().await.unwrap();
+async fn serve_bare(socket: &Path, answer: Bytes) {
+    let listener = UnixListener::bind(socket).unwrap();
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        let answer = answer.clone();
+        let service = service_fn(move |request: Request<Incoming>| {
             let answer = answer.clone();
-            let service = service_fn(move |request: Request<Incoming>| {
-                let answer = answer.clone();
-                async move {
-                    request.into_body().collect().await.ok();
-                    Ok::<_, Infallible>(Response::new(Full::new(answer)))
-                }
-            });
-            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
-        }
-    });
-    path
+            async move {
+                request.into_body().collect().await.ok();
+                Ok::<_, Infallible>(Response::new(Full::new(answer)))
+            }
+        });
+        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+    }
 }
 
 async fn connect(socket: &Path) -> SendRequest<Full<Bytes>> {
