@@ -10,7 +10,7 @@ use crate::api::requests::AuthenticateRequest;
 use crate::flow::{Flow, Purpose};
 use crate::identity::{FlowId, Owner, Scopes, TokenId, UserId};
 use crate::metrics::Series;
-use crate::provider::Provider;
+use crate::provider::ProviderRef;
 use crate::secret::AccessToken;
 use crate::token::{Freshness, State, Token};
 use crate::vault::{self, Stored, View};
@@ -54,7 +54,7 @@ pub struct Ask {
 struct Question<'a> {
     owner: Owner,
     user_id: UserId,
-    provider: Provider,
+    provider: ProviderRef,
     request: &'a AuthenticateRequest,
 }
 
@@ -73,7 +73,9 @@ impl Broker {
     ) -> Result<Authenticated, Error> {
         let provider = self.wanted_provider(owner, request)?;
         if let Some(redirect_uri) = &request.redirect_uri
-            && !provider.allows_redirect(redirect_uri)
+            && !self
+                .provider_of(owner, &provider)?
+                .allows_redirect(redirect_uri)
         {
             return Err(Error::RedirectNotAllowed);
         }
@@ -115,8 +117,7 @@ impl Broker {
             Ok(stored.map(|stored| (stored, permitted)))
         };
         let found = self.0.vault.read(read)?;
-        let found =
-            found.filter(|(stored, _)| stored.token.provider == question.provider.reference());
+        let found = found.filter(|(stored, _)| stored.token.provider == question.provider);
         let (stored, permitted) = found.ok_or_else(Error::no_token)?;
         if !permitted {
             return self
@@ -196,8 +197,9 @@ impl Broker {
     }
 
     async fn ask(&self, question: &Question<'_>, flow: NewFlow<'_>) -> Result<Ask, Error> {
-        let stored = self.find_or_start_flow(&question.provider, flow).await?;
-        let url = self.flow_url(&question.provider, &stored)?;
+        let provider = self.provider_of(question.owner, &question.provider)?;
+        let stored = self.find_or_start_flow(&provider, flow).await?;
+        let url = self.flow_url(&provider, &stored)?;
         let Flow { id, user_id, .. } = stored.flow;
         Ok(Ask {
             url,
@@ -289,11 +291,11 @@ fn candidates(
     question: &Question<'_>,
 ) -> Result<(Vec<Candidate>, Vec<Stored>), vault::Error> {
     let (owner, user) = (question.owner, Some(&question.user_id));
-    let reference = question.provider.reference();
-    let all = view.tokens_of_provider(owner, &reference, user, None)?;
+    let provider = &question.provider;
+    let all = view.tokens_of_provider(owner, provider, user, None)?;
     let bound = match &question.request.agent_id {
         None => None,
-        agent => Some(view.tokens_of_provider(owner, &reference, user, agent.as_ref())?),
+        agent => Some(view.tokens_of_provider(owner, provider, user, agent.as_ref())?),
     };
     let is_permitted = |token: &Token| match &bound {
         None => token.agent_id.is_none(),

@@ -8,8 +8,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use super::{Broker, Error};
 use crate::api::requests::AuthenticateRequest;
-use crate::identity::Owner;
-use crate::provider::Provider;
+use crate::identity::{Owner, ProviderId};
+use crate::provider::{Provider, ProviderRef, Source};
 
 /// The providers, newest first.
 #[derive(Debug, Default)]
@@ -51,15 +51,27 @@ impl Broker {
 
     /// The provider that a request for a token means: the owner's own, and the
     /// platform's where the owner has none of that name or the request insists.
+    /// Only its name: a stored token is handed out without opening the
+    /// client's secret.
     pub(super) fn wanted_provider(
         &self,
         owner: Owner,
         request: &AuthenticateRequest,
-    ) -> Result<Provider, Error> {
-        if request.use_platform_provider {
-            return self.platform_provider(&request.provider);
+    ) -> Result<ProviderRef, Error> {
+        if !request.use_platform_provider
+            && let Some(provider_id) = ProviderId::parse(&request.provider)
+            && self
+                .0
+                .vault
+                .read(|view| view.has_provider(owner, &provider_id))?
+        {
+            return Ok(ProviderRef {
+                source: Source::Owner,
+                provider_id,
+            });
         }
-        self.usable_provider(owner, &request.provider)
+        self.platform_provider(&request.provider)
+            .map(|provider| provider.reference())
     }
 
     /// The owner's provider of that name, else the platform's.

@@ -122,11 +122,19 @@ pub(super) fn json(value: &impl Serialize) -> rusqlite::Result<String> {
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
 }
 
+/// What a column that [`json`] wrote holds.
+pub(super) struct Json<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromSql for Json<T> {
+    fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+        let value = serde_json::from_str(value.as_str()?).map_err(FromSqlError::other)?;
+        Ok(Self(value))
+    }
+}
+
 /// Reads a column that [`json`] wrote.
 pub(super) fn from_json<T: DeserializeOwned>(row: &Row<'_>, column: &str) -> rusqlite::Result<T> {
-    parse(row, column, |text| {
-        serde_json::from_str(text).map_err(FromSqlError::other)
-    })
+    row.get(column).map(|Json(value)| value)
 }
 
 /// Reads a text column with `parser`.
@@ -140,4 +148,24 @@ pub(super) fn parse<T>(
     value.as_str().and_then(parser).map_err(|error| {
         rusqlite::Error::FromSqlConversionFailure(index, value.data_type(), error.into())
     })
+}
+
+/// A row's columns, taken in the order in which they were selected. Looking
+/// one up by its name compares the names of all columns before it, which cost
+/// a fifth of the time in which a stored token is handed out.
+pub(super) struct InOrder<'a> {
+    row: &'a Row<'a>,
+    next: usize,
+}
+
+impl<'a> InOrder<'a> {
+    pub(super) fn new(row: &'a Row<'a>) -> Self {
+        Self { row, next: 0 }
+    }
+
+    pub(super) fn take<T: FromSql>(&mut self) -> rusqlite::Result<T> {
+        let value = self.row.get(self.next);
+        self.next += 1;
+        value
+    }
 }

@@ -32,6 +32,17 @@ impl View<'_> {
         row.optional()?.transpose()
     }
 
+    /// Whether the owner has a provider of that identifier.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if the table cannot be read.
+    pub fn has_provider(&self, owner: Owner, provider_id: &ProviderId) -> Result<bool, Error> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT 1 FROM providers WHERE owner = ?1 AND provider_id = ?2")?;
+        Ok(statement.exists((owner, provider_id))?)
+    }
+
     /// An owner's providers, newest first.
     ///
     /// # Errors

@@ -1,15 +1,19 @@
 //! The stored tokens and their secrets.
 
+mod row;
+
 use rusqlite::{OptionalExtension as _, Row, named_params};
 
 use super::cipher::Place;
-use super::columns::{from_json, json};
+use super::columns::json;
 use super::{Change, Error, View};
 use crate::clock::Timestamp;
 use crate::identity::{AgentId, Owner, TokenId, UserId};
-use crate::provider::{Binding, ProviderRef};
+use crate::provider::ProviderRef;
 use crate::secret::{AccessToken, RefreshToken};
 use crate::token::{Failure, State, Token};
+
+use self::row::{SELECT, Sealed};
 
 const TABLE: &str = "tokens";
 
@@ -21,19 +25,6 @@ pub struct Stored {
     sealed: Sealed,
 }
 
-#[derive(Clone)]
-struct Sealed {
-    key_id: String,
-    access_token: String,
-    refresh_token: Option<String>,
-}
-
-impl std::fmt::Debug for Sealed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("[sealed]")
-    }
-}
-
 /// What a token's secrets become in a change.
 #[derive(Clone, Copy, Debug)]
 pub struct Secrets<'a> {
@@ -42,8 +33,6 @@ pub struct Secrets<'a> {
     /// The refresh token, if there is one.
     pub refresh_token: Option<&'a RefreshToken>,
 }
-
-const SELECT: &str = "SELECT t.* FROM tokens t ";
 
 impl View<'_> {
     /// One token of an owner.
@@ -149,47 +138,10 @@ impl View<'_> {
     }
 
     fn read_token(&self, row: &Row<'_>) -> rusqlite::Result<Stored> {
-        let refresh_token: Option<String> = row.get("refresh_token")?;
-        let person_needed: Option<String> = row.get("person_needed")?;
-        let id: TokenId = row.get("id")?;
-        let used_at: Option<Timestamp> = row.get("used_at")?;
-        let token = Token {
-            id,
-            owner: row.get("owner")?,
-            provider: ProviderRef {
-                source: row.get("source")?,
-                provider_id: row.get("provider_id")?,
-            },
-            binding: Binding {
-                client_id: row.get("client_id")?,
-                token_url: row.get("token_url")?,
-            },
-            user_id: row.get("user_id")?,
-            agent_id: row.get("agent_id")?,
-            account_label: row.get("account_label")?,
-            own_label: row.get("own_label")?,
-            token_type: row.get("token_type")?,
-            granted: row.get("granted")?,
-            requested: row.get("requested")?,
-            issued_at: row.get("issued_at")?,
-            expires_at: row.get("expires_at")?,
-            is_refreshable: refresh_token.is_some(),
-            is_default: row.get("is_default")?,
-            state: person_needed.map_or(State::Active, |reason| State::PersonNeeded { reason }),
-            generation: row.get("generation")?,
-            metadata: from_json(row, "metadata")?,
-            created_at: row.get("created_at")?,
-            updated_at: row.get("updated_at")?,
-            refreshed_at: row.get("refreshed_at")?,
-            failure: failure(row)?,
-            used_at: self.usage.last(id).max(used_at),
-        };
-        let sealed = Sealed {
-            key_id: row.get("key_id")?,
-            access_token: row.get("access_token")?,
-            refresh_token,
-        };
-        Ok(Stored { token, sealed })
+        let mut stored = row::read(row)?;
+        let token = &mut stored.token;
+        token.used_at = self.usage.last(token.id).max(token.used_at);
+        Ok(stored)
     }
 }
 
@@ -367,16 +319,6 @@ impl Change<'_> {
                 ":used_at": token.used_at,
             })?)
     }
-}
-
-fn failure(row: &Row<'_>) -> rusqlite::Result<Option<Failure>> {
-    let error: Option<String> = row.get("last_error")?;
-    let Some(error) = error else { return Ok(None) };
-    Ok(Some(Failure {
-        error,
-        at: row.get("last_error_at")?,
-        retry_at: row.get("retry_at")?,
-    }))
 }
 
 fn place<'a>(owner: Owner, row: &'a str, column: &'static str) -> Place<'a> {
