@@ -7,6 +7,8 @@ use super::{Broker, Error};
 use crate::event::Kind;
 use crate::identity::{Owner, TokenId};
 use crate::oauth::{self, Revocation};
+use crate::provider::Provider;
+use crate::secret::{AccessToken, RefreshToken};
 use crate::token::Token;
 use crate::vault::{self, Stored};
 
@@ -96,7 +98,17 @@ impl Broker {
             .vault
             .read(|view| Ok((view.access_token(stored)?, view.refresh_token(stored)?)));
         let (access, refresh) = secrets.map_err(|error| error.to_string())?;
-        let revoking = self.0.oauth.revoke(&provider, &access, refresh.as_ref());
+        self.revoke_at(&provider, &access, refresh.as_ref()).await
+    }
+
+    /// As [`Self::revoke`], for a grant that is at hand.
+    pub(super) async fn revoke_at(
+        &self,
+        provider: &Provider,
+        access: &AccessToken,
+        refresh: Option<&RefreshToken>,
+    ) -> Result<(), String> {
+        let revoking = self.0.oauth.revoke(provider, access, refresh);
         match tokio::time::timeout(REVOCATION_PATIENCE, revoking).await {
             Ok(Ok(Revocation::Revoked)) => Ok(()),
             Ok(Ok(Revocation::NoEndpoint)) => {

@@ -223,7 +223,7 @@ impl Broker {
         match answer {
             Ok(grant) => {
                 health.succeeded(token);
-                self.store_refresh(token.clone(), grant, refresh_token)
+                self.store_refresh(token.clone(), &provider, grant, refresh_token)
                     .await
             }
             Err(oauth::Error::InvalidGrant { .. }) => {

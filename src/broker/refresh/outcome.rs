@@ -1,12 +1,16 @@
 //! What becomes of a refresh: the new pair is made durable, the grant has
 //! ended, or the trouble is noted and the grant stands.
 
+use std::sync::Arc;
+
 use super::super::grants::grant_secrets;
 use super::super::{Broker, Error};
 use super::Refreshed;
 use crate::event::{Event, Kind, Source};
 use crate::failpoint;
+use crate::identity::{Owner, TokenId};
 use crate::oauth;
+use crate::provider::Provider;
 use crate::secret::RefreshToken;
 use crate::token::{Failure, Grant, State, Token};
 use crate::vault::{self, Secrets};
@@ -16,12 +20,15 @@ impl Broker {
     pub(super) async fn store_refresh(
         &self,
         old: Token,
+        provider: &Provider,
         grant: Grant,
         spent: RefreshToken,
     ) -> Result<Refreshed, Error> {
         let now = self.0.ambient.now();
         let event_id = self.0.ambient.uuid();
-        let id = old.id;
+        let (owner, id) = (old.owner, old.id);
+        let grant = Arc::new(grant);
+        let new = Arc::clone(&grant);
         let saved = self
             .save(move |change| {
                 let Some(current) = change.token(old.owner, old.id)? else {
@@ -46,11 +53,35 @@ impl Broker {
             Ok(()) => tracing::info!(token.id = %id, "a grant was refreshed"),
             // Deleted or renewed by a person in the meantime: theirs stands.
             Err(vault::Error::NotFound) => {
-                tracing::info!(token.id = %id, "a refreshed token was gone")
+                tracing::info!(token.id = %id, "a refreshed token was gone");
+                if self.0.vault.read(|view| view.token(owner, id))?.is_none() {
+                    self.revoke_orphan(owner, id, provider, &new).await;
+                }
             }
             Err(error) => return Err(error.into()),
         }
         Ok(Refreshed::Done)
+    }
+
+    /// Ends a grant that arrived when its token had been deleted: what was
+    /// revoked with the token was the grant before it, and nobody else knows
+    /// this one. Tokens that went with their provider are not revoked, neither
+    /// is this.
+    async fn revoke_orphan(&self, owner: Owner, id: TokenId, provider: &Provider, grant: &Grant) {
+        // As it is now: where it revokes may have been learnt with the deletion.
+        let now = self.provider_of(owner, &provider.reference()).ok();
+        let Some(provider) = now.filter(|now| now.binding() == provider.binding()) else {
+            return;
+        };
+        let (access, refresh) = (&grant.access_token, grant.refresh_token.as_ref());
+        match self.revoke_at(&provider, access, refresh).await {
+            Ok(()) => {
+                tracing::info!(token.id = %id, "the new grant of a deleted token was revoked")
+            }
+            Err(why) => {
+                tracing::warn!(token.id = %id, why, "the new grant of a deleted token may still stand")
+            }
+        }
     }
 
     /// Ends a grant, if its token still holds the generation that was refused.

@@ -234,3 +234,26 @@ async fn a_refresh_that_meets_a_renewal_by_a_person_leaves_it_alone() {
     assert!(setting.provider.accepts(&renewed));
     assert_eq!(setting.provider.refreshes(), 1);
 }
+
+#[tokio::test]
+async fn a_grant_that_is_renewed_while_its_token_is_deleted_is_revoked() {
+    let setting = setting(Rotation::Strict).await;
+    setting.provider.offer_revocation();
+    let client = setting.client();
+    setting.clock.pass(3600);
+    setting
+        .provider
+        .fail_next(Fault::Late(Duration::from_secs(1)));
+    let asked = client.clone();
+    let call = tokio::spawn(async move { asked.authenticate(&wanted()).await.map(in_clear) });
+    until("the request", async || setting.provider.refreshes() == 1).await;
+    let id = client.tokens(None).await.unwrap().pop().unwrap().id;
+    let id = agent_authd::identity::TokenId::parse(&id).unwrap();
+    client.delete_token(id).await.unwrap();
+    assert!(!setting.provider.has_nothing_left());
+    call.await.unwrap().ok();
+    until("the end of the new grant", async || {
+        setting.provider.has_nothing_left()
+    })
+    .await;
+}

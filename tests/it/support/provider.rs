@@ -126,6 +126,8 @@ struct Shared {
 #[derive(Debug)]
 struct State {
     grants: Grants,
+    /// Whether its metadata names a revocation endpoint.
+    revokes: bool,
     requests: Vec<Request>,
     /// For the next requests to the token endpoint, one each.
     faults: VecDeque<Fault>,
@@ -148,6 +150,7 @@ impl Provider {
             is_over: AtomicBool::new(false),
             state: Mutex::new(State {
                 grants: Grants::new(rotation, life),
+                revokes: false,
                 requests: Vec::new(),
                 faults: VecDeque::new(),
                 lasting_fault: None,
@@ -224,6 +227,11 @@ impl Provider {
         self.fail_always(Some(Fault::Late(wait)));
     }
 
+    /// Has it revoke tokens from now on, and say where.
+    pub(crate) fn offer_revocation(&self) {
+        self.shared.state().revokes = true;
+    }
+
     /// Every request to the token endpoint so far.
     pub(crate) fn requests(&self) -> Vec<Request> {
         self.shared.state().requests.clone()
@@ -243,6 +251,11 @@ impl Provider {
     /// Whether an access token would be accepted now.
     pub(crate) fn accepts(&self, access: &str) -> bool {
         self.shared.state().grants.accepts(access)
+    }
+
+    /// Whether every grant has ended, or has no token that was not revoked.
+    pub(crate) fn has_nothing_left(&self) -> bool {
+        self.shared.state().grants.has_nothing_left()
     }
 
     /// Ends every grant, as a person does in their account's settings.
@@ -296,6 +309,10 @@ fn serve(shared: &Shared, mut stream: TcpStream) -> std::io::Result<()> {
             };
             answer::token(shared, &mut stream, request)
         }
+        "/.well-known/oauth-authorization-server" if shared.state().revokes => {
+            answer::metadata(&format!("http://{}", shared.address), &mut stream)
+        }
+        "/revoke" => answer::revocation(shared, &mut stream, &body),
         _ => write!(
             stream,
             "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"

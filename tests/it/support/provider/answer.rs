@@ -6,6 +6,7 @@ use std::net::TcpStream;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
+use url::form_urlencoded;
 
 use super::{CLIENT_ID, CLIENT_SECRET, Fault, Request, Shared};
 
@@ -52,6 +53,32 @@ pub(super) fn token(
         }
         _ => write_reply(stream, status, &json, &reply, reply.len()),
     }
+}
+
+/// Where tokens are revoked (RFC 8414, section 2).
+pub(super) fn metadata(issuer: &str, stream: &mut TcpStream) -> std::io::Result<()> {
+    let metadata = json!({
+        "issuer": issuer,
+        "authorization_endpoint": format!("{issuer}/authorize"),
+        "token_endpoint": format!("{issuer}/token"),
+        "revocation_endpoint": format!("{issuer}/revoke"),
+    });
+    let body = metadata.to_string();
+    let json = [("Content-Type", "application/json".to_owned())];
+    write_reply(stream, 200, &json, &body, body.len())
+}
+
+/// Revokes one token, and none beside it, as RFC 7009, section 2.1, allows.
+pub(super) fn revocation(
+    shared: &Shared,
+    stream: &mut TcpStream,
+    body: &[u8],
+) -> std::io::Result<()> {
+    let mut form = form_urlencoded::parse(body);
+    if let Some((_, token)) = form.find(|(name, _)| name == "token") {
+        shared.state().grants.revoke(&token);
+    }
+    write_reply(stream, 200, &[], "", 0)
 }
 
 /// Does what is asked, and says so.

@@ -148,6 +148,19 @@ impl Grants {
         })
     }
 
+    /// Ends one token; the rest of its grant goes on.
+    pub(super) fn revoke(&mut self, token: &str) {
+        self.access.remove(token);
+        self.refresh.remove(token);
+    }
+
+    /// Whether no token is left that anything could be done with.
+    pub(super) fn has_nothing_left(&self) -> bool {
+        let is_over = |family: usize| self.families[family].is_revoked;
+        let spent = |token: &Refresh| token.spent.is_some() || is_over(token.family);
+        self.access.values().all(|token| is_over(token.family)) && self.refresh.values().all(spent)
+    }
+
     pub(super) fn reuses(&self) -> usize {
         self.reuses
     }
