@@ -28,9 +28,9 @@ e2e *arguments:
 conformance:
     tests/run conformance
 
-# Licences, advisories, banned and unknown dependencies (needs cargo-deny)
+# Banned crates, licences, sources and advisories of the dependencies
 deny:
-    cargo deny --locked check
+    tests/run deny
 
 # All that continuous integration runs
 ci:
