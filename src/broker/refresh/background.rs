@@ -14,14 +14,15 @@ use tokio::sync::watch;
 use super::super::Broker;
 use super::Purpose;
 use crate::clock::{Moment, Pause, Timestamp};
-use crate::identity::TokenId;
+use crate::identity::{Owner, TokenId};
+use crate::provider::ProviderRef;
 use crate::token::{Freshness, Token};
 use crate::vault::Stored;
 
 /// The longest sleep.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 
-/// The shortest sleep: how late a refresh may be.
+/// The shortest sleep: how late a refresh in the background may be.
 const SHORTEST_SLEEP: Duration = Duration::from_millis(100);
 
 /// What is overdue after a start or a sleep is spread over this long. With
@@ -81,12 +82,18 @@ impl Broker {
         }
         let mut next = LONGEST_SLEEP;
         let mut overdue = HashSet::new();
+        // Each provider is looked up once, however many tokens it has.
+        let mut idle_lives = HashMap::new();
         let refreshable = |stored: &&Stored| stored.token.is_refreshable;
         for Stored { token, .. } in tokens.iter().filter(refreshable) {
             let left = if in_doubt.contains(&token.id) {
                 Duration::ZERO
             } else {
-                self.time_left(token, now)
+                let provider = (token.owner, token.provider.clone());
+                let idle_life = idle_lives
+                    .entry(provider)
+                    .or_insert_with_key(|(owner, provider)| self.idle_life(*owner, provider));
+                self.time_left(token, *idle_life, now)
             };
             let left = if left.is_zero() && !self.0.refreshes.flights.has(token.id) {
                 let key = (token.id, token.generation);
@@ -122,8 +129,14 @@ impl Broker {
         }
     }
 
+    /// After how many seconds without use a provider's refresh tokens die.
+    fn idle_life(&self, owner: Owner, provider: &ProviderRef) -> Option<u32> {
+        let provider = self.provider_of(owner, provider).ok()?;
+        provider.quirks().refresh_token_idle_life
+    }
+
     /// How long a token need not be refreshed in the background.
-    fn time_left(&self, token: &Token, now: Moment) -> Duration {
+    fn time_left(&self, token: &Token, idle_life: Option<u32>, now: Moment) -> Duration {
         let settings = &self.0.settings;
         let is_active = {
             let used_at = token
@@ -135,10 +148,6 @@ impl Broker {
         if is_active && self.freshness(token) != Freshness::Fresh {
             return Duration::ZERO;
         }
-        let idle_life = self
-            .provider_of(token.owner, &token.provider)
-            .ok()
-            .and_then(|provider| provider.quirks().refresh_token_idle_life);
         let dues = [
             token.due_at().filter(|_| is_active),
             idle_life.map(|life| idle_due(token, life)),
