@@ -32,9 +32,10 @@ use crate::identity::Scopes;
 use crate::provider::Provider;
 use crate::secret::{AuthorizationCode, CodeVerifier, ExposeSecret as _, RefreshToken};
 use crate::token::Grant;
-use endpoint::TokenEndpoint;
+use endpoint::{RequestError, TokenEndpoint};
 use http::Outbound;
 use redact::Redactor;
+use request::TokenReply;
 
 /// Why a token endpoint gave no grant, by what the caller can do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -154,15 +155,8 @@ impl Client {
         if let Some((name, value)) = authorize::resource(provider) {
             request = request.add_extra_param(name, value);
         }
-        let asked_at = self.ambient.now();
-        let endpoint = TokenEndpoint {
-            client: self,
-            provider,
-            redactor: &redactor,
-        };
-        let reply = request.request_async(&endpoint).await;
-        let reply = reply.map_err(endpoint::plainly)?;
-        Ok(grant::of(&reply, asked_at, redactor))
+        let send = async |endpoint: &TokenEndpoint<'_>| request.request_async(endpoint).await;
+        self.grant(provider, redactor, send).await
     }
 
     /// Renews a grant (RFC 6749, section 6). It is sent once. `scopes` are
@@ -192,14 +186,24 @@ impl Client {
         if let Some((name, value)) = authorize::resource(provider) {
             request = request.add_extra_param(name, value);
         }
+        let send = async |endpoint: &TokenEndpoint<'_>| request.request_async(endpoint).await;
+        self.grant(provider, redactor, send).await
+    }
+
+    /// The grant that the token endpoint answers a request with.
+    async fn grant(
+        &self,
+        provider: &Provider,
+        redactor: Redactor,
+        send: impl AsyncFnOnce(&TokenEndpoint<'_>) -> Result<TokenReply, RequestError>,
+    ) -> Result<Grant, Error> {
         let asked_at = self.ambient.now();
         let endpoint = TokenEndpoint {
             client: self,
             provider,
             redactor: &redactor,
         };
-        let reply = request.request_async(&endpoint).await;
-        let reply = reply.map_err(endpoint::plainly)?;
+        let reply = send(&endpoint).await.map_err(endpoint::plainly)?;
         Ok(grant::of(&reply, asked_at, redactor))
     }
 }

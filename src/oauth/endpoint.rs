@@ -45,9 +45,12 @@ impl TokenEndpoint<'_> {
     }
 }
 
+/// The crate's error of a request to it.
+pub(super) type RequestError = RequestTokenError<Error, BasicErrorResponse>;
+
 /// What is left to go wrong after a reply was made to conform. The crate's own
 /// errors hold the reply's body, so nothing of them is kept.
-pub(super) fn plainly(error: RequestTokenError<Error, BasicErrorResponse>) -> Error {
+pub(super) fn plainly(error: RequestError) -> Error {
     match error {
         RequestTokenError::Request(error) => error,
         _ => Error::Nonsense {
