@@ -92,14 +92,18 @@ pub enum Error {
     #[error("{0}")]
     Discovery(oauth::discovery::Error),
     /// The provider cannot be reached now.
-    #[error("the provider cannot be reached now; the login is kept, try again")]
+    #[error("the provider {:?} cannot be reached now; the login is kept, try again", provider_id.as_str())]
     ProviderUnavailable {
+        /// Which.
+        provider_id: ProviderId,
         /// When to try again.
         retry_after: Duration,
     },
     /// The provider refuses the client, so that nothing can be refreshed.
-    #[error("{refusal}; the login is kept, correct the provider's settings")]
+    #[error("{refusal}; the login is kept, correct the settings of the provider {:?}", provider_id.as_str())]
     ClientRefused {
+        /// Which.
+        provider_id: ProviderId,
         /// How.
         refusal: oauth::Error,
         /// When it is tried again.

@@ -8,7 +8,7 @@ use super::refresh::Refreshed;
 use super::{Broker, Error};
 use crate::api::requests::AuthenticateRequest;
 use crate::flow::{Flow, Purpose};
-use crate::identity::{FlowId, Owner, Scopes, TokenId, UserId};
+use crate::identity::{FlowId, Owner, ProviderId, Scopes, TokenId, UserId};
 use crate::metrics::Series;
 use crate::provider::ProviderRef;
 use crate::secret::AccessToken;
@@ -234,14 +234,17 @@ impl Broker {
         if self.freshness(&current.token) != Freshness::Dead {
             return self.opened(&current).map(Some);
         }
+        let provider_id = current.token.provider.provider_id;
         match refreshed {
             Refreshed::Ended => Ok(None),
-            Refreshed::NotNow(retry_after) => Err(self.why_not_now(retry_after)),
+            Refreshed::NotNow(retry_after) => Err(self.why_not_now(provider_id, retry_after)),
             Refreshed::Refused(refusal, retry_after) => Err(Error::ClientRefused {
+                provider_id,
                 refusal,
                 retry_after,
             }),
             Refreshed::Done => Err(Error::ProviderUnavailable {
+                provider_id,
                 retry_after: Duration::from_secs(1),
             }),
         }
@@ -249,10 +252,13 @@ impl Broker {
 
     /// Why a refresh could not be done now: nothing is sent while the store
     /// could not keep the answer.
-    fn why_not_now(&self, retry_after: Duration) -> Error {
+    fn why_not_now(&self, provider_id: ProviderId, retry_after: Duration) -> Error {
         match self.0.vault.unwritable() {
             Some(why) => vault::Error::Unwritable { why }.into(),
-            None => Error::ProviderUnavailable { retry_after },
+            None => Error::ProviderUnavailable {
+                provider_id,
+                retry_after,
+            },
         }
     }
 

@@ -114,9 +114,8 @@ pub(in crate::http) async fn callback(call: Call) -> Answer {
     let provider = call
         .broker
         .usable_provider(call.peer.owner, call.parameter(0))?;
-    let provider_id = provider.provider_id.to_string();
     let arrived = AuthorizationResponse {
-        provider_id,
+        provider_id: provider.provider_id.to_string(),
         response,
         owner: Some(call.peer.owner),
     };
@@ -128,8 +127,11 @@ pub(in crate::http) async fn callback(call: Call) -> Answer {
             Err(broker::Error::FlowFailed { error, description }.into())
         }
         Outcome::Unavailable => {
-            let retry_after = Duration::from_secs(5);
-            Err(broker::Error::ProviderUnavailable { retry_after }.into())
+            let unavailable = broker::Error::ProviderUnavailable {
+                provider_id: provider.provider_id,
+                retry_after: Duration::from_secs(5),
+            };
+            Err(unavailable.into())
         }
     }
 }
