@@ -11,7 +11,7 @@ mod truth;
 use std::time::{Duration, Instant};
 
 use agent_authd::api::replies::{AuthStatus, AuthenticateResponse, TokenSummary};
-use agent_authd::client::{Authenticate, Client, Error};
+use agent_authd::client::{Authenticate, Client, Error, NewProvider};
 use agent_authd::identity::{ProviderId, Scopes};
 use agent_authd::secret::ExposeSecret as _;
 
@@ -102,14 +102,16 @@ struct Setting {
 
 impl Setting {
     async fn new(provider: Provider, settings: &str) -> Self {
+        let registration = provider.registration();
+        Self::registered(provider, &registration, settings).await
+    }
+
+    async fn registered(provider: Provider, registration: &NewProvider, settings: &str) -> Self {
         let home = Home::with_settings(settings);
         let clock = TestClock::new();
         let daemon = InProcess::start(&home, clock.ambient()).await;
         let client = daemon.client();
-        client
-            .create_provider(&provider.registration())
-            .await
-            .unwrap();
+        client.create_provider(registration).await.unwrap();
         client.import_token(&provider.import(3600)).await.unwrap();
         Self {
             provider,

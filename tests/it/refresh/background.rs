@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use agent_authd::client::NewProvider;
+
 use super::{Setting, patient_token, refusal, summary, token, until};
 use crate::support::provider::{Fault, Provider, Rotation};
 
@@ -52,6 +54,30 @@ async fn a_token_that_nobody_uses_is_left_alone() {
     }
     token(setting.client()).await;
     assert_eq!(setting.provider.refreshes(), 1);
+}
+
+#[tokio::test]
+async fn a_refresh_token_is_used_before_it_dies_of_idleness() {
+    const DAY: u64 = 86_400;
+    let provider = Provider::start(Rotation::Strict, 3600);
+    // Microsoft's die after 90 days.
+    let registration = NewProvider {
+        provider_type: Some("microsoft".to_owned()),
+        ..provider.registration()
+    };
+    let setting = Setting::registered(provider, &registration, "").await;
+    for _ in 0..53 {
+        pass_slowly(&setting, 1).await;
+        setting.clock.pass(DAY - 1);
+        summary(setting.client()).await;
+    }
+    assert_eq!(setting.provider.refreshes(), 0);
+    setting.clock.pass(7 * DAY);
+    until("the refresh", async || setting.provider.refreshes() == 1).await;
+    until("the new token", async || {
+        summary(setting.client()).await.refreshed_at.is_some()
+    })
+    .await;
 }
 
 #[tokio::test]
