@@ -9,6 +9,7 @@ from typing import Iterator
 
 import pytest
 
+from harness import leaks
 from harness.cli import CommandLine
 from harness.daemon import Daemon
 from harness.person import Person
@@ -21,11 +22,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """An empty home folder, with a path short enough for a socket in it."""
+    """An empty home folder, with a path short enough for a socket in it.
+
+    It goes last, when every program has ended and every secret is known: where
+    one is in clear, the test fails."""
+    leaks.begin()
     path = Path(tempfile.mkdtemp(prefix="aa-", dir="/tmp"))
     (path / "runtime").mkdir(mode=0o700)
     yield path
-    shutil.rmtree(path, ignore_errors=True)
+    try:
+        leaks.demand_none(path)
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 @pytest.fixture

@@ -19,6 +19,9 @@ const DAY = 24 * 60 * 60;
 const REVOCATION_PATH = '/revoke';
 const API_SCOPES = ['api:read', 'api:write'];
 
+// What each secret begins with, followed by its kind: harness/canary.py's.
+const MARKER = 'canary';
+
 const { values: options } = parseArgs({
   options: {
     // Provider ids whose loopback redirect the clients register.
@@ -34,12 +37,16 @@ const { values: options } = parseArgs({
   },
 });
 
+function marked(kind, secret = randomBytes(32).toString('base64url')) {
+  return `${MARKER}-${kind}-${secret}`;
+}
+
 // Native clients may use any port of a loopback redirect (RFC 8252, section
 // 7.3), so the port is left out.
 function client(authMethod) {
   return {
     client_id: `e2e-${authMethod}`,
-    ...(authMethod === 'none' ? {} : { client_secret: randomBytes(32).toString('base64url') }),
+    ...(authMethod === 'none' ? {} : { client_secret: marked('client_secret') }),
     token_endpoint_auth_method: authMethod,
     application_type: 'native',
     grant_types: ['authorization_code', 'refresh_token'],
@@ -82,7 +89,10 @@ function configuration(clients) {
       devInteractions: { enabled: true },
       introspection: { enabled: true },
       revocation: { enabled: true },
-      registration: { enabled: options.registration },
+      registration: {
+        enabled: options.registration,
+        secretFactory: () => marked('client_secret'),
+      },
       resourceIndicators: {
         enabled: options['resource-indicators'],
         getResourceServerInfo: (_ctx, resource) => ({
@@ -94,6 +104,22 @@ function configuration(clients) {
       },
     },
   };
+}
+
+// Marks every code and token.
+function markTokens({ AccessToken, AuthorizationCode, RefreshToken, RegistrationAccessToken }) {
+  const kinds = {
+    access_token: AccessToken,
+    authorization_code: AuthorizationCode,
+    refresh_token: RefreshToken,
+    registration_access_token: RegistrationAccessToken,
+  };
+  for (const [kind, { prototype }] of Object.entries(kinds)) {
+    const { generateTokenId } = prototype;
+    prototype.generateTokenId = function markedTokenId() {
+      return marked(kind, generateTokenId.call(this));
+    };
+  }
 }
 
 // Keeps each request to the token and revocation endpoints with its answer.
@@ -148,6 +174,7 @@ const publicServer = http.createServer();
 const port = await listen(publicServer);
 const issuer = `http://${HOST}:${port}`;
 const provider = new Provider(issuer, configuration(clients));
+markTokens(provider);
 provider.use(record(requests));
 publicServer.on('request', provider.callback());
 

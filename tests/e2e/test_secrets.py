@@ -1,24 +1,27 @@
-"""No secret of a whole story lies anywhere in clear, and files are private."""
+"""No secret of a whole story lies anywhere in clear, and files are private.
+
+Every test is searched for secrets at its end (harness/leaks.py). Here is the
+story with all of them in it.
+"""
 
 from __future__ import annotations
 
-import base64
 import stat
-from pathlib import Path
-from typing import Dict, Iterator, List, Set
-from urllib.parse import parse_qs, quote, urlsplit
+from typing import Dict, List, Set
+from urllib.parse import parse_qs, urlsplit
 
-import httpx
 import pytest
 
+from harness import canary, leaks
+from harness.cli import CommandLine
 from harness.daemon import Daemon
 from harness.person import Person
 from harness.provider import PROVIDER_ID, AuthorizationServer
 
 # What programs say that is none of the daemon's business, or malformed.
-CANARIES = [f"canary-{number}-of-a-program" for number in range(10)]
+CANARIES = [canary.make("malformed") for _ in range(10)]
 
-IMPORTED = {"access_token": "canary-imported-access", "refresh_token": "canary-imported-refresh"}
+IMPORTED = {name: canary.make(name) for name in ("access_token", "refresh_token")}
 
 
 def whole_story(server: AuthorizationServer, daemon: Daemon, person: Person) -> Set[str]:
@@ -34,8 +37,9 @@ def whole_story(server: AuthorizationServer, daemon: Daemon, person: Person) -> 
     daemon.http.post("/v2/auth/tokens/import", json={"provider_id": 7, **IMPORTED})
     daemon.http.post("/v2/auth/providers", json=server.definition(name=7))
     person.open(way_back)
+    unwelcome_story(daemon)
 
-    secrets = set(IMPORTED.values()) | {server.client().client_secret or ""}
+    secrets = {*IMPORTED.values(), *CANARIES, server.client().client_secret or ""}
     for url in (way_back, refused["url"], pending["url"]):
         query = parse_qs(urlsplit(url).query)
         secrets |= {value for name in ("state", "code") for value in query.get(name, [])}
@@ -65,58 +69,43 @@ def unwelcome_story(daemon: Daemon) -> None:
     ask("POST", agents, json={"access_token": next(canary), "scopes": "none"})
 
 
-def errors_of(daemon: Daemon) -> List[bytes]:
-    """The bodies of refusals, from now on."""
-    bodies: List[bytes] = []
-
-    def note(answer: httpx.Response) -> None:
-        if answer.status_code >= 400:
-            bodies.append(answer.read())
-
-    daemon.http.event_hooks = {"response": [note]}
-    return bodies
-
-
 def secret_members(message: Dict[str, object]) -> Set[str]:
     names = ("code", "code_verifier", "client_secret", "access_token", "refresh_token", "id_token")
     return {str(message[name]) for name in names if message.get(name)}
 
 
-def in_every_form(secrets: Set[str]) -> Iterator[bytes]:
-    for secret in secrets:
-        yield secret.encode()
-        yield quote(secret, safe="").encode()
-        yield base64.b64encode(secret.encode()).rstrip(b"=")
-        yield secret.encode().hex().encode()
-
-
-def places(daemon: Daemon) -> Dict[str, bytes]:
-    """All that the daemon leaves where something else might read it."""
-    process = Path(f"/proc/{daemon.pid}")
-    files = [path for path in daemon.home.rglob("*") if path.is_file()]
-    files += [process / name for name in ("cmdline", "environ", "comm") if process.is_dir()]
-    return {**{str(path): path.read_bytes() for path in files}, "the log": daemon.log.encode()}
+def keep_copies(daemon: Daemon, command_line: CommandLine) -> List[str]:
+    """A backup, then another key for the vault; the old key and the new."""
+    places = [f"--data-dir={daemon.data_dir}", f"--key-file={daemon.key_file}"]
+    command_line.expect("vault", "backup", *places)
+    old = daemon.key_file.read_text()
+    assert daemon.stop() == 0
+    command_line.expect("key", "rotate", *places)
+    daemon.start()
+    return [old, daemon.key_file.read_text()]
 
 
 @pytest.mark.server(access_token_ttl=3)
 def test_no_secret_of_a_whole_story_is_left_in_clear(
-    acme: AuthorizationServer, daemon: Daemon, person: Person
+    acme: AuthorizationServer, daemon: Daemon, command_line: CommandLine, person: Person
 ) -> None:
-    refusals = errors_of(daemon)
     secrets = whole_story(acme, daemon, person)
-    unwelcome_story(daemon)
-    assert len(secrets) >= 12
-    assert len(refusals) >= 10
-    secrets |= set(CANARIES)
-    assert "" not in secrets
-    found = {**places(daemon), "the refusals": b"\n".join(refusals)}
+    keys = keep_copies(daemon, command_line)
+    acme.learn_secrets()
+    for key in keys:
+        canary.learn_keys(key)
+    assert len(secrets) >= 12 + len(CANARIES)
+    assert len(set(keys)) == 2
+    assert sum("answer to" in place for place in leaks.places()) >= 10
+    assert all(canary.kinds_in(secret.encode()) for secret in {*secrets, *keys})
     # What is no secret is found where it should be, so the search is a search.
-    for place in (str(daemon.data_dir / "vault.db"), "the log"):
-        assert PROVIDER_ID.encode() in found[place], place
+    backups = list((daemon.data_dir / "backups").iterdir())
+    assert backups
+    for file in (daemon.data_dir / "vault.db", *backups):
+        assert PROVIDER_ID.encode() in file.read_bytes(), file
+    assert PROVIDER_ID in daemon.log
     assert "TRACE" in daemon.log
-    for form in in_every_form(secrets):
-        leaks = [place for place, content in found.items() if form in content]
-        assert not leaks, f"{form!r} is in {leaks}"
+    assert leaks.found(daemon.home) == []
 
 
 def test_revoked_tokens_leave_no_ciphertext_behind(

@@ -50,7 +50,9 @@ def shown(home: Path, url: str) -> Tuple[str, str]:
 
 def open_page(home: Path, url: str) -> Process:
     """A browser that stays on a page, whose scripts run."""
-    return Process(command(home, "--remote-debugging-port=0", url), environment(home))
+    flags = ["--remote-debugging-port=0", url]
+    # What a browser shows of the addresses it goes to is its own affair.
+    return Process(command(home, *flags), environment(home), is_searched=False)
 
 
 class Site:

@@ -6,9 +6,18 @@ import subprocess
 from pathlib import Path
 from typing import List, Optional
 
-from . import binaries
+from . import binaries, leaks
 from .process import Process, environment
 from .waiting import DEADLINE_SECONDS
+
+
+# The kinds of secrets that commands are there to print. What `run` prints is its
+# command's; such a command may show what it asked for.
+_MAY_PRINT = {
+    "login": {"state"},
+    "token": {"access_token"},
+    "run": {"access_token", "state", "relay_key"},
+}
 
 
 class CommandLine:
@@ -25,7 +34,7 @@ class CommandLine:
         self, *arguments: str, typed: Optional[str] = None
     ) -> subprocess.CompletedProcess[str]:
         """Runs it to its end. Standard input is what was typed, else empty."""
-        return subprocess.run(
+        ended = subprocess.run(
             self.command(*arguments),
             input=typed or "",
             capture_output=True,
@@ -35,6 +44,11 @@ class CommandLine:
             timeout=DEADLINE_SECONDS,
             check=False,
         )
+        name = f"of agent-auth {arguments[0]}"
+        may_print = _MAY_PRINT.get(arguments[0], ())
+        leaks.note_stream(f"standard output {name}", ended.stdout.encode, may_print)
+        leaks.note_stream(f"standard error {name}", ended.stderr.encode)
+        return ended
 
     def expect(self, *arguments: str, typed: Optional[str] = None) -> str:
         """Runs it, and it must succeed; what it printed."""
@@ -46,4 +60,9 @@ class CommandLine:
 
     def start(self, *arguments: str) -> Process:
         """Runs it beside the test."""
-        return Process(self.command(*arguments), self._environment, cwd=self._home)
+        return Process(
+            self.command(*arguments),
+            self._environment,
+            cwd=self._home,
+            may_print=_MAY_PRINT.get(arguments[0], ()),
+        )

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from . import binaries
+from . import binaries, leaks
 from .process import Process, environment
 from .provider import PROVIDER_ID
 from .waiting import wait_for
@@ -67,11 +67,13 @@ class Daemon:
 
     def kill(self) -> None:
         """`kill -9`: no chance to tidy up."""
+        self._be_seen()
         self._running().kill()
         self._ended()
 
     def stop(self) -> int:
         """SIGTERM; its exit code."""
+        self._be_seen()
         self._running().signal(signal.SIGTERM)
         code = self._running().wait()
         self._ended()
@@ -80,6 +82,7 @@ class Daemon:
     def close(self) -> None:
         self.http.close()
         if self.process is not None:
+            self._be_seen()
             self.process.kill()
 
     @property
@@ -91,6 +94,11 @@ class Daemon:
         """All it ever wrote to its terminal."""
         now = [self.process.stdout, self.process.stderr] if self.process else []
         return "".join(self._earlier_logs + now)
+
+    def _be_seen(self) -> None:
+        """Notes what the system shows of its children: the daemon is to have none."""
+        for child in leaks.children(self.pid):
+            leaks.note_process(child)
 
     def _running(self) -> Process:
         assert self.process is not None, "the daemon was not started"
@@ -159,7 +167,12 @@ def _client(socket: Path) -> httpx.Client:
     # A connection each: one kept from before a restart would be of no use.
     limits = httpx.Limits(max_keepalive_connections=0)
     transport = httpx.HTTPTransport(uds=str(socket), limits=limits)
-    return httpx.Client(transport=transport, base_url="http://localhost", timeout=60.0)
+    return httpx.Client(
+        transport=transport,
+        base_url="http://localhost",
+        timeout=60.0,
+        event_hooks={"response": [leaks.note_answer]},
+    )
 
 
 def _moment(timestamp: str) -> float:

@@ -14,6 +14,8 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
+from . import canary, leaks
+
 _BROWSER_HEADERS = {
     "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
     "Accept-Language": "en",
@@ -131,6 +133,7 @@ class Person:
         """Goes to an address and where it leads."""
         for _ in range(_MOST_STEPS):
             response = self._browser.get(url, headers=dict(headers or {}))
+            leaks.note(f"the page at {_without_query(url)}", response.content)
             if not response.has_redirect_location:
                 return Page(url, response.status_code, response.headers, response.text)
             url = urljoin(url, response.headers["location"])
@@ -138,6 +141,7 @@ class Person:
 
     def _authorize(self, url: str, consents: bool) -> str:
         server = urlsplit(url).netloc
+        canary.learn_state(url)
         response = self._browser.get(url)
         for _ in range(_MOST_STEPS):
             here = str(response.url)

@@ -1,7 +1,9 @@
 """A child process whose output is read as it comes.
 
 Standard output and standard error are gathered by threads, so that a child
-never blocks on a full pipe and a test can wait for a line with a deadline.
+never blocks on a full pipe and a test can wait for a line with a deadline. At
+the test's end both are searched for secrets, unless telling them is the child's
+business.
 """
 
 from __future__ import annotations
@@ -11,8 +13,9 @@ import signal
 import subprocess
 import threading
 from pathlib import Path
-from typing import IO, Any, Callable, Dict, List, Mapping, Optional, Sequence
+from typing import IO, Any, Callable, Container, Dict, List, Mapping, Optional, Sequence
 
+from . import leaks
 from .waiting import DEADLINE_SECONDS, wait_for
 
 
@@ -26,8 +29,12 @@ class Process:
         *,
         cwd: Optional[Path] = None,
         uid: Optional[int] = None,
+        is_searched: bool = True,
+        may_print: Container[str] = (),
     ) -> None:
+        """`may_print`: the kinds of secrets that its standard output is there for."""
         self.command = list(command)
+        self._is_searched = is_searched
         self._child = subprocess.Popen(
             self.command,
             # The loosest one, so that privacy is the program's own doing.
@@ -47,6 +54,10 @@ class Process:
             _gather(self._child.stdout, self._out),
             _gather(self._child.stderr, self._err),
         ]
+        if is_searched:
+            name = f"of {Path(self.command[0]).name} ({self.pid})"
+            leaks.note_stream(f"standard output {name}", lambda: self.stdout.encode(), may_print)
+            leaks.note_stream(f"standard error {name}", lambda: self.stderr.encode())
 
     def __enter__(self) -> Process:
         return self
@@ -84,6 +95,7 @@ class Process:
         return wait_for(f"{what} from {self.command[0]}", probe)
 
     def signal(self, number: signal.Signals) -> None:
+        self._be_seen()
         self._child.send_signal(number)
 
     def wait(self, deadline_seconds: float = DEADLINE_SECONDS) -> int:
@@ -105,8 +117,14 @@ class Process:
     def kill(self) -> None:
         """`kill -9`, and the child is gone when this returns."""
         if self.is_running:
+            self._be_seen()
             self._child.kill()
         self.wait()
+
+    def _be_seen(self) -> None:
+        """Notes what the system shows of it, before it ends."""
+        if self._is_searched:
+            leaks.note_process(self.pid)
 
     def describe(self) -> str:
         """What a failure should show of this child."""

@@ -10,6 +10,7 @@ from typing import Any, Dict, Iterator, List, Optional
 
 import httpx
 
+from . import canary
 from .process import Process, environment
 
 _SCRIPT = Path(__file__).parent.parent / "provider.mjs"
@@ -108,6 +109,12 @@ class AuthorizationServer:
         ).raise_for_status()
         return answer.json()
 
+    def learn_secrets(self) -> None:
+        """Lets those be known that came by and bear no mark."""
+        for request in self.requests():
+            canary.learn("code_verifier", request["params"].get("code_verifier"))
+            canary.learn("id_token", (request["answer"] or {}).get("id_token"))
+
     def go_down(self) -> None:
         """Refuses connections, and forgets nothing."""
         self._http.post(f"{self._admin}/outage").raise_for_status()
@@ -126,6 +133,12 @@ def authorization_server(home: Path, **options: object) -> Iterator[Authorizatio
     for name, value in options.items():
         flag = f"--{name.replace('_', '-')}"
         command += [flag] if value is True else [flag, str(value)]
-    with Process(command, environment(home)) as process, httpx.Client(trust_env=False) as http:
+    with (
+        # It tells its clients' secrets, and what it logs is its own affair.
+        Process(command, environment(home), is_searched=False) as process,
+        httpx.Client(trust_env=False) as http,
+    ):
         line = process.wait_for_line("its address", lambda line: line.startswith("{"))
-        yield AuthorizationServer(process, json.loads(line), http)
+        server = AuthorizationServer(process, json.loads(line), http)
+        yield server
+        server.learn_secrets()

@@ -14,6 +14,7 @@ from typing import Any, Callable, Iterator, Optional, TypeVar
 
 import httpx
 
+from . import leaks
 from .daemon import Daemon
 from .process import Process, environment
 
@@ -97,12 +98,16 @@ class Caller:
             with httpx.Client(transport=transport, base_url="http://localhost") as client:
                 return client.request(method, path, json=json, timeout=30.0)
 
-        return run_as(self.uid, send)
+        answer = run_as(self.uid, send)
+        leaks.note_answer(answer)
+        return answer
 
     def browse(self, url: str, host: Optional[str] = None) -> httpx.Response:
         """What a browser of this user gets, without going where it is sent."""
         headers = {} if host is None else {"Host": host}
-        return run_as(self.uid, lambda: httpx.get(url, headers=headers, timeout=30.0))
+        answer = run_as(self.uid, lambda: httpx.get(url, headers=headers, timeout=30.0))
+        leaks.note(f"the page at {answer.request.url.path}", answer.content)
+        return answer
 
 
 class SharedDaemon(Daemon):
