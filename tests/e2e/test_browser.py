@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Dict
 from urllib.parse import parse_qs, urlsplit
 
+from harness import canary
 from harness.browser import FOREIGN, Site, open_page, shown
 from harness.daemon import Daemon
 from harness.waiting import wait_for
@@ -17,7 +18,7 @@ PROVIDER = {
     "provider_id": "acme",
     "name": "Acme",
     "client_id": "c",
-    "client_secret": "s",
+    "client_secret": canary.make("client_secret"),
     # Nobody listens there, and nobody is to ask.
     "auth_url": "http://127.0.0.1:9/authorize",
     "token_url": "http://127.0.0.1:9/token",
@@ -53,7 +54,8 @@ def pending(daemon: Daemon) -> Dict[str, str]:
 
 def asked_for_consent(daemon: Daemon) -> Dict[str, str]:
     """A question whether an agent may use a stored account."""
-    token = {"provider_id": "acme", "access_token": "t", "scopes": ["b"]}
+    access = canary.make("access_token")
+    token = {"provider_id": "acme", "access_token": access, "scopes": ["b"]}
     daemon.http.post("/v2/auth/tokens/import", json=token).raise_for_status()
     wanted = {"provider": "acme", "scopes": ["b"], "agent_id": "bot"}
     asked = daemon.http.post("/v2/auth/authenticate", json=wanted).json()

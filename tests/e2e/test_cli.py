@@ -10,6 +10,7 @@ from typing import Tuple
 
 import httpx
 
+from harness import canary
 from harness.cli import CommandLine
 from harness.daemon import Daemon
 from harness.person import Person
@@ -185,6 +186,7 @@ def test_the_bridge_opens_for_its_own_key_and_name_only(
         assert told["AGENT_AUTH_SOCK"] == str(daemon.socket)
         url = f"{told['LANGSMITH_API_URL']}/v2/auth/providers"
         key = {"x-api-key": told["LANGSMITH_API_KEY"]}
+        canary.learn("relay_key", told["LANGSMITH_API_KEY"])
 
         def status(**headers: str) -> int:
             named = {name.replace("_", "-"): value for name, value in headers.items()}

@@ -10,10 +10,11 @@ from typing import Any, Callable, Dict, List, Set
 import httpx
 import pytest
 
+from harness import canary
 from harness.daemon import Daemon
 from harness.provider import PROVIDER_ID, AuthorizationServer
 
-CANARY = "canary-value-nobody-knows"
+CANARY = canary.make("secret")
 STRANGER = 48_213
 JSON = {"Content-Type": "application/json"}
 
@@ -95,7 +96,7 @@ def test_unknown_things_are_404(daemon: Daemon) -> None:
     assert_error(daemon.http.get("/v2/auth/providers/nobody"), 404)
     assert_error(daemon.http.patch("/v2/auth/providers/nobody", json={"name": "x"}), 404)
     assert_error(daemon.http.delete("/v2/auth/providers/nobody"), 404)
-    body = {"provider_id": "nobody", "access_token": "x"}
+    body = {"provider_id": "nobody", "access_token": CANARY}
     assert_error(daemon.http.post("/v2/auth/tokens/import", json=body), 404)
 
 
@@ -126,7 +127,7 @@ def test_a_browser_is_refused(daemon: Daemon, name: str) -> None:
 
 
 def test_keys_are_accepted_and_ignored(daemon: Daemon) -> None:
-    headers = {"X-Api-Key": "any", "X-Tenant-Id": "any", "Authorization": "Bearer any"}
+    headers = {"X-Api-Key": CANARY, "X-Tenant-Id": "any", "Authorization": f"Bearer {CANARY}"}
     assert daemon.http.get("/v2/auth/providers", headers=headers).json() == []
 
 

@@ -10,10 +10,11 @@ from typing import Dict, Tuple
 
 from cryptography.fernet import Fernet
 
+from harness import canary
 from harness.daemon import Daemon
 from harness.provider import PROVIDER_ID, AuthorizationServer
 
-IMPORTED = {"access_token": "imported-access", "refresh_token": "imported-refresh"}
+IMPORTED = {name: canary.make(name) for name in ("access_token", "refresh_token")}
 
 
 def imported(daemon: Daemon) -> None:
@@ -49,7 +50,7 @@ def test_the_daemon_opens_what_python_sealed(acme: AuthorizationServer, daemon: 
     imported(daemon)
     _, envelopes = row(daemon)
     # Longer than a block of the cipher, and beyond ASCII.
-    secret = "sealed by Python: " + "ä€😀" * 40
+    secret = canary.make("access_token") + "ä€😀" * 40
     sealed = key(daemon).encrypt((envelopes["access_token"] + secret).encode()).decode()
     with closing(sqlite3.connect(daemon.data_dir / "vault.db")) as vault, vault:
         vault.execute("UPDATE tokens SET access_token = ?", (sealed,))

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 
+from harness import canary
 from harness.daemon import SCOPES, Daemon
 from harness.golden import Recorder
 from harness.mcp import mcp_server
@@ -22,13 +23,14 @@ SLACK = {
     "provider_id": "slack",
     "name": "Slack",
     "client_id": "c",
-    "client_secret": "s",
+    "client_secret": canary.make("client_secret"),
     "auth_url": "http://127.0.0.1:9/auth",
     "token_url": "http://127.0.0.1:9/token",
     "provider_type": "slack",
     "authorization_params": {"prompt": "consent"},
     "allowed_redirect_uris": ["https://app.example.com/back"],
 }
+UNKNOWN = {"code": canary.make("authorization_code"), "state": canary.make("state")}
 PLATFORM = """
 provider_id = "shared"
 name = "Shared"
@@ -56,7 +58,8 @@ def recorder(stopped_daemon: Daemon, server: AuthorizationServer) -> Recorder:
 
 
 def import_token(recorder: Recorder, name: str, provider: str, **more: Any) -> str:
-    body = {"provider_id": provider, "access_token": "t", "scopes": ["a"], **more}
+    token = canary.make("access_token")
+    body = {"provider_id": provider, "access_token": token, "scopes": ["a"], **more}
     return str(recorder.ask(name, "POST", f"{V2}/tokens/import", json=body)["token_id"])
 
 
@@ -113,7 +116,7 @@ def flows(recorder: Recorder, person: Person) -> None:
     recorder.is_new(state, "state")
     recorder.ask("redirect_passed_on", "GET", callback, params=brought)
     recorder.ask("login_refused", "GET", f"{V2}/wait/{refused['auth_id']}")
-    recorder.ask("redirect_unknown", "GET", callback, params={"code": "c", "state": "s"})
+    recorder.ask("redirect_unknown", "GET", callback, params=UNKNOWN)
     recorder.ask("app_installed", "GET", f"{V2}/setup/acme?setup_action=update&installation_id=1")
 
 
@@ -143,7 +146,8 @@ def agents(recorder: Recorder, token: str) -> None:
     recorder.ask("connections_listed", "GET", path)
     recorder.ask("agent_disconnected", "DELETE", f"{path}/{made['id']}")
     upsert = f"{V2}/agents/agent/providers/slack/tokens"
-    body = {"access_token": "t", "scopes": ["a"], "provider_account_label": "bot"}
+    token = canary.make("access_token")
+    body = {"access_token": token, "scopes": ["a"], "provider_account_label": "bot"}
     recorder.ask("agent_token_replaced", "POST", upsert, json=body)
 
 

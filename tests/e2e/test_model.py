@@ -23,6 +23,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from harness import canary
 from harness.daemon import Daemon
 from harness.model import Connection, Model, Token
 
@@ -306,7 +307,7 @@ class Operations(RuleBasedStateMachine):
     def new_token(
         self, provider: str, scopes: FrozenSet[str], agent: Optional[str], is_alive: bool
     ) -> Token:
-        return Token("", provider, secrets.token_hex(8), scopes, agent, is_alive)
+        return Token("", provider, canary.make("access_token"), scopes, agent, is_alive)
 
     def imported(self, token: Token) -> Dict[str, Any]:
         return {

@@ -8,7 +8,7 @@ import stat
 import subprocess
 from pathlib import Path
 
-from harness import binaries
+from harness import binaries, leaks
 from harness.daemon import Daemon
 from harness.process import environment
 from harness.users import ADA, GRACE, PrivateDaemon, run_as
@@ -135,7 +135,8 @@ mount -t tmpfs -o mode=755 tmpfs /run
 install -d -m 755 -o {uid} -g {uid} /run/agent-authd
 install -d -m 700 -o {uid} -g {uid} {home}/data {home}/key
 setpriv --reuid={uid} --regid={uid} --clear-groups {home}/agent-authd --system \
-    --data-dir={home}/data --key-file={home}/key/k --redirect-listen=127.0.0.1:0 &
+    --data-dir={home}/data --key-file={home}/key/vault.key --log-level=trace \
+    --redirect-listen=127.0.0.1:0 &
 until [ -S /run/agent-authd/agent-auth.sock ]; do sleep 0.05; done
 status=0
 setpriv --reuid={other} --regid={other} --clear-groups {home}/agent-auth status || status=$?
@@ -161,6 +162,7 @@ def test_the_machines_socket_is_found_and_its_own_account_trusted(home: Path) ->
         timeout=100,
         check=False,
     )
+    leaks.note("what both wrote", f"{ended.stdout}{ended.stderr}".encode())
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert "/run/agent-authd/agent-auth.sock" in ended.stdout
     assert "status     ok" in ended.stdout

@@ -45,7 +45,7 @@ def test_signals_end_it_cleanly(daemon: Daemon, ending: signal.Signals) -> None:
 
 def test_without_settings_everything_has_its_place(stopped_daemon: Daemon) -> None:
     home = stopped_daemon.home
-    command = [str(binaries.daemon()), "--redirect-listen=127.0.0.1:0"]
+    command = [str(binaries.daemon()), "--redirect-listen=127.0.0.1:0", "--log-level=trace"]
     with Process(command, environment(home), cwd=home) as process:
         stopped_daemon.socket = home / "runtime" / "agent-authd" / "agent-auth.sock"
         process.wait_for_line("its socket", lambda line: str(stopped_daemon.socket) in line)

@@ -101,6 +101,7 @@ def activated(home: Path) -> Iterator[Process]:
         f"--data-dir={home / 'data'}",
         f"--key-file={home / 'config' / 'vault.key'}",
         "--redirect-listen=127.0.0.1:0",
+        "--log-level=trace",
     ]
     # It binds the socket by its own umask, as a unit's SocketMode= would.
     shell = ["sh", "-c", 'umask 077; exec "$@"', "sh", *command]
@@ -161,6 +162,7 @@ def test_the_service_manager_is_told_of_readiness_health_and_the_end(home: Path)
         f"--data-dir={home / 'data'}",
         f"--key-file={home / 'config' / 'vault.key'}",
         "--redirect-listen=127.0.0.1:0",
+        "--log-level=trace",
     ]
     with Process(command, {**environment(home), **told}) as process:
         assert notified.next() == "READY=1\n"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Tuple
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
+from harness import canary
 from harness.users import (
     ADA,
     GRACE,
@@ -25,12 +26,13 @@ PROVIDER = {
     "provider_id": "adas",
     "name": "adas-provider",
     "client_id": "adas-client",
-    "client_secret": "adas-secret",
+    "client_secret": canary.make("client_secret"),
     # Nobody listens there, and nobody is to ask.
     "auth_url": "http://127.0.0.1:9/authorize",
     "token_url": "http://127.0.0.1:9/token",
 }
-IMPORTED = {"provider_id": "adas", "access_token": "adas-access", "refresh_token": "adas-refresh"}
+SECRETS = {name: canary.make(name) for name in ("access_token", "refresh_token")}
+IMPORTED = {"provider_id": "adas", **SECRETS}
 
 Operation = Tuple[str, str]
 
@@ -87,7 +89,7 @@ class Ada:
     @property
     def traces(self) -> List[str]:
         """What a stranger's answer must not hold unless the stranger said it."""
-        secrets = [str(IMPORTED["access_token"]), str(IMPORTED["refresh_token"]), "adas-secret"]
+        secrets = [*SECRETS.values(), PROVIDER["client_secret"]]
         return [self.token, self.connection, self.flow, self.state, "adas-provider", *secrets]
 
 
@@ -98,8 +100,9 @@ def attempts(ada: Ada) -> Dict[Operation, List[Tuple[str, Any, Any]]]:
     token = f"/v2/auth/tokens/{ada.token}"
     agent = "/v2/auth/agents/adas-agent"
     wanted = {"provider": "adas", "scopes": []}
-    code = f"code=c&state={ada.state}"
-    access = {"access_token": "graces"}
+    brought = {"code": canary.make("authorization_code"), "state": ada.state}
+    code = urlencode(brought)
+    access = {"access_token": canary.make("access_token")}
     return {
         ("POST", "/v2/auth/authenticate"): [
             ("/v2/auth/authenticate", wanted, 404),
@@ -114,8 +117,8 @@ def attempts(ada: Ada) -> Dict[Operation, List[Tuple[str, Any, Any]]]:
             (f"/v2/auth/callback/adas?error=access_denied&state={ada.state}", None, 400),
         ],
         ("POST", "/v2/auth/callback/{provider_id}"): [
-            ("/v2/auth/callback/adas", {"code": "c", "state": ada.state}, 404),
-            ("/v2/auth/callback/graces", {"code": "c", "state": ada.state}, 400),
+            ("/v2/auth/callback/adas", brought, 404),
+            ("/v2/auth/callback/graces", brought, 400),
         ],
         ("GET", "/v2/auth/setup/{provider_id}"): [(f"/v2/auth/setup/adas?{code}", None, 400)],
         ("GET", "/v2/auth/providers"): [("/v2/auth/providers", None, ["graces"])],
@@ -214,11 +217,12 @@ def test_two_users_can_use_the_same_names(shared: SharedDaemon) -> None:
     ada, grace = Ada(shared.caller(ADA)), shared.caller(GRACE)
     before = ada.world()
     assert grace.ask("POST", "/v2/auth/providers", PROVIDER).is_success
-    imported = {**IMPORTED, "access_token": "graces-access"}
+    graces = canary.make("access_token")
+    imported = {**IMPORTED, "access_token": graces}
     assert grace.ask("POST", "/v2/auth/tokens/import", imported).is_success
     wanted = {"provider": "adas", "scopes": []}
     tokens = [one.ask("POST", "/v2/auth/authenticate", wanted) for one in (ada.caller, grace)]
-    assert [answer.json().get("token") for answer in tokens] == ["adas-access", "graces-access"]
+    assert [answer.json().get("token") for answer in tokens] == [SECRETS["access_token"], graces]
     assert grace.ask("DELETE", "/v2/auth/providers/adas").is_success
     assert ada.world() == before
 

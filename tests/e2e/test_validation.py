@@ -10,11 +10,14 @@ from typing import Any, Dict, Iterator, List, Optional, Set, Tuple
 import httpx
 import pytest
 
+from harness import canary
 from harness.daemon import Daemon
 from harness.fastapi_oracle import BODIES, oracle
 
 JSON = {"Content-Type": "application/json"}
-CANARY = "canary-value-nobody-knows"
+CANARY = canary.make("secret")
+CALLBACK = {"code": canary.make("authorization_code"), "state": canary.make("state")}
+TOKENS = {name: canary.make(name) for name in ("access_token", "refresh_token")}
 
 # What each operation takes, in full.
 VALID: Dict[str, Dict[str, Any]] = {
@@ -31,12 +34,12 @@ VALID: Dict[str, Dict[str, Any]] = {
         "is_default": True,
         "check_only": False,
     },
-    "POST /v2/auth/callback/{provider_id}": {"code": "c", "state": "s"},
+    "POST /v2/auth/callback/{provider_id}": CALLBACK,
     "POST /v2/auth/providers": {
         "provider_id": "made",
         "name": "Made",
         "client_id": "c",
-        "client_secret": "s",
+        "client_secret": canary.make("client_secret"),
         "auth_url": "https://example.com/auth",
         "token_url": "https://example.com/token",
         "uses_pkce": True,
@@ -54,7 +57,7 @@ VALID: Dict[str, Dict[str, Any]] = {
     "PATCH /v2/auth/providers/{provider_id}": {
         "name": "Made",
         "client_id": "c",
-        "client_secret": "s",
+        "client_secret": canary.make("client_secret"),
         "auth_url": "https://example.com/auth",
         "token_url": "https://example.com/token",
         "uses_pkce": True,
@@ -64,8 +67,7 @@ VALID: Dict[str, Dict[str, Any]] = {
     },
     "POST /v2/auth/tokens/import": {
         "provider_id": "nobody",
-        "access_token": "a",
-        "refresh_token": "r",
+        **TOKENS,
         "expires_in_seconds": 60,
         "scopes": ["a"],
         "metadata": {"team": "T1"},
@@ -78,8 +80,7 @@ VALID: Dict[str, Dict[str, Any]] = {
     },
     "POST /v2/auth/agents/{agent_id}/connections": {"oauth_token_id": "nothing"},
     "POST /v2/auth/agents/{agent_id}/providers/{provider_id}/tokens": {
-        "access_token": "a",
-        "refresh_token": "r",
+        **TOKENS,
         "expires_in_seconds": 60,
         "scopes": ["a"],
         "metadata": {"team": "T1"},

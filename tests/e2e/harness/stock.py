@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Dict, List
 
+from . import canary
 from .daemon import Daemon
 from .provider import AuthorizationServer
 
@@ -45,7 +46,8 @@ class Stock:
 
     def _store_provider(self, provider: str) -> str:
         self._daemon.create_provider(self._server.definition(provider_id=provider))
-        body = {"provider_id": provider, "access_token": "t", "scopes": ["a"]}
+        token = canary.make("access_token")
+        body = {"provider_id": provider, "access_token": token, "scopes": ["a"]}
         answer = self._daemon.http.post("/v2/auth/tokens/import", json=body)
         return str(answer.raise_for_status().json()["token_id"])
 
