@@ -105,8 +105,8 @@ async fn an_agents_name_may_hold_anything() {
 #[tokio::test]
 async fn an_agents_token_replaces_and_deletes_the_one_that_only_it_used() {
     let stage = Stage::new().await;
-    let first = upsert(&stage, "bot", json!({"access_token": "one"})).await;
-    let body = json!({"access_token": "two", "provider_account_label": "work"});
+    let first = upsert(&stage, "bot", json!({"access_token": "canary-one"})).await;
+    let body = json!({"access_token": "canary-two", "provider_account_label": "work"});
     let second = upsert(&stage, "bot", body).await;
     assert_eq!(second["provider_account_label"], "work");
     let second = text(&second["oauth_token_id"]);
@@ -116,7 +116,7 @@ async fn an_agents_token_replaces_and_deletes_the_one_that_only_it_used() {
     let asked = stage
         .authenticate(json!({"agent_id": "bot", "scopes": []}))
         .await;
-    assert_eq!(asked["token"], "two");
+    assert_eq!(asked["token"], "canary-two");
     assert_eq!(
         stage.events().await,
         [
@@ -134,7 +134,7 @@ async fn a_users_own_token_is_only_taken_from_the_agent() {
     let stage = Stage::new().await;
     let users = stage.import(json!({})).await;
     connect(&stage, "bot", &users).await;
-    let new = upsert(&stage, "bot", json!({"access_token": "new"})).await;
+    let new = upsert(&stage, "bot", json!({"access_token": "canary-new"})).await;
     let new = text(&new["oauth_token_id"]);
     assert_eq!(tokens_of(&stage, "bot").await, std::slice::from_ref(&new));
     assert_eq!(stored(&stage).await, [new, users]);
@@ -145,10 +145,10 @@ async fn a_users_own_token_is_only_taken_from_the_agent() {
 #[tokio::test]
 async fn a_token_that_another_agent_uses_is_only_taken_from_the_agent() {
     let stage = Stage::new().await;
-    let shared = upsert(&stage, "bot", json!({"access_token": "one"})).await;
+    let shared = upsert(&stage, "bot", json!({"access_token": "canary-one"})).await;
     let shared = text(&shared["oauth_token_id"]);
     connect(&stage, "other", &shared).await;
-    upsert(&stage, "bot", json!({"access_token": "two"})).await;
+    upsert(&stage, "bot", json!({"access_token": "canary-two"})).await;
     assert_eq!(
         tokens_of(&stage, "other").await,
         std::slice::from_ref(&shared)
@@ -165,7 +165,7 @@ async fn another_providers_token_stays_with_the_agent() {
     stage.daemon.client().create_provider(&other).await.unwrap();
     let kept = stage.import(json!({"provider_id": "other"})).await;
     connect(&stage, "bot", &kept).await;
-    upsert(&stage, "bot", json!({"access_token": "one"})).await;
+    upsert(&stage, "bot", json!({"access_token": "canary-one"})).await;
     assert!(tokens_of(&stage, "bot").await.contains(&kept));
 }
 
@@ -173,7 +173,7 @@ async fn another_providers_token_stays_with_the_agent() {
 async fn a_token_for_an_unknown_provider_is_not_taken() {
     let stage = Stage::new().await;
     let path = "/agents/bot/providers/none/tokens";
-    let body = json!({"access_token": "one"});
+    let body = json!({"access_token": "canary-one"});
     stage.post(path, body).await.with(404);
     let path = "/agents/bot/providers/strict/tokens";
     stage.post(path, json!({})).await.with(422);
@@ -183,7 +183,7 @@ async fn a_token_for_an_unknown_provider_is_not_taken() {
 async fn exactly_one_default_remains_whatever_agents_bring() {
     let stage = Stage::new().await;
     for agent in ["one", "two", "one", "two"] {
-        upsert(&stage, agent, json!({"access_token": "x"})).await;
+        upsert(&stage, agent, json!({"access_token": "canary-x"})).await;
         let list = stage.get("/tokens").await.with(200);
         let all = list.as_array().unwrap();
         let defaults = all.iter().filter(|token| token["is_default"] == true);

@@ -47,7 +47,9 @@ async fn a_token_that_is_not_the_owners_or_another_providers_is_not_found() {
 async fn a_token_that_is_named_is_handed_out_whatever_the_scopes() {
     let stage = Stage::new().await;
     let first = stage.import(json!({})).await;
-    stage.import(json!({"access_token": "default"})).await;
+    stage
+        .import(json!({"access_token": "canary-default"}))
+        .await;
     let wanted = json!({"token_id": first, "scopes": ["other"]});
     assert_eq!(token_of(&stage.authenticate(wanted).await), first);
 }

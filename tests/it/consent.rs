@@ -59,7 +59,7 @@ async fn allowing_binds_the_account_and_hands_it_to_whoever_waits() {
     assert_eq!(page.status, 200, "{}", page.body);
     assert!(page.body.contains("bot"), "{}", page.body);
     let ended = stage.wait(&asked).await;
-    assert_eq!(ended["token"], "imported");
+    assert_eq!(ended["token"], "canary-imported");
     let again = stage.authenticate(json!({"agent_id": "bot"})).await;
     assert_eq!(again["metadata"]["token_id"], account);
     assert_eq!(

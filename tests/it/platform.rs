@@ -66,7 +66,7 @@ async fn nobody_can_change_or_redirect_them() {
         .await
         .with(405);
     stage.delete("/providers/shared").await.with(404);
-    let import = json!({"provider_id": "shared", "access_token": "x"});
+    let import = json!({"provider_id": "shared", "access_token": "canary-access"});
     stage.post("/tokens/import", import).await.with(404);
 }
 
@@ -106,7 +106,7 @@ async fn the_owners_own_comes_first_unless_the_request_insists() {
 #[tokio::test]
 async fn a_flow_is_finished_over_the_api_too() {
     let (stage, _platform) = stage().await;
-    let body = json!({"code": "x", "state": "x"});
+    let body = json!({"code": "canary-code", "state": "canary-state"});
     stage.post("/callback/shared", body.clone()).await.with(400);
     stage.post("/callback/none", body).await.with(404);
 }

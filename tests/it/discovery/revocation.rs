@@ -34,8 +34,8 @@ async fn lines_of_a_deletion(stranger: &Stranger) -> Vec<String> {
     for round in ["first", "second"] {
         let token = TokenImport {
             provider_id: id.clone(),
-            access_token: AccessToken::new(format!("access-{round}")),
-            refresh_token: Some(RefreshToken::new(format!("refresh-{round}"))),
+            access_token: AccessToken::new(format!("canary-access-{round}")),
+            refresh_token: Some(RefreshToken::new(format!("canary-refresh-{round}"))),
             expires_in_seconds: None,
             scopes: Scopes::default(),
         };

@@ -1,5 +1,6 @@
 //! The daemon in temporary folders: inside the test, with a clock that the
-//! test moves, or as the real binary, which can be killed. Gone when dropped.
+//! test moves, or as the real binary, which can be killed. Gone when dropped,
+//! and searched for secrets before.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -14,6 +15,8 @@ use agent_authd::daemon::{self, Running};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
+
+use super::canary;
 
 /// How long a daemon may take to serve, on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -62,6 +65,17 @@ impl Home {
             redirect_listen: Some("127.0.0.1:0".parse().unwrap()),
             config: Some(self.path("config.toml")),
             ..Flags::default()
+        }
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        // A second panic would hide the first.
+        if !std::thread::panicking() {
+            let places = ["log", "data", "run"].map(|name| self.path(name));
+            let found = canary::found(&places, &self.path("key/vault.key"));
+            assert!(found.is_empty(), "secrets in clear: {found:?}");
         }
     }
 }
@@ -139,7 +153,7 @@ impl Binary {
             .arg(home.path("data"))
             .arg("--key-file")
             .arg(home.path("key/vault.key"))
-            .args(["--redirect-listen", "127.0.0.1:0", "--log-level", "debug"])
+            .args(["--redirect-listen", "127.0.0.1:0", "--log-level", "trace"])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log);

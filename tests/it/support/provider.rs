@@ -25,7 +25,7 @@ pub(crate) use self::grants::Pair;
 
 /// The client that is registered.
 pub(crate) const CLIENT_ID: &str = "client";
-pub(crate) const CLIENT_SECRET: &str = "its-secret";
+pub(crate) const CLIENT_SECRET: &str = "canary-client-secret";
 
 /// The identifier by which the tests' daemons know it.
 pub(crate) const PROVIDER_ID: &str = "strict";

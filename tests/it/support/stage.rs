@@ -114,8 +114,9 @@ impl Stage {
 
     /// Stores a token; its identifier.
     pub(crate) async fn import(&self, changes: Value) -> String {
-        let mut body =
-            json!({"provider_id": PROVIDER_ID, "access_token": "imported", "scopes": ["read"]});
+        let mut body = json!({
+            "provider_id": PROVIDER_ID, "access_token": "canary-imported", "scopes": ["read"],
+        });
         for (name, value) in changes.as_object().unwrap() {
             body[name] = value.clone();
         }

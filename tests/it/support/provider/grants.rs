@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use super::{CLIENT_ID, Rotation};
+use crate::support::canary::MARKER;
 
 /// The tokens of a grant.
 #[derive(Clone, Debug)]
@@ -190,7 +191,7 @@ impl Grants {
 
     fn name(&mut self, kind: &str) -> String {
         self.issued += 1;
-        format!("{kind}-{}", self.issued)
+        format!("{MARKER}-{kind}-{}", self.issued)
     }
 
     fn reply(&self, access: &str, refresh: Option<&str>) -> Value {
