@@ -24,6 +24,7 @@ mod forms;
 mod key;
 mod lock;
 mod opening;
+mod ownership;
 mod providers;
 mod readers;
 pub mod restore;

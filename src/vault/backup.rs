@@ -14,7 +14,7 @@ use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 
 use super::key::sync_folder;
-use super::{Error, FILE, Options, connection, folder};
+use super::{Error, FILE, Options, connection, folder, ownership};
 use crate::clock::{Ambient, Timestamp};
 
 /// How many are kept: today's, and two to go back to when a fault is noticed
@@ -53,6 +53,7 @@ pub(super) fn make(source: &Connection, data_dir: &Path, now: Timestamp) -> Resu
         .recursive(true)
         .mode(0o700)
         .create(&folder)
+        .and_then(|()| ownership::settle_folder(&folder, data_dir))
         .map_err(|error| unwritable(&folder, &error))
         .and_then(|()| copy(source, &unfinished))
         .and_then(|()| {
@@ -83,6 +84,7 @@ pub(super) fn copy(source: &Connection, path: &Path) -> Result<(), Error> {
         .mode(0o600)
         .open(path)
         .map_err(write)?;
+    ownership::settle(&file, path.parent().unwrap_or(Path::new("."))).map_err(write)?;
     let mut to = Connection::open(path)?;
     // -1: every page in one step, and so from one state.
     if Backup::new(source, &mut to)?.step(-1)? != StepResult::Done {

@@ -5,7 +5,7 @@ use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use super::Error;
+use super::{Error, ownership};
 
 const NAME: &str = "agent-authd.lock";
 
@@ -36,6 +36,7 @@ impl DataLock {
             .custom_flags(nix::fcntl::OFlag::O_NOFOLLOW.bits())
             .open(&path)
             .map_err(open)?;
+        ownership::settle(&file, folder).map_err(open)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

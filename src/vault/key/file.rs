@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::{Error, KeyStore, MAX_BYTES, Ring, Store, unusable};
+use crate::vault::ownership;
 
 /// The key file.
 #[derive(Debug)]
@@ -59,6 +60,7 @@ impl KeyFile {
                 .create_new(true)
                 .mode(0o600)
                 .open(&unfinished)?;
+            ownership::settle(&file, folder)?;
             file.write_all(ring.to_text().as_bytes())?;
             file.sync_all()?;
             name(&unfinished, path)?;
