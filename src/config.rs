@@ -284,6 +284,7 @@ mod tests {
         Ok(Defaults {
             data_dir: "/home/me/data".into(),
             config_dir: "/nonexistent/config".into(),
+            key_dir: "/nonexistent/config".into(),
             runtime_dir: Some("/run/me".into()),
         })
     }

@@ -13,7 +13,8 @@
 //! | | Linux | macOS |
 //! | --- | --- | --- |
 //! | vault | `/var/lib/agent-authd` | `/Library/Application Support/agent-authd/data` |
-//! | settings and key | `/etc/agent-authd` | `/Library/Application Support/agent-authd` |
+//! | settings | `/etc/agent-authd` | `/Library/Application Support/agent-authd` |
+//! | key | `/var/lib/agent-authd-key` | with the settings |
 //! | socket | `/run/agent-authd/agent-auth.sock` | `/var/run/agent-authd/agent-auth.sock` |
 //!
 //! Nothing here makes a file or a folder.
@@ -74,9 +75,11 @@ pub enum Error {
 pub struct Defaults {
     /// The folder of the vault.
     pub data_dir: PathBuf,
-    /// The folder of `config.toml` and of the vault's key; never the vault's
-    /// folder, so that a copy of the one does not carry the other.
+    /// The folder of `config.toml`.
     pub config_dir: PathBuf,
+    /// The folder of the vault's key; never the vault's folder, so that a copy
+    /// of the one does not carry the other.
+    pub key_dir: PathBuf,
     /// The folder of things that end with the session, where there is one.
     pub runtime_dir: Option<PathBuf>,
 }
@@ -96,6 +99,7 @@ impl Defaults {
                 data.to_owned()
             },
             config_dir: config.to_owned(),
+            key_dir: config.to_owned(),
             runtime_dir: dirs.runtime_dir().map(Path::to_owned),
         })
     }
@@ -103,15 +107,22 @@ impl Defaults {
     /// The places of the system's daemon, which serves every user.
     #[must_use]
     pub fn of_the_system() -> Self {
-        let (data_dir, config_dir) = if cfg!(target_os = "macos") {
+        // Linux: the service, which may not write into /etc, makes the key.
+        let (data_dir, config_dir, key_dir) = if cfg!(target_os = "macos") {
             let folder = "/Library/Application Support/agent-authd";
-            (Path::new(folder).join("data"), folder.into())
+            (
+                "/Library/Application Support/agent-authd/data",
+                folder,
+                folder,
+            )
         } else {
-            ("/var/lib/agent-authd".into(), "/etc/agent-authd".into())
+            let data_dir = "/var/lib/agent-authd";
+            (data_dir, "/etc/agent-authd", "/var/lib/agent-authd-key")
         };
         Self {
-            data_dir,
-            config_dir,
+            data_dir: data_dir.into(),
+            config_dir: config_dir.into(),
+            key_dir: key_dir.into(),
             runtime_dir: Some(SYSTEM_RUNTIME_DIR.into()),
         }
     }
@@ -125,7 +136,7 @@ impl Defaults {
     /// The file of the vault's key.
     #[must_use]
     pub fn key_file(&self) -> PathBuf {
-        self.config_dir.join("vault.key")
+        self.key_dir.join("vault.key")
     }
 
     /// The socket of a daemon whose vault is in `data_dir`: in the runtime
@@ -165,6 +176,7 @@ mod tests {
         Defaults {
             data_dir: "/home/me/data".into(),
             config_dir: "/home/me/config".into(),
+            key_dir: "/home/me/config".into(),
             runtime_dir: runtime_dir.map(PathBuf::from),
         }
     }
@@ -184,8 +196,9 @@ mod tests {
 
     #[test]
     fn the_key_is_never_in_the_vaults_folder() {
-        let defaults = Defaults::of_this_user().unwrap();
-        assert!(!defaults.key_file().starts_with(&defaults.data_dir));
+        for defaults in [Defaults::of_this_user().unwrap(), Defaults::of_the_system()] {
+            assert!(!defaults.key_file().starts_with(&defaults.data_dir));
+        }
     }
 
     #[test]

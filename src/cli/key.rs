@@ -113,6 +113,7 @@ fn move_key(args: &MoveArgs, ambient: &Ambient) -> Result<()> {
     let config = args.places.config()?;
     let file: PathBuf = match &config.file {
         Some(file) => file.clone(),
+        None if config.system => Defaults::of_the_system().config_file(),
         None => Defaults::of_this_user()?.config_file(),
     };
     let moving = custody::move_key(&Options::from(&config), args.to, ambient)

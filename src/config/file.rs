@@ -4,10 +4,8 @@
 //! key names the nearest known one. Values are checked for their type and
 //! range here, for sense together in `config.rs`.
 
-use std::fs::DirBuilder;
 use std::io::ErrorKind;
 use std::ops::RangeInclusive;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
@@ -142,12 +140,10 @@ pub fn settle_key_store(path: &Path, store: KeyStore) -> Result<(), Error> {
         read => read.map_err(failed)?,
     };
     File::parse(path, &text)?;
+    // No secret is a setting, and the machine's daemon, which is not root, must
+    // read what root writes here.
     let folder = path.parent().unwrap_or(Path::new("."));
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .map_err(failed)?;
+    std::fs::create_dir_all(folder).map_err(failed)?;
     std::fs::write(path, with_key_store(&text, store)).map_err(failed)
 }
 
