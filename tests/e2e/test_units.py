@@ -196,13 +196,15 @@ class Installation:
         self.notes = home / "calls"
         tools = home / "tools"
         tools.mkdir()
-        for name in ("systemctl", "journalctl"):
+        for name in ("systemctl", "systemd-run", "journalctl"):
             tool = tools / name
             tool.write_text(f'#!/bin/sh\necho "{name} $*" >> "{self.notes}"\nexit 3\n')
             tool.chmod(0o755)
         (tools / "systemctl").write_text(
             f'#!/bin/sh\necho "systemctl $*" >> "{self.notes}"\n[ "$2" != status ] || exit 3\n'
         )
+        # Namespaces are tried, and are there to be had.
+        (tools / "systemd-run").write_text("#!/bin/sh\n")
         surroundings = environment(home)
         self.environment = {**surroundings, "PATH": f"{tools}:{surroundings['PATH']}"}
 
@@ -272,6 +274,7 @@ def test_uninstalling_leaves_the_vault_and_can_be_repeated(installation: Install
     installation.call("install")
     installation.calls()
     vault = installation.home / ".local" / "share" / "agent-authd" / "vault.db"
+    vault.parent.mkdir(parents=True)
     vault.write_text("kept")
     for _ in range(2):
         ended = installation.call("uninstall")

@@ -1,8 +1,8 @@
 //! What is to be done, laid down first, then done step by step or only told.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
@@ -13,8 +13,6 @@ use crate::cli::output;
 /// One step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Make a private folder that is missing.
-    Folder(PathBuf),
     /// Write a file that others may read, if it is not so already.
     Write(PathBuf, String),
     /// Remove a file, if it is there.
@@ -48,7 +46,6 @@ pub(super) fn take(steps: &[Step], dry_run: bool) -> Result<ExitCode> {
 
 fn foretold(step: &Step) -> String {
     match step {
-        Step::Folder(path) => format!("would make {} if it is missing", path.display()),
         Step::Write(path, _) => format!("would write {}", path.display()),
         Step::Remove(path) => format!("would remove {} if it is there", path.display()),
         Step::Run(command) | Step::Try(command) | Step::End(command) => {
@@ -61,10 +58,6 @@ fn foretold(step: &Step) -> String {
 /// Takes one step; an exit code ends all.
 fn step_taken(step: &Step) -> Result<Option<ExitCode>> {
     match step {
-        Step::Folder(path) => {
-            let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-            made.with_context(|| format!("{} cannot be made", path.display()))?;
-        }
         Step::Write(path, content) => {
             let written = write(path, content);
             let written =

@@ -46,11 +46,14 @@ const SYSTEMS: [(&str, &str); 3] = [
     ),
 ];
 
-/// Whether this user may make namespaces, as the drop-in needs. Some systems
-/// keep that to root, and the service would not start with it.
+/// Whether the user's service manager can start a service in namespaces, as
+/// the drop-in has it. Some systems keep them to root, in some containers they
+/// cannot be filled, and the daemon would not start. Only trying it tells.
 pub(super) fn has_user_namespaces() -> bool {
-    let tried = Command::new("unshare")
-        .args(["--user", "--map-current-user", "--mount", "true"])
+    let tried = Command::new("systemd-run")
+        .args(["--user", "--quiet", "--wait", "--collect"])
+        .args(tried_settings())
+        .arg("true")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -58,16 +61,21 @@ pub(super) fn has_user_namespaces() -> bool {
     tried.is_ok_and(|status| status.success())
 }
 
+/// The drop-in's settings as arguments, but for those with the user's folders,
+/// which a program that does nothing does not need.
+fn tried_settings() -> impl Iterator<Item = String> {
+    USERS_NAMESPACES
+        .lines()
+        .filter(|line| line.contains('=') && !line.starts_with('#'))
+        .filter(|line| !line.contains('%'))
+        .map(|line| format!("--property={line}"))
+}
+
 /// Writes the units, and starts what listens for the daemon; the daemon starts
 /// with the first request.
 pub(super) fn install(place: &Place, has_user_namespaces: bool) -> Vec<Step> {
     let folder = folder(place);
     let mut steps = Vec::new();
-    if !place.system {
-        // A service in namespaces can write into these, and make none of them.
-        let data = place.home.join(".local/share/agent-authd");
-        steps.extend([data, place.config_home.join("agent-authd")].map(Step::Folder));
-    }
     for (name, text) in units(place) {
         steps.push(Step::Write(folder.join(name), with_daemon(place, text)));
     }
@@ -86,7 +94,7 @@ pub(super) fn install(place: &Place, has_user_namespaces: bool) -> Vec<Step> {
     // One that runs already would go on with the old unit, or the old binary.
     steps.push(Step::Try(systemctl(place, &["try-restart", SERVICE])));
     if !place.system && !has_user_namespaces {
-        let text = "Users cannot make namespaces on this system, so the service runs without them (see systemd/user in the sources).";
+        let text = "Users' services cannot have namespaces on this system, so this one runs without them (see systemd/user in the sources).";
         steps.push(note(text));
     }
     steps.push(note(if place.system {
@@ -209,6 +217,18 @@ mod tests {
         assert!(written(&with, drop_in).contains("PrivateUsers=yes"));
         let without = install(&place(false), false);
         assert!(without.contains(&Step::Remove(drop_in.into())));
+    }
+
+    #[test]
+    fn what_is_tried_first_are_the_drop_ins_own_settings() {
+        let tried: Vec<_> = tried_settings().collect();
+        assert!(tried.contains(&"--property=PrivateUsers=yes".to_owned()));
+        assert!(tried.contains(&"--property=ProtectProc=invisible".to_owned()));
+        assert!(
+            !tried
+                .iter()
+                .any(|setting| setting.contains(['%', '#', '[']))
+        );
     }
 
     #[test]
