@@ -1,8 +1,9 @@
 //! `agent-auth status`: whether the daemon is there and well.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::Args;
 use serde::Serialize;
 
@@ -11,6 +12,10 @@ use super::words::{self, count};
 use crate::api::replies::{Health, Info, TokenSummary};
 use crate::client::Client;
 use crate::clock::Timestamp;
+
+/// How long it may take to answer. While it cannot start, a service manager
+/// that holds its socket lets everybody wait.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Show how the daemon is.
 #[derive(Clone, Debug, Args)]
@@ -34,7 +39,13 @@ pub(super) async fn execute(
     args: &StatusArgs,
     now: Timestamp,
 ) -> Result<ExitCode> {
-    let info = client.info().await?;
+    let asked = tokio::time::timeout(PATIENCE, client.info()).await;
+    let info = asked.with_context(|| {
+        format!(
+            "agent-authd does not answer at {}: `agent-auth service logs` may say why",
+            client.socket().display()
+        )
+    })??;
     let tokens = client.tokens(None).await?;
     let is_well = info.status == Health::Ok;
     if args.json {
@@ -82,5 +93,23 @@ fn described(token: &TokenSummary, now: Timestamp) -> String {
         name
     } else {
         format!("{name}: {state}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::UnixListener;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_daemon_that_never_answers_is_told_of() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("s");
+        let _listener = UnixListener::bind(&socket).unwrap();
+        let args = StatusArgs { json: false };
+        let asked = execute(&Client::new(socket), &args, Timestamp::from_millis(0)).await;
+        let told = asked.unwrap_err().to_string();
+        assert!(told.contains("agent-auth service logs"), "{told}");
     }
 }
