@@ -89,16 +89,15 @@ where
     }
 }
 
-/// A number as pydantic reads it from text; one beyond 64 bits is brought to
-/// the nearest end.
+/// An integer as JSON writes one; one beyond 64 bits is brought to the nearest
+/// end. FastAPI also takes ` 5`, `+5` and `5.0`, which its own document does not
+/// call integers.
 fn parsed_integer(text: &str) -> Option<i64> {
-    let text = text.trim();
-    let whole = match text.split_once('.') {
-        Some((whole, fraction)) if fraction.bytes().all(|digit| digit == b'0') => whole,
-        Some(_) => return None,
-        None => text,
-    };
-    whole.parse().map_or_else(
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().map_or_else(
         |error: std::num::ParseIntError| match error.kind() {
             IntErrorKind::PosOverflow => Some(i64::MAX),
             IntErrorKind::NegOverflow => Some(i64::MIN),
