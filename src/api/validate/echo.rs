@@ -1,9 +1,11 @@
 //! What a 422 answer may show of the request: small values, and no secret.
 //!
 //! A member is taken for a secret by its name, at any depth and in any case;
-//! a text that names one (a form body, JSON inside a string) is hidden whole.
+//! a text that names one (a form body, JSON inside a string), or is an address
+//! with a password, is hidden whole.
 
 use serde_json::{Map, Value};
+use url::Url;
 
 /// Members whose values are never shown.
 const SECRET_MEMBERS: [&str; 6] = [
@@ -77,7 +79,7 @@ fn redacted(value: &Value, depth: usize) -> Value {
                 (name.clone(), shown)
             })
             .collect(),
-        Value::String(text) if names_a_secret(text) => hidden(),
+        Value::String(text) if names_a_secret(text) || has_user_info(text) => hidden(),
         shown => shown.clone(),
     }
 }
@@ -85,6 +87,12 @@ fn redacted(value: &Value, depth: usize) -> Value {
 fn names_a_secret(text: &str) -> bool {
     let text = text.to_ascii_lowercase();
     SECRET_MARKS.iter().any(|mark| text.contains(mark))
+}
+
+/// Whether a text is an address with a password, or with a user name, which may
+/// be one.
+fn has_user_info(text: &str) -> bool {
+    Url::parse(text).is_ok_and(|url| !url.username().is_empty() || url.password().is_some())
 }
 
 /// The members without those that carry a credential, at any depth.
@@ -121,6 +129,7 @@ mod tests {
             "Client_Secret": "x",
             "list": [{"STATE": {"inner": "x"}}, "grant_type=x&code=x"],
             "encoded": "{\"access_token\": \"x\"}",
+            "address": "https://me:x@example.com/",
         });
         assert_eq!(
             echo(&value),
@@ -129,6 +138,7 @@ mod tests {
                 "Client_Secret": "[redacted]",
                 "list": [{"STATE": "[redacted]"}, "[redacted]"],
                 "encoded": "[redacted]",
+                "address": "[redacted]",
             }))
         );
     }
