@@ -45,7 +45,7 @@ pub enum Error {
         what: String,
     },
     /// The file has a key that means nothing.
-    #[error("{}, line {line}: unknown key `{key}`; {hint}", .path.display())]
+    #[error("{}, line {line}: unknown key `{}`; {hint}", .path.display(), .key.escape_debug())]
     UnknownKey {
         /// The file.
         path: PathBuf,

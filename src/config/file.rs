@@ -148,7 +148,7 @@ pub fn settle_key_store(path: &Path, store: KeyStore) -> Result<(), Error> {
 }
 
 /// The settings in `text`, which is valid, with another `key_store`.
-fn with_key_store(text: &str, store: KeyStore) -> String {
+pub(super) fn with_key_store(text: &str, store: KeyStore) -> String {
     let value = format!("\"{store}\"");
     let table = DeTable::parse(text).map(Spanned::into_inner);
     let old = table
@@ -156,8 +156,12 @@ fn with_key_store(text: &str, store: KeyStore) -> String {
         .and_then(|table| Some(table.get("key_store")?.span()));
     match old {
         Some(span) => [&text[..span.start], &value, &text[span.end..]].concat(),
-        // The file is one flat table: its first line is as good as any.
-        None => format!("key_store = {value}\n{text}"),
+        // The file is one flat table: its first line is as good as any. A byte
+        // order mark may stand before nothing else.
+        None => {
+            let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+            format!("key_store = {value}\n{text}")
+        }
     }
 }
 

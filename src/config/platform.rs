@@ -117,7 +117,7 @@ fn read(path: &Path) -> Result<Provider, Error> {
             let known = KEYS.join(", ");
             return Err(fault(
                 path,
-                format!("unknown key `{key}`; known are {known}"),
+                format!("unknown key `{}`; known are {known}", key.escape_debug()),
             ));
         }
         let value = serde_json::to_value(value).map_err(|error| fault(path, error.to_string()))?;
