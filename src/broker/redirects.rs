@@ -93,7 +93,7 @@ impl Broker {
                 .refuse(
                     &stored.flow,
                     provider.name,
-                    "invalid_response",
+                    INVALID_RESPONSE,
                     Some(description),
                 )
                 .await;
@@ -277,8 +277,12 @@ impl Broker {
 /// The error code of a flow whose provider could not be reached.
 const UNAVAILABLE: &str = "temporarily_unavailable";
 
+/// The error code of a flow whose provider sent neither a code nor an error
+/// that can be shown.
+const INVALID_RESPONSE: &str = "invalid_response";
+
 /// Why a response is refused before its code is looked at.
-fn refusal(
+pub(crate) fn refusal(
     provider: &Provider,
     flow: &Flow,
     response: &CallbackQuery,
@@ -296,8 +300,10 @@ fn refusal(
         }
     }
     if let Some(error) = &response.error {
-        let clean = |text: &String| oauth::shown_text(text);
-        return Some((clean(error), response.error_description.as_ref().map(clean)));
+        let clean = |text: &String| Some(oauth::shown_text(text)).filter(|text| !text.is_empty());
+        let error = clean(error).unwrap_or_else(|| INVALID_RESPONSE.to_owned());
+        let description = response.error_description.as_ref().and_then(clean);
+        return Some((error, description));
     }
     if flow.binding != provider.binding() {
         let why = "the provider was changed after this login began; start it again";

@@ -54,6 +54,9 @@ const DESCRIPTIONS: [&str; 7] = [
     "error_msg",
 ];
 
+/// The code of an error that has none, or none that can be shown.
+const UNNAMED: &str = "error";
+
 /// The longest wait that a `Retry-After` is believed, in seconds: a day.
 const RETRY_AFTER_LIMIT: u64 = 86_400;
 
@@ -89,7 +92,7 @@ fn code(members: &Map<String, Value>, status: StatusCode, reading: &Reading<'_>)
     if let Some(Value::Object(error)) = members.get("error") {
         let named = ["type", "status", "code"];
         let code = named.iter().find_map(|name| text(error, name));
-        return Some(code.unwrap_or("error").to_owned());
+        return Some(code.unwrap_or(UNNAMED).to_owned());
     }
     let own = reading.quirks.error_member.filter(|_| !status.is_success());
     let own = own.and_then(|name| text(members, name));
@@ -115,8 +118,9 @@ fn coded(code: &str, members: &Map<String, Value>, parts: &Parts, reading: &Read
     if PASSING.iter().any(is) || (is_passing(parts.status) && !is_settings) {
         return unavailable(parts, reading);
     }
+    let shown = reading.redactor.shown(code);
     Error::Misconfigured {
-        code: reading.redactor.shown(code).unwrap_or_default(),
+        code: shown.unwrap_or_else(|| UNNAMED.to_owned()),
         description: described,
     }
 }
