@@ -180,15 +180,16 @@ fn lifetime(value: Option<&Value>) -> Option<u64> {
     (seconds.is_finite() && seconds >= 1.0).then_some(seconds as u64)
 }
 
-/// Scopes from a list, or a text with blanks or commas between them; `None`
-/// when none is named, which says nothing (GitHub Apps always leave it empty).
+/// Scopes from a text or a list of texts, with blanks or commas between them;
+/// `None` when none is named, which says nothing (GitHub Apps always leave it empty).
 fn scopes(value: &Value) -> Option<Scopes> {
     let between = [',', ' ', '\t', '\n', '\r'];
-    let scopes = match value {
-        Value::String(text) => Scopes::new(text.split(between)),
-        Value::Array(list) => Scopes::new(list.iter().filter_map(Value::as_str)),
-        _ => return None,
+    let texts = match value {
+        Value::Array(list) => list.as_slice(),
+        text => std::slice::from_ref(text),
     };
+    let texts = texts.iter().filter_map(Value::as_str);
+    let scopes = Scopes::new(texts.flat_map(|text| text.split(between)));
     (!scopes.is_empty()).then_some(scopes)
 }
 
