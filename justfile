@@ -28,6 +28,10 @@ e2e *arguments:
 conformance:
     tests/run conformance
 
+# Each fuzz target for 60 seconds; `just fuzz 300 token_reply` is longer and fewer
+fuzz *arguments:
+    tests/fuzz {{ arguments }}
+
 # Banned crates, licences, sources and advisories of the dependencies
 deny:
     tests/run deny

@@ -30,6 +30,8 @@ use tokio::sync::watch;
 pub use self::authenticate::{Authenticated, HandedOut};
 pub use self::consent::{Answered, ConsentAnswer, ConsentQuestion, Consented};
 pub use self::flows::Waited;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::redirects::refusal;
 pub use self::redirects::{AuthorizationResponse, Ended, Outcome};
 
 use self::refresh::Refreshes;

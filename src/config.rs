@@ -8,6 +8,8 @@
 pub mod args;
 mod error;
 mod file;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 pub mod key_store;
 pub mod listen;
 pub mod log;

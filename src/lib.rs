@@ -32,3 +32,5 @@ pub mod redirect;
 pub mod http;
 pub mod daemon;
 pub mod cli;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;

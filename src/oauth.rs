@@ -11,6 +11,8 @@ mod authorize;
 mod conform;
 pub mod discovery;
 mod endpoint;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod grant;
 mod http;
 mod redact;

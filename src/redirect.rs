@@ -7,6 +7,8 @@
 //! address.
 
 mod consent;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod guard;
 pub mod listener;
 pub mod pages;

@@ -21,6 +21,8 @@ mod events;
 mod flows;
 mod folder;
 mod forms;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod key;
 mod lock;
 mod opening;

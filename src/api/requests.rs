@@ -7,6 +7,8 @@
 
 mod changes;
 mod flows;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod providers;
 mod queries;
 mod redirects;
@@ -29,30 +31,17 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::api::validate::Faults;
 
     const CANARY: &str = "canary";
 
     /// What every reader of a body has to say about `body`, as it would be sent
     /// or logged.
     fn read_as_each_body(body: &[u8]) -> String {
-        fn said<T: std::fmt::Debug>(result: Result<T, Faults>) -> String {
-            let faults = result.err().unwrap_or_default();
+        let said = |reader: fuzzing::Reader| {
+            let faults = reader(body).err().unwrap_or_default();
             format!("{faults} {}", serde_json::to_string(&faults).unwrap())
-        }
-        [
-            said(AuthenticateRequest::from_json(body)),
-            said(FinalizeRequest::from_json(body)),
-            said(ProviderCreateRequest::from_json(body)),
-            said(McpProviderCreateRequest::from_json(body)),
-            said(ProviderUpdateRequest::from_json(body)),
-            said(TokenImportRequest::from_json(body)),
-            said(UpsertAgentTokenRequest::from_json(body)),
-            said(TokenStatusBatchRequest::from_json(body)),
-            said(TokenUpdateRequest::from_json(body)),
-            said(CreateConnectionRequest::from_json(body)),
-        ]
-        .concat()
+        };
+        fuzzing::READERS.map(said).concat()
     }
 
     fn member_name() -> impl Strategy<Value = String> {

@@ -16,7 +16,7 @@ pub(super) struct SealedTable {
     pub(super) name: &'static str,
     /// The column that names a row in its envelopes.
     row: &'static str,
-    columns: &'static [&'static str],
+    pub(super) columns: &'static [&'static str],
 }
 
 /// Every table that has sealed columns.

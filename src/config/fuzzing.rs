@@ -1,0 +1,52 @@
+//! What holds for every text in the settings' file: a fault is one line that
+//! names a line of the file, and the place of the key can be settled in every
+//! file that is valid, with all else as it was.
+
+use std::path::Path;
+
+use clap::ValueEnum as _;
+
+use super::file::{File, with_key_store};
+use super::key_store::KeyStore;
+
+/// Where the file would be.
+const PATH: &str = "/etc/agent-authd/config.toml";
+
+/// See [`crate::fuzzing::config_file`].
+pub(crate) fn config_file(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    match File::parse(Path::new(PATH), text) {
+        Ok(file) => settles_the_key_store(text, &file),
+        Err(error) => names_a_line(text, &error.to_string()),
+    }
+}
+
+/// `PATH, line N: what is wrong`, where line N is one of the file's.
+fn names_a_line(text: &str, said: &str) {
+    assert!(!said.contains(char::is_control), "{said:?}");
+    let place = said.strip_prefix(PATH);
+    let place = place.and_then(|rest| rest.strip_prefix(", line "));
+    let line = place.and_then(|rest| rest.split(':').next()?.parse().ok());
+    let lines = text.split('\n').count();
+    assert!(
+        line.is_some_and(|line: usize| (1..=lines).contains(&line)),
+        "{said:?}, of {lines} lines"
+    );
+}
+
+fn settles_the_key_store(text: &str, file: &File) {
+    for store in KeyStore::value_variants() {
+        let settled = with_key_store(text, *store);
+        let read = File::parse(Path::new(PATH), &settled);
+        let expected = File {
+            key_store: Some(*store),
+            ..file.clone()
+        };
+        assert_eq!(read.ok(), Some(expected), "{settled:?}");
+        assert_eq!(with_key_store(&settled, *store), settled);
+        let comments = |text: &str| text.matches('#').count();
+        assert_eq!(comments(&settled), comments(text), "{settled:?}");
+    }
+}

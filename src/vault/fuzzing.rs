@@ -1,0 +1,169 @@
+//! What holds for every sealed value: it opens where it was sealed, and is
+//! refused at any other place, in any other vault, with any other key, and
+//! after any change to it.
+//!
+//! The input says by itself what is sealed where: `OWNER COLUMN AT CHARACTER`,
+//! a row, another row, and the secret, a line each, the secret to the end.
+
+use std::sync::LazyLock;
+
+use uuid::Uuid;
+
+use super::Error;
+use super::cipher::{Cipher, Place};
+use super::key::Ring;
+use super::sealed::TABLES;
+use crate::clock::Timestamp;
+use crate::identity::Owner;
+use crate::secret::Opened;
+
+/// The shortest secret that no ciphertext has in it by chance, in bytes.
+const TELLING: usize = 12;
+
+/// The vault's cipher, and those that must open nothing of it: another vault's
+/// with the same key, and the same vault's with another key.
+struct Ciphers {
+    own: Cipher,
+    others: [Cipher; 2],
+}
+
+static CIPHERS: LazyLock<Ciphers> = LazyLock::new(|| {
+    let cipher = |vault, letter: &str| {
+        let key = letter.repeat(42) + "A=";
+        let ring = Ring::parse(&key, "the fuzz target").expect("it is 32 bytes of base64");
+        Cipher::new(Uuid::from_u128(vault), &ring).expect("it is a Fernet key")
+    };
+    Ciphers {
+        own: cipher(1, "A"),
+        others: [cipher(2, "A"), cipher(1, "B")],
+    }
+});
+
+/// What the input says.
+struct Sealing {
+    owner: Owner,
+    /// Which of all sealed columns.
+    column: usize,
+    /// Where the sealed value is changed.
+    at: usize,
+    /// What is put there.
+    character: char,
+    row: String,
+    other_row: String,
+    secret: String,
+}
+
+impl Sealing {
+    fn read(data: &[u8]) -> Self {
+        let mut lines = data.splitn(4, |byte| *byte == b'\n');
+        let mut line = || String::from_utf8_lossy(lines.next().unwrap_or_default()).into_owned();
+        let (head, row, other_row, secret) = (line(), line(), line(), line());
+        let mut words = head.split(' ');
+        let mut number = || words.next().and_then(|word| word.parse::<u32>().ok());
+        let owner = number().and_then(Owner::from_uid);
+        let (column, at) = (number().unwrap_or(0), number().unwrap_or(0));
+        Self {
+            owner: owner.unwrap_or(Owner::ADMINISTRATOR),
+            column: column as usize,
+            at: at as usize,
+            character: words
+                .next()
+                .and_then(|word| word.chars().next())
+                .unwrap_or('A'),
+            row,
+            other_row,
+            secret,
+        }
+    }
+
+    /// Its place in the row of this name.
+    fn place<'a>(&self, row: &'a str) -> Place<'a> {
+        let mut places = columns(self.owner, row);
+        places.swap_remove(self.column % places.len())
+    }
+}
+
+/// Every sealed column of an owner's row.
+fn columns(owner: Owner, row: &str) -> Vec<Place<'_>> {
+    let tables = TABLES.iter();
+    let places = tables.flat_map(|table| {
+        table.columns.iter().map(move |column| Place {
+            owner,
+            table: table.name,
+            row,
+            column,
+        })
+    });
+    places.collect()
+}
+
+/// See [`crate::fuzzing::row_envelope`].
+pub(crate) fn row_envelope(data: &[u8]) {
+    let Ciphers { own, others } = &*CIPHERS;
+    let sealing = Sealing::read(data);
+    let place = sealing.place(&sealing.row);
+    let now = Timestamp::from_millis(i64::from(sealing.owner.uid()));
+    let sealed = own.seal(place, &Opened::new(sealing.secret.as_str()), now);
+    let open = |cipher: &Cipher, place, sealed: &str| cipher.open(place, &own.key_id().0, sealed);
+
+    assert_eq!(open(own, place, &sealed).ok(), Some(sealing.secret.clone()));
+    let is_telling = sealing.secret.len() >= TELLING;
+    assert!(!is_telling || !sealed.contains(&sealing.secret));
+    for elsewhere in elsewhere(&sealing) {
+        is_refused(&open(own, elsewhere, &sealed), elsewhere);
+    }
+    for other in others {
+        is_refused(&open(other, place, &sealed), place);
+        is_refused(&other.open(place, &other.key_id().0, &sealed), place);
+    }
+    for changed in changes(&sealed, &sealing) {
+        is_refused(&open(own, place, &changed), place);
+    }
+    let made_up = String::from_utf8_lossy(data);
+    is_refused(&open(own, place, &made_up), place);
+}
+
+/// Places that differ from the value's own in one respect.
+fn elsewhere(sealing: &Sealing) -> Vec<Place<'_>> {
+    let place = sealing.place(&sealing.row);
+    let of_row = columns(sealing.owner, &sealing.row).into_iter();
+    let mut elsewhere: Vec<_> = of_row
+        .filter(|other| (other.table, other.column) != (place.table, place.column))
+        .collect();
+    if sealing.other_row != sealing.row {
+        elsewhere.push(sealing.place(&sealing.other_row));
+    }
+    let next = Owner::from_uid(sealing.owner.uid().wrapping_add(1));
+    elsewhere.extend(next.map(|owner| Place { owner, ..place }));
+    elsewhere
+}
+
+/// The sealed value with one character replaced, dropped and doubled, and cut
+/// off there.
+fn changes(sealed: &str, sealing: &Sealing) -> Vec<String> {
+    let (before, rest) = sealed.split_at(sealing.at % sealed.len());
+    let mut rest = rest.chars();
+    let old = rest.next().unwrap_or_default();
+    let after = rest.as_str();
+    let put = |middle: &str| [before, middle, after].concat();
+    let mut changes = vec![
+        put(""),
+        put(&[old, old].iter().collect::<String>()),
+        before.to_owned(),
+    ];
+    if sealing.character != old {
+        changes.push(put(&sealing.character.to_string()));
+    }
+    changes
+}
+
+/// Refused as corrupt, in words that name the place alone.
+fn is_refused(opened: &Result<String, Error>, place: Place<'_>) {
+    match opened {
+        Err(Error::Corrupt { what }) => assert_eq!(
+            *what,
+            format!("{}.{} of row {}", place.table, place.column, place.row)
+        ),
+        other => panic!("it opened at {place:?}: {:?}", other.is_ok()),
+    }
+}
