@@ -12,7 +12,7 @@ use super::key_store::KeyStore;
 /// Where the file would be.
 const PATH: &str = "/etc/agent-authd/config.toml";
 
-/// See [`crate::fuzzing::config_file`].
+/// The target `config_file`.
 pub(crate) fn config_file(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;

@@ -92,7 +92,7 @@ fn provider(preset: &Preset) -> Provider {
     request.into_provider(Uuid::nil(), Source::Owner, Timestamp::from_millis(0))
 }
 
-/// See [`crate::fuzzing::token_reply`].
+/// The target `token_reply`.
 pub(crate) fn token_reply(data: &[u8]) {
     let mut parts = data.splitn(2, |byte| *byte == b'\n');
     let head = parts.next().unwrap_or_default();

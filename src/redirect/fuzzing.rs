@@ -32,7 +32,7 @@ const TEXT_LIMIT: usize = 300;
 /// The parameters of an authorization response.
 type Parameters = BTreeMap<&'static str, String>;
 
-/// See [`crate::fuzzing::callback_query`].
+/// The target `callback_query`.
 pub(crate) fn callback_query(data: &[u8]) {
     let query = String::from_utf8_lossy(data);
     let read = CallbackQuery::from_query(&query);

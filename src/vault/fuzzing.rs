@@ -97,7 +97,7 @@ fn columns(owner: Owner, row: &str) -> Vec<Place<'_>> {
     places.collect()
 }
 
-/// See [`crate::fuzzing::row_envelope`].
+/// The target `row_envelope`.
 pub(crate) fn row_envelope(data: &[u8]) {
     let Ciphers { own, others } = &*CIPHERS;
     let sealing = Sealing::read(data);

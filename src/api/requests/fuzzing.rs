@@ -67,7 +67,7 @@ pub(super) const READERS: [Reader; 10] = readers![
     UpsertAgentTokenRequest,
 ];
 
-/// See [`crate::fuzzing::request_body`].
+/// The target `request_body`.
 pub(crate) fn request_body(data: &[u8]) {
     let json: Option<Value> = serde_json::from_slice(data).ok();
     let again = json.as_ref().map(Value::to_string);
