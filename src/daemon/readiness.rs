@@ -12,8 +12,10 @@ use crate::config::{self, Config};
 /// Says where everything is and what to type next.
 pub(super) fn announce(config: &Config, running: &Running) {
     let (socket, redirect_base) = (running.socket(), running.redirect_base());
+    // What `systemctl status` shows.
+    let status = format!("serving {}, redirects at {redirect_base}", socket.display());
     // Without systemd there is nobody to tell.
-    let _ = sd_notify::notify(&[NotifyState::Ready]);
+    let _ = sd_notify::notify(&[NotifyState::Ready, NotifyState::Status(&status)]);
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"), socket = %socket.display(), redirect_base, "ready"
     );

@@ -117,6 +117,8 @@ def test_the_first_request_starts_the_daemon_and_users_are_kept_apart(machine: M
     assert machine.show(SERVICE, "ActiveState") == "inactive"
     log_in(machine, "ada")
     assert machine.show(SERVICE, "ActiveState") == "active"
+    status = "serving /run/agent-authd/agent-auth.sock, redirects at http://127.0.0.1:8252"
+    assert machine.show(SERVICE, "StatusText") == status
     log_in(machine, "grace")
     assert token(machine, "ada") != token(machine, "grace")
     for stranger in ("root", "nobody"):

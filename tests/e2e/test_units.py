@@ -165,7 +165,8 @@ def test_the_service_manager_is_told_of_readiness_health_and_the_end(home: Path)
         "--log-level=trace",
     ]
     with Process(command, {**environment(home), **told}) as process:
-        assert notified.next() == "READY=1\n"
+        ready, status = notified.next().splitlines()
+        assert ready == "READY=1" and status.startswith(f"STATUS=serving {home / 'run' / 's'}, ")
         assert notified.next() == "WATCHDOG=1\n"
         assert notified.next() == "WATCHDOG=1\n"
         process.signal(signal.SIGTERM)
