@@ -7,8 +7,12 @@ use rusqlite::Connection;
 
 use super::Error;
 
-/// Migration `n` of this list brings a file from `user_version` n to n + 1.
-const MIGRATIONS: &[&str] = &[include_str!("schema/0001_spine.sql")];
+/// Entry `n` of this list brings a file from `user_version` n to n + 1. An
+/// entry has one script per subject, which run in their order.
+const MIGRATIONS: &[&[&str]] = &[
+    &[include_str!("schema/0001_spine.sql")],
+    &[include_str!("schema/0002/defaults.sql")],
+];
 
 /// The version a file has once every migration has run.
 pub(super) fn known_version() -> i64 {
@@ -37,8 +41,8 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), Error> {
     let transaction =
         connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     let done = usize::try_from(version(&transaction)?).unwrap_or(0);
-    for migration in MIGRATIONS.iter().skip(done) {
-        transaction.execute_batch(migration)?;
+    for script in MIGRATIONS.iter().skip(done).copied().flatten() {
+        transaction.execute_batch(script)?;
     }
     transaction.pragma_update(None, "user_version", known_version())?;
     transaction.commit()?;

@@ -56,8 +56,10 @@ async fn every_released_vault_becomes_like_a_new_one_and_keeps_its_secrets() {
     Binary::start(&fresh).await.stop().await;
     let fresh = database(&vault_file(&fresh));
     let versions: Vec<i64> = RELEASED.iter().map(|(version, ..)| *version).collect();
+    // The newest schema has a fixture from the day it is released.
     let known: Vec<i64> = (1..=version(&fresh)).collect();
-    assert_eq!(versions, known, "a schema has no fixture");
+    assert!(known.starts_with(&versions), "not a list of schemas");
+    assert!(versions.len() + 1 >= known.len(), "a schema has no fixture");
 
     for (released, dump, key, access_token) in RELEASED {
         let home = Home::new();
