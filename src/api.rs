@@ -14,3 +14,21 @@ pub mod validate;
 /// written by hand; `http/routes.rs` is held to its paths by a test, the JSON
 /// of the answers by `tests/e2e/test_golden.py`.
 pub const DOCUMENT: &str = include_str!("api/openapi.json");
+
+/// The additions to the hosted API's contract that this daemon knows, sorted:
+/// `features` of `GET /info`. A client looks a name up before it relies on the
+/// addition. A name is never taken away.
+pub const FEATURES: &[&str] = &[
+    // `generation` in the metadata of a token that is handed out.
+    "generation",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::FEATURES;
+
+    #[test]
+    fn features_are_sorted_and_named_once() {
+        assert!(FEATURES.is_sorted_by(|left, right| left < right));
+    }
+}

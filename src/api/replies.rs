@@ -53,6 +53,10 @@ pub struct Info {
     pub tokens: u64,
     /// The caller's flows that have not ended.
     pub flows_pending: u64,
+    /// The additions to the contract that the daemon knows; see
+    /// [`FEATURES`](super::FEATURES). A daemon from before them names none.
+    #[serde(default)]
+    pub features: Vec<String>,
 }
 
 /// Whether the daemon can do all of its work.
@@ -192,6 +196,7 @@ mod tests {
                 "expires_at": null,
                 "provider_account_label": null,
                 "missing_scopes": ["b"],
+                "generation": 1,
                 "refreshed_at": null,
                 "next_refresh_at": null,
                 "last_error": null,

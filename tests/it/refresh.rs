@@ -5,6 +5,7 @@ mod background;
 mod clock;
 mod crowd;
 mod faults;
+mod generation;
 mod kills;
 mod truth;
 

@@ -100,6 +100,7 @@ pub fn token_metadata(token: &Token) -> Map<String, Value> {
         ("expires_at", json!(token.expires_at)),
         ("provider_account_label", json!(token.label())),
         ("missing_scopes", json!(token.missing_scopes())),
+        ("generation", json!(token.generation)),
         // Beside the contract, like all below.
         ("refreshed_at", json!(token.refreshed_at)),
         ("next_refresh_at", json!(token.due_at())),

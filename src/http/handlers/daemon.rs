@@ -27,6 +27,7 @@ pub(in crate::http) async fn info(call: Call) -> Answer {
         providers: counts.providers.into(),
         tokens: counts.tokens.into(),
         flows_pending: counts.flows_pending.into(),
+        features: api::FEATURES.iter().copied().map(str::to_owned).collect(),
     })
 }
 
