@@ -13,6 +13,7 @@ mod discovery;
 mod events;
 mod layers;
 mod platform;
+mod process;
 mod refresh;
 mod support;
 mod tokens;
