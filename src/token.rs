@@ -88,7 +88,7 @@ pub struct Token {
     pub expires_at: Option<Timestamp>,
     /// Whether there is a refresh token.
     pub is_refreshable: bool,
-    /// Whether it is the default of its owner, provider and user.
+    /// Whether it is the default of its owner, provider, user and agent.
     pub is_default: bool,
     /// Whether the grant stands.
     pub state: State,

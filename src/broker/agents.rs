@@ -109,19 +109,17 @@ impl Broker {
         request: UpsertAgentTokenRequest,
     ) -> Result<Connected, Error> {
         let provider = self.find_provider(owner, provider_id)?;
-        let user_id = self.user(owner, None);
         let imported = Token {
             agent_id: Some(agent_id.clone()),
             own_label: request.provider_account_label,
-            ..self.imported(owner, &provider, user_id, &request.token)
+            ..self.imported(owner, &provider, &request.token)
         };
         let given = request.token;
         let imported_event = self.event(&imported, Kind::Imported).because("imported");
         let permission = self.permission(owner, agent_id, Source::Api, "imported");
         let replace = move |change: &Change<'_>| {
             change.retire_tokens_of_agent(&imported, &permission)?;
-            // An agent's token is the default only where there is no other.
-            let token = change.add_token(imported, imported_secrets(&given), false)?;
+            let token = change.add_token(imported, imported_secrets(&given), true)?;
             change.add_event(&imported_event)?;
             let connection = change.permit(&permission, &token)?;
             Ok((connection, token))

@@ -150,8 +150,8 @@ impl Broker {
                 for candidate in &mut candidates {
                     candidate.has_ended |= ended.contains(&candidate.token.id);
                 }
-                let for_agent = question.request.agent_id.is_some();
-                let decision = decide(&question.request.scopes, for_agent, candidates, now);
+                let agent = question.request.agent_id.as_ref();
+                let decision = decide(&question.request.scopes, agent, candidates, now);
                 let used = match decision {
                     Decision::Use(id) => stored.iter().position(|stored| stored.token.id == id),
                     _ => None,
@@ -285,7 +285,8 @@ impl<'a> Question<'a> {
             purpose,
             scopes: scopes.clone(),
             redirect_uri: self.request.redirect_uri.as_deref(),
-            is_default: self.request.is_default,
+            // Naming a token chooses it for this request, not for others.
+            is_default: self.request.is_default && self.request.token_id.is_none(),
             is_shareable: true,
         }
     }

@@ -5,7 +5,7 @@
 use std::cmp::Reverse;
 
 use crate::clock::Timestamp;
-use crate::identity::{Scopes, TokenId};
+use crate::identity::{AgentId, Scopes, TokenId};
 use crate::token::{State, Token};
 
 /// A token that could serve a request, by its owner, provider and user.
@@ -33,14 +33,18 @@ pub(super) enum Decision {
     New,
 }
 
-/// Decides, for a request without `token_id` and `force_new`.
+/// Decides, for a request without `token_id` and `force_new`. `agent` is the one
+/// that asks; its own default comes before the defaults of others.
 pub(super) fn decide(
     wanted: &Scopes,
-    for_agent: bool,
+    agent: Option<&AgentId>,
     mut candidates: Vec<Candidate>,
     now: Timestamp,
 ) -> Decision {
-    candidates.sort_by_key(|candidate| preference(&candidate.token));
+    candidates.sort_by_key(|Candidate { token, .. }| {
+        let is_own_default = token.is_default && token.agent_id.as_ref() == agent;
+        (!is_own_default, preference(token))
+    });
     let serves = |candidate: &&Candidate| {
         let token = &candidate.token;
         !candidate.has_ended && token.is_usable(now) && token.satisfies(wanted)
@@ -49,7 +53,7 @@ pub(super) fn decide(
     if let Some(candidate) = permitted().find(&serves) {
         return Decision::Use(candidate.token.id);
     }
-    if for_agent && candidates.iter().any(|candidate| serves(&candidate)) {
+    if agent.is_some() && candidates.iter().any(|candidate| serves(&candidate)) {
         return Decision::Connect(None);
     }
     // A grant that stands is widened before one that has ended is renewed.
@@ -98,20 +102,24 @@ mod tests {
         TokenId::new(Uuid::from_u128(id))
     }
 
+    fn bot() -> AgentId {
+        AgentId::parse("bot").unwrap()
+    }
+
     fn a() -> Scopes {
         Scopes::new(["a"])
     }
 
     #[test]
     fn nothing_stored_asks_for_a_new_token() {
-        assert_eq!(decide(&a(), false, vec![], now()), Decision::New);
-        assert_eq!(decide(&a(), true, vec![], now()), Decision::New);
+        assert_eq!(decide(&a(), None, vec![], now()), Decision::New);
+        assert_eq!(decide(&a(), Some(&bot()), vec![], now()), Decision::New);
     }
 
     #[test]
     fn the_users_own_token_is_used() {
         assert_eq!(
-            decide(&a(), false, vec![candidate(1)], now()),
+            decide(&a(), None, vec![candidate(1)], now()),
             Decision::Use(id(1))
         );
     }
@@ -123,11 +131,23 @@ mod tests {
         tokens[1].token.is_default = false;
         tokens[1].token.used_at = Some(now());
         assert_eq!(
-            decide(&a(), false, tokens.clone(), now()),
+            decide(&a(), None, tokens.clone(), now()),
             Decision::Use(id(3))
         );
         tokens.pop();
-        assert_eq!(decide(&a(), false, tokens, now()), Decision::Use(id(2)));
+        assert_eq!(decide(&a(), None, tokens, now()), Decision::Use(id(2)));
+    }
+
+    #[test]
+    fn an_agents_own_default_comes_before_the_users() {
+        let (users, mut agents) = (candidate(1), candidate(2));
+        agents.token.agent_id = Some(bot());
+        let both = || vec![users.clone(), agents.clone()];
+        assert_eq!(
+            decide(&a(), Some(&bot()), both(), now()),
+            Decision::Use(id(2))
+        );
+        assert_eq!(decide(&a(), None, both(), now()), Decision::Use(id(1)));
     }
 
     #[test]
@@ -135,7 +155,7 @@ mod tests {
         let mut stored = candidate(1);
         stored.is_permitted = false;
         assert_eq!(
-            decide(&a(), true, vec![stored], now()),
+            decide(&a(), Some(&bot()), vec![stored], now()),
             Decision::Connect(None)
         );
     }
@@ -144,12 +164,12 @@ mod tests {
     fn an_agents_token_does_not_serve_the_user_without_agent() {
         let mut stored = candidate(1);
         stored.is_permitted = false;
-        assert_eq!(decide(&a(), false, vec![stored], now()), Decision::New);
+        assert_eq!(decide(&a(), None, vec![stored], now()), Decision::New);
     }
 
     #[test]
     fn a_scope_never_asked_for_renews_in_place_with_the_union() {
-        let decision = decide(&Scopes::new(["c"]), false, vec![candidate(1)], now());
+        let decision = decide(&Scopes::new(["c"]), None, vec![candidate(1)], now());
         assert_eq!(
             decision,
             Decision::Renew(id(1), Scopes::new(["a", "b", "c"]))
@@ -159,7 +179,7 @@ mod tests {
     #[test]
     fn a_scope_asked_for_and_not_granted_does_not_ask_again() {
         assert_eq!(
-            decide(&Scopes::new(["b"]), false, vec![candidate(1)], now()),
+            decide(&Scopes::new(["b"]), None, vec![candidate(1)], now()),
             Decision::Use(id(1))
         );
     }
@@ -170,7 +190,7 @@ mod tests {
         stored.token.state = State::PersonNeeded {
             reason: "invalid_grant".into(),
         };
-        let decision = decide(&a(), false, vec![stored], now());
+        let decision = decide(&a(), None, vec![stored], now());
         assert_eq!(decision, Decision::Renew(id(1), Scopes::new(["a", "b"])));
     }
 
@@ -180,7 +200,7 @@ mod tests {
         stored.token.is_refreshable = false;
         let late = now().plus_seconds(3600);
         assert!(matches!(
-            decide(&a(), false, vec![stored], late),
+            decide(&a(), None, vec![stored], late),
             Decision::Renew(..)
         ));
     }

@@ -81,13 +81,15 @@ fn renewed_token(
     {
         return Ok(None);
     }
-    if flow.is_default {
+    // Which of the user's own tokens is the default is not an agent's to change.
+    let is_default = flow.is_default && flow.agent_id == old.agent_id;
+    if is_default {
         change.set_default(&old)?;
     }
     let mut metadata = old.metadata.clone();
     metadata.extend(grant.metadata.clone());
     Ok(Some(Token {
-        is_default: old.is_default || flow.is_default,
+        is_default: old.is_default || is_default,
         generation: old.generation + 1,
         created_at: old.created_at,
         used_at: old.used_at,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Broker, Error};
 use crate::api::requests::{ImportedToken, TokenImportRequest, TokenUpdateRequest};
 use crate::event::{Event, Kind, Source};
-use crate::identity::{Owner, ProviderId, TokenId, UserId};
+use crate::identity::{Owner, ProviderId, TokenId};
 use crate::provider::{self, Provider};
 use crate::token::{State, Token};
 use crate::vault::{self, Change, Secrets, Stored};
@@ -21,8 +21,7 @@ impl Broker {
         request: TokenImportRequest,
     ) -> Result<TokenId, Error> {
         let provider = self.find_provider(owner, &request.provider_id)?;
-        let user_id = self.user(owner, None);
-        let imported = self.imported(owner, &provider, user_id, &request.token);
+        let imported = self.imported(owner, &provider, &request.token);
         let event = self.event(&imported, Kind::Imported).because("imported");
         let token_id = imported.id;
         self.0
@@ -142,7 +141,6 @@ impl Broker {
         &self,
         owner: Owner,
         provider: &Provider,
-        user_id: UserId,
         given: &ImportedToken,
     ) -> Token {
         let now = self.0.ambient.now();
@@ -151,7 +149,7 @@ impl Broker {
             owner,
             provider: provider.reference(),
             binding: provider.binding(),
-            user_id,
+            user_id: self.user(owner, given.user_id.as_ref()),
             agent_id: None,
             account_label: None,
             own_label: None,
@@ -191,8 +189,8 @@ pub(super) fn imported_secrets(given: &ImportedToken) -> Secrets<'_> {
     }
 }
 
-/// The rule of the default: exactly one token of an owner, provider and user
-/// is it, as long as there is any.
+/// The rule of the default: exactly one token of an owner, provider, user and
+/// agent (no agent: the user's own tokens) is it, as long as there is any.
 impl Change<'_> {
     /// Stores a new token; it becomes the default if it is to, or is the first.
     pub(super) fn add_token(
@@ -201,8 +199,7 @@ impl Change<'_> {
         secrets: Secrets<'_>,
         is_default: bool,
     ) -> Result<Token, vault::Error> {
-        let others =
-            self.tokens_of_provider(token.owner, &token.provider, Some(&token.user_id), None)?;
+        let others = self.tokens_beside(&token)?;
         let is_default = is_default || !others.iter().any(|other| other.token.is_default);
         if is_default {
             self.clear_default(&token)?;
@@ -225,14 +222,22 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Makes the most recently used other token of the same owner, provider
-    /// and user the default; nothing changes without another one.
+    /// Makes the most recently used other token of the same owner, provider,
+    /// user and agent the default; nothing changes without another one.
     pub(super) fn pass_default_on(&self, token: &Token) -> Result<(), vault::Error> {
         let last_used = |stored: &&Stored| stored.token.used_at.unwrap_or(stored.token.created_at);
-        self.tokens_of_provider(token.owner, &token.provider, Some(&token.user_id), None)?
+        self.tokens_beside(token)?
             .iter()
-            .filter(|other| other.token.id != token.id)
             .max_by_key(last_used)
             .map_or(Ok(()), |heir| self.set_default(&heir.token))
+    }
+
+    /// The other tokens among which one is the default: those of the same
+    /// owner, provider, user and agent.
+    fn tokens_beside(&self, token: &Token) -> Result<Vec<Stored>, vault::Error> {
+        let user_id = Some(&token.user_id);
+        let mut others = self.tokens_of_provider(token.owner, &token.provider, user_id, None)?;
+        others.retain(|other| other.token.id != token.id && other.token.agent_id == token.agent_id);
+        Ok(others)
     }
 }

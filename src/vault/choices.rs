@@ -6,8 +6,8 @@ use crate::clock::Timestamp;
 use crate::token::Token;
 
 impl Change<'_> {
-    /// Makes `token` the default of its owner, provider and user; the one
-    /// before it no longer is.
+    /// Makes `token` the default of its owner, provider, user and agent; the
+    /// one before it no longer is.
     ///
     /// # Errors
     /// [`Error::Unwritable`] if the store cannot take it.
@@ -21,15 +21,22 @@ impl Change<'_> {
     }
 
     /// Takes the default away from whichever token of the same owner,
-    /// provider and user has it.
+    /// provider, user and agent has it.
     ///
     /// # Errors
     /// As [`Self::set_default`].
     pub fn clear_default(&self, token: &Token) -> Result<(), Error> {
         self.connection.execute(
             "UPDATE tokens SET is_default = 0
-             WHERE owner = ?1 AND source = ?2 AND provider_id = ?3 AND user_id = ?4 AND is_default = 1",
-            (token.owner, token.provider.source, &token.provider.provider_id, &token.user_id),
+             WHERE owner = ?1 AND source = ?2 AND provider_id = ?3 AND user_id = ?4
+               AND agent_id IS ?5 AND is_default = 1",
+            (
+                token.owner,
+                token.provider.source,
+                &token.provider.provider_id,
+                &token.user_id,
+                &token.agent_id,
+            ),
         )?;
         Ok(())
     }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::api::validate::{
     Faults, Fields, filled_text, flag, list, object, scopes, seconds, text, without_secrets,
 };
-use crate::identity::Scopes;
+use crate::identity::{Scopes, UserId};
 use crate::secret::{AccessToken, RefreshToken};
 
 /// `POST /v2/auth/tokens/import`.
@@ -51,6 +51,8 @@ pub struct ImportedToken {
     pub expires_in_seconds: Option<i64>,
     /// The scopes granted.
     pub scopes: Scopes,
+    /// For whom it speaks; `None` for the owner's login name.
+    pub user_id: Option<UserId>,
     /// What to store with it: without members that carry a credential, since
     /// metadata is stored and handed out in clear.
     pub metadata: Option<Map<String, Value>>,
@@ -66,8 +68,10 @@ impl ImportedToken {
             .and_then(refresh_token);
         let expires_in_seconds = fields.optional("expires_in_seconds", seconds);
         let scopes = fields.with_default("scopes", scopes, Scopes::default());
+        let user_id = fields.optional("user_id", filled_text);
         let metadata = fields.optional("metadata", object);
         Some(Self {
+            user_id: user_id.as_deref().and_then(UserId::parse),
             access_token: access_token?,
             refresh_token,
             expires_in_seconds,
