@@ -21,6 +21,10 @@ pub const DOCUMENT: &str = include_str!("api/openapi.json");
 pub const FEATURES: &[&str] = &[
     // `generation` in the metadata of a token that is handed out.
     "generation",
+    // `is_new` in the metadata of an answer that names a flow.
+    "is_new",
+    // `iss` in the body of POST /v2/auth/callback/{provider_id} (RFC 9207).
+    "iss",
 ];
 
 #[cfg(test)]

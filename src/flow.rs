@@ -33,7 +33,8 @@ pub struct Flow {
     pub requested: Scopes,
     /// Where the provider sends the person back to.
     pub redirect_uri: String,
-    /// Whether its token becomes the default.
+    /// Whether its token becomes the default of its owner, provider, user and
+    /// agent.
     pub is_default: bool,
     /// Whether the same question is answered with this flow again; not when
     /// a new one was asked for in so many words.
@@ -44,6 +45,9 @@ pub struct Flow {
     pub created_at: Timestamp,
     /// When a person can no longer finish it.
     pub expires_at: Timestamp,
+    /// When a second caller was told to open a browser for it, since no redirect
+    /// had come; at most one is.
+    pub second_opening_at: Option<Timestamp>,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
 }

@@ -14,7 +14,9 @@ mod tokens;
 use serde::{Deserialize, Serialize};
 
 pub use connections::{ConnectionListResponse, ConnectionResponse};
-pub use flows::{AuthStatus, AuthenticateResponse, WaitResponse, WaitStatus, token_metadata};
+pub use flows::{
+    AuthStatus, AuthenticateResponse, WaitResponse, WaitStatus, flow_metadata, token_metadata,
+};
 pub use providers::ProviderResponse;
 pub use tokens::{
     RevokeTokensResponse, TokenEventSummary, TokenImportResponse, TokenStatusBatchResponse,

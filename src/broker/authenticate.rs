@@ -48,6 +48,9 @@ pub struct Ask {
     pub flow: FlowId,
     /// Who they are.
     pub user_id: UserId,
+    /// Whether this caller is the one to open a browser: its request made the
+    /// flow, or no redirect has come for so long that another one may.
+    pub is_new: bool,
 }
 
 /// One request, resolved.
@@ -198,13 +201,14 @@ impl Broker {
 
     async fn ask(&self, question: &Question<'_>, flow: NewFlow<'_>) -> Result<Ask, Error> {
         let provider = self.provider_of(question.owner, &question.provider)?;
-        let stored = self.find_or_start_flow(&provider, flow).await?;
+        let (stored, is_new) = self.find_or_start_flow(&provider, flow).await?;
         let url = self.flow_url(&provider, &stored)?;
         let Flow { id, user_id, .. } = stored.flow;
         Ok(Ask {
             url,
             flow: id,
             user_id,
+            is_new,
         })
     }
 

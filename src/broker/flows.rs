@@ -7,6 +7,7 @@ use url::Url;
 
 use super::authenticate::HandedOut;
 use super::{Broker, Error};
+use crate::clock::Timestamp;
 use crate::flow::{Flow, FlowSecrets, Purpose, Status};
 use crate::identity::{AgentId, FlowId, Owner, Scopes, UserId};
 use crate::oauth::{AuthorizationRequest, authorization_url};
@@ -26,6 +27,11 @@ pub(super) struct NewFlow<'a> {
     pub(super) is_default: bool,
     pub(super) is_shareable: bool,
 }
+
+/// How long after a flow began a second caller may open a browser for it, in
+/// seconds: long enough for a person to log in, short enough that a browser that
+/// was closed does not block the login.
+const SECOND_OPENING: i64 = 60;
 
 /// How a flow stands for somebody who waits for it.
 #[derive(Debug)]
@@ -128,13 +134,14 @@ impl Broker {
         Duration::from_millis(millis.unsigned_abs())
     }
 
-    /// The pending flow that asks the same question, or a new one. Looked for
-    /// and made in one change, so that asking twice at once opens one flow.
+    /// The pending flow that asks the same question, or a new one, and whether
+    /// the caller is the one to open a browser for it. Looked for and made in
+    /// one change, so that asking twice at once opens one flow.
     pub(super) async fn find_or_start_flow(
         &self,
         provider: &Provider,
         wanted: NewFlow<'_>,
-    ) -> Result<StoredFlow, Error> {
+    ) -> Result<(StoredFlow, bool), Error> {
         let now = self.0.ambient.now();
         let flow = Flow {
             id: FlowId::new(self.0.ambient.uuid()),
@@ -153,10 +160,13 @@ impl Broker {
             status: Status::Pending,
             created_at: now,
             expires_at: now.plus_seconds(self.0.settings.flow_lifetime),
+            second_opening_at: None,
             finished_at: None,
         };
-        if let Some(same) = self.0.vault.read(|view| find_same(view, &flow))? {
-            return Ok(same);
+        if let Some(same) = self.0.vault.read(|view| find_same(view, &flow))?
+            && !may_be_opened_again(&same.flow, now)
+        {
+            return Ok((same, false));
         }
         let secrets = FlowSecrets {
             state: State::new(self.0.ambient.token()),
@@ -165,12 +175,13 @@ impl Broker {
         };
         let start = move |change: &Change<'_>| {
             if let Some(same) = find_same(change, &flow)? {
-                return Ok(same);
+                let is_new = may_be_opened_again(&same.flow, now)
+                    && change.open_flow_again(&same.flow, now)?;
+                return Ok((same, is_new));
             }
             change.insert_flow(&flow, &secrets)?;
-            change
-                .flow(flow.owner, flow.id)?
-                .ok_or(crate::vault::Error::NotFound)
+            let stored = change.flow(flow.owner, flow.id)?;
+            Ok((stored.ok_or(crate::vault::Error::NotFound)?, true))
         };
         Ok(self.0.vault.write(start).await?)
     }
@@ -221,6 +232,12 @@ pub(super) fn authorization_address(
         state: &secrets.state,
         verifier: secrets.verifier.as_ref(),
     })
+}
+
+/// Whether no redirect has come for so long that one further caller may open a
+/// browser.
+fn may_be_opened_again(flow: &Flow, now: Timestamp) -> bool {
+    flow.second_opening_at.is_none() && now >= flow.created_at.plus_seconds(SECOND_OPENING)
 }
 
 /// A pending flow that asks the same question as `flow`.

@@ -70,15 +70,26 @@ pub(super) async fn execute(client: &Client, args: &LoginArgs) -> Result<ExitCod
     let (Some(url), Some(flow)) = (answer.url, flow) else {
         bail!("agent-authd started no login for {provider}");
     };
-    let is_opened = !args.no_browser && open(&url)?;
+    let is_new = is_new(answer.metadata.as_ref());
+    let is_opened = is_new && !args.no_browser && open(&url)?;
     output::note(if is_opened {
         "Your browser should now show the provider's page. If it does not, open:"
-    } else {
+    } else if is_new {
         "Open this address in a browser:"
+    } else {
+        "Another program waits for this login already. Finish it in the browser that was \
+         opened for it, or open:"
     });
     output::line(&url)?;
     let ended = follow(client, provider, flow, is_opened).await?;
     conclude(provider, &ended)
+}
+
+/// Whether this request is the one that opens a browser. A daemon that does not
+/// say so is older than the question, and each request opened one then.
+fn is_new(metadata: Option<&Map<String, Value>>) -> bool {
+    let is_new = metadata.and_then(|metadata| metadata.get("is_new"));
+    is_new.and_then(Value::as_bool).unwrap_or(true)
 }
 
 /// Opens the browser; `false` if there is none.
@@ -167,7 +178,7 @@ async fn finish(client: &Client, provider: &ProviderId, line: &str) -> Result<()
     }
     match pasted::parse(line) {
         Ok(redirect) => {
-            let taken = client.finalize(provider, redirect.code, redirect.state);
+            let taken = client.finalize(provider, redirect.code, redirect.state, redirect.iss);
             if let Err(error) = taken.await {
                 output::note(&format!("That did not work: {error}"));
             }

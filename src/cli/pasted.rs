@@ -16,6 +16,8 @@ pub(super) struct Redirect {
     pub(super) code: AuthorizationCode,
     /// The flow's state.
     pub(super) state: State,
+    /// Who sent it (RFC 9207), where it says so.
+    pub(super) iss: Option<String>,
 }
 
 /// Why a line is no redirect that could be used.
@@ -62,8 +64,14 @@ pub(super) fn parse(line: &str) -> Result<Redirect, Error> {
     if let Some(error) = parameter("error") {
         return Err(Error::Refused(error));
     }
+    let iss = parameter("iss");
+    let is_named = |(key, value): (_, std::borrow::Cow<'_, str>)| key == "iss" && !value.is_empty();
+    if iss.is_none() && url.query_pairs().any(is_named) {
+        return Err(Error::NotARedirect);
+    }
     match (parameter("code"), parameter("state")) {
         (Some(code), Some(state)) => Ok(Redirect {
+            iss,
             code: AuthorizationCode::new(code),
             state: State::new(state),
         }),
@@ -79,6 +87,7 @@ mod tests {
     fn a_redirected_address_gives_code_and_state() {
         let redirect = parse(" http://127.0.0.1:8252/cb/x?code=a%2Bb&state=s&iss=i\r").unwrap();
         assert!(redirect.state.matches(&State::new("s")));
+        assert_eq!(redirect.iss.as_deref(), Some("i"));
     }
 
     #[test]
@@ -89,6 +98,7 @@ mod tests {
             "http://127.0.0.1/?code=a",
             "http://127.0.0.1/?code=a&state=",
             "http://127.0.0.1/?code=a&state=s&state=t",
+            "http://127.0.0.1/?code=a&state=s&iss=i&iss=j",
         ] {
             assert_eq!(parse(line).unwrap_err(), Error::NotARedirect, "{line}");
         }

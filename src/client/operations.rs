@@ -84,15 +84,16 @@ impl Client {
     }
 
     /// Finishes a flow with what a redirect brought to a place that the daemon
-    /// does not hear.
+    /// does not hear; `iss` is RFC 9207's parameter, where there was one.
     pub async fn finalize(
         &self,
         provider: &ProviderId,
         code: AuthorizationCode,
         state: State,
+        iss: Option<String>,
     ) -> Result<(), Error> {
         let path = format!("/v2/auth/callback/{provider}");
-        let body = Finalize { code, state };
+        let body = Finalize { code, state, iss };
         let answer: Value = self.call(Method::POST, &path, Some(&body)).await?;
         drop(answer);
         Ok(())

@@ -126,6 +126,8 @@ pub(super) struct Finalize {
     pub(super) code: AuthorizationCode,
     #[serde(serialize_with = "in_clear_always")]
     pub(super) state: State,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) iss: Option<String>,
 }
 
 #[expect(

@@ -188,6 +188,7 @@ fn flow(provider: &Provider) -> Flow {
         status: Status::Pending,
         created_at: began,
         expires_at: began.plus_seconds(600),
+        second_opening_at: None,
         finished_at: None,
     }
 }

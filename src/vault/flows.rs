@@ -186,6 +186,20 @@ impl Change<'_> {
         Ok(())
     }
 
+    /// Notes that a second caller opens a browser for a pending flow; `false` if
+    /// one did before.
+    ///
+    /// # Errors
+    /// [`Error::Unwritable`] if the store cannot take it.
+    pub fn open_flow_again(&self, flow: &Flow, now: Timestamp) -> Result<bool, Error> {
+        let noted = self.connection.execute(
+            "UPDATE flows SET second_opening_at = ?3
+             WHERE owner = ?1 AND id = ?2 AND status = 'pending' AND second_opening_at IS NULL",
+            (flow.owner, flow.id, now),
+        )?;
+        Ok(noted > 0)
+    }
+
     /// Claims a pending flow for the one exchange of its code; `false` if it
     /// was claimed or ended before.
     ///
@@ -329,6 +343,7 @@ fn read_flow(row: &Row<'_>) -> rusqlite::Result<StoredFlow> {
         status,
         created_at: row.get("created_at")?,
         expires_at: row.get("expires_at")?,
+        second_opening_at: row.get("second_opening_at")?,
         finished_at: row.get("finished_at")?,
     };
     let sealed = Sealed {

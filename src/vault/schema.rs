@@ -11,7 +11,10 @@ use super::Error;
 /// entry has one script per subject, which run in their order.
 const MIGRATIONS: &[&[&str]] = &[
     &[include_str!("schema/0001_spine.sql")],
-    &[include_str!("schema/0002/defaults.sql")],
+    &[
+        include_str!("schema/0002/defaults.sql"),
+        include_str!("schema/0002/accounts.sql"),
+    ],
 ];
 
 /// The version a file has once every migration has run.

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use crate::support::clock::TestClock;
 use crate::support::person;
 use crate::support::stage::{Stage, text};
 
@@ -231,6 +232,106 @@ async fn one_token_of_a_provider_and_user_is_the_default() {
         .collect();
     let expected = [(third, true), (second, false), (first, false)];
     assert_eq!(defaults, expected.map(|(id, is)| (id, json!(is))));
+}
+
+#[tokio::test]
+async fn an_agents_login_leaves_the_users_default_as_it_is() {
+    let stage = Stage::new().await;
+    let own = stage.log_in(json!({})).await;
+    let other = stage
+        .log_in(json!({"force_new": true, "is_default": false}))
+        .await;
+    let agents = stage
+        .log_in(json!({"agent_id": "bot", "force_new": true}))
+        .await;
+    // The token used last is not the default either.
+    stage.authenticate(json!({"token_id": other})).await;
+    assert_eq!(token_of(&stage.authenticate(json!({})).await), own);
+    let asked = stage.authenticate(json!({"agent_id": "bot"})).await;
+    assert_eq!(token_of(&asked), agents);
+    let all = stage.get("/tokens").await.with(200);
+    let of = |id: &str| {
+        let mut all = all.as_array().unwrap().iter();
+        all.find(|token| token["id"] == id).unwrap()["is_default"] == true
+    };
+    assert_eq!([of(&own), of(&other), of(&agents)], [true, false, true]);
+}
+
+#[tokio::test]
+async fn renewing_a_token_that_was_named_does_not_make_it_the_default() {
+    let stage = Stage::new().await;
+    let named = stage.import(json!({"expires_in_seconds": 0})).await;
+    let default = stage.import(json!({})).await;
+    let answer = stage.authenticate(json!({"token_id": named})).await;
+    assert_eq!(answer["status"], "token_expired");
+    person::open(answer["url"].as_str().unwrap()).await;
+    assert_eq!(token_of(&stage.wait(&answer).await), named);
+    assert_eq!(token_of(&stage.authenticate(json!({})).await), default);
+}
+
+#[tokio::test]
+async fn an_agent_that_widens_the_users_token_does_not_make_it_the_default() {
+    let stage = Stage::new().await;
+    let shared = stage.import(json!({})).await;
+    let default = stage.import(json!({})).await;
+    let body = json!({"oauth_token_id": shared});
+    stage.post("/agents/bot/connections", body).await.with(201);
+    let wider = json!({"agent_id": "bot", "scopes": ["read", "write"]});
+    assert_eq!(stage.log_in(wider).await, shared);
+    assert_eq!(token_of(&stage.authenticate(json!({})).await), default);
+}
+
+#[tokio::test]
+async fn one_caller_opens_the_browser_and_one_more_if_no_redirect_has_come_for_a_minute() {
+    let clock = TestClock::new();
+    let stage = Stage::with_clock(&clock).await;
+    let is_new = async || {
+        let answer = stage.authenticate(json!({})).await;
+        is_pending(&answer);
+        answer["metadata"]["is_new"].as_bool().unwrap()
+    };
+    assert_eq!([is_new().await, is_new().await], [true, false]);
+    clock.pass(59);
+    assert!(!is_new().await);
+    clock.pass(1);
+    assert_eq!([is_new().await, is_new().await], [true, false]);
+    clock.pass(120);
+    assert!(!is_new().await);
+    let forced = stage.authenticate(json!({"force_new": true})).await;
+    assert_eq!(forced["metadata"], json!({"is_new": true}));
+}
+
+#[tokio::test]
+async fn a_consent_page_is_opened_by_one_caller_too() {
+    let stage = Stage::new().await;
+    stage.import(json!({})).await;
+    for is_new in [true, false] {
+        let answer = stage.authenticate(json!({"agent_id": "bot"})).await;
+        assert_eq!(answer["status"], "connection_required");
+        assert_eq!(answer["metadata"], json!({"is_new": is_new}));
+    }
+    let looked = json!({"agent_id": "bot", "check_only": true});
+    assert!(stage.authenticate(looked).await["metadata"].is_null());
+}
+
+#[tokio::test]
+async fn of_four_who_ask_at_once_one_opens_the_browser() {
+    let stage = Stage::new().await;
+    let ask = async || {
+        let answer = stage.authenticate(json!({})).await;
+        u32::from(answer["metadata"]["is_new"] == true)
+    };
+    let (a, b, c, d) = tokio::join!(ask(), ask(), ask(), ask());
+    assert_eq!(a + b + c + d, 1);
+}
+
+#[tokio::test]
+async fn an_empty_agent_is_a_fault_and_not_the_user() {
+    let stage = Stage::new().await;
+    stage.import(json!({})).await;
+    let body = json!({"provider": "strict", "scopes": ["read"], "agent_id": ""});
+    let refused = stage.post("/authenticate", body).await.with(422);
+    assert_eq!(refused["detail"][0]["loc"], json!(["body", "agent_id"]));
 }
 
 #[tokio::test]

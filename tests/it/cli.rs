@@ -178,6 +178,27 @@ fn a_login_opens_the_browser_with_the_address() {
 }
 
 #[test]
+fn a_login_that_another_program_began_is_not_opened_twice() {
+    let mut begun = pending();
+    begun["metadata"] = json!({"is_new": false});
+    let daemon = Daemon::answering(&[(AUTHENTICATE, 200, begun), (WAIT, 200, completed("t0"))]);
+    let browser = daemon.socket().with_file_name("browser");
+    let opened = daemon.socket().with_file_name("opened");
+    let script = format!("#!/bin/sh\ntouch {}\n", opened.display());
+    std::fs::write(&browser, script).unwrap();
+    std::fs::set_permissions(&browser, Permissions::from_mode(0o700)).unwrap();
+    let output = agent_auth(&daemon.socket())
+        .args(["login", "example"])
+        .env("BROWSER", &browser)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(stdout(&output), "https://example.com/authorize?state=s\n");
+    assert!(stderr(&output).contains("waits for this login already"));
+    assert!(!opened.exists());
+}
+
+#[test]
 fn a_login_that_was_refused_says_why() {
     let refused = json!({"status": "not_found", "error": "access_denied"});
     let daemon = Daemon::answering(&[(AUTHENTICATE, 200, pending()), (WAIT, 200, refused)]);

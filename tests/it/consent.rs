@@ -109,6 +109,17 @@ async fn connecting_another_account_ends_the_same_flow_with_it() {
     assert_eq!(again["metadata"]["token_id"], ended["metadata"]["token_id"]);
 }
 
+#[tokio::test]
+async fn connecting_another_account_leaves_the_users_default_as_it_is() {
+    let stage = Stage::new().await;
+    let own = stage.import(json!({})).await;
+    let (_, url) = asked(&stage, json!({"is_default": true})).await;
+    let page = decide(&url, &form_token(&url).await, "connect", &own).await;
+    assert_eq!(person::open(&onward(&page)).await.status, 200);
+    let answer = stage.authenticate(json!({})).await;
+    assert_eq!(answer["metadata"]["token_id"], own);
+}
+
 /// Where the page leads on to.
 fn onward(page: &Page) -> String {
     let (_, rest) = page

@@ -8,6 +8,7 @@ use agent_authd::api::replies::ProviderResponse;
 use agent_authd::client::{Authenticate, Client, Error, NewMcpProvider};
 use agent_authd::clock::Ambient;
 use agent_authd::identity::{ProviderId, Scopes};
+use agent_authd::secret::{AuthorizationCode, State};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -70,6 +71,32 @@ async fn an_address_becomes_a_provider_with_a_client_of_its_own() {
     let sent = |name: &str| url.query_pairs().find(|(known, _)| known == name);
     assert_eq!(sent("resource").unwrap().1, stranger.url("/mcp"));
     assert_eq!(sent("redirect_uri").unwrap().1, redirect_uri);
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn the_issuer_of_a_redirect_that_was_carried_by_hand_is_checked() {
+    let stranger = Stranger::good();
+    let home = Home::new();
+    let daemon = InProcess::start(&home, Ambient::system()).await;
+    let client = daemon.client();
+    discover(client, &stranger.url("/mcp")).await.unwrap();
+    for (iss, is_its_own) in [
+        ("https://evil.example", false),
+        (&stranger.url("/as"), true),
+    ] {
+        let ask = client.authenticate(&wanted()).await.unwrap();
+        let url: Url = ask.url.unwrap().parse().unwrap();
+        let (_, state) = url.query_pairs().find(|(name, _)| name == "state").unwrap();
+        let (code, state) = (AuthorizationCode::new("canary-code"), State::new(state));
+        let finished = client
+            .finalize(&provider_id(), code, state, Some(iss.to_owned()))
+            .await;
+        let refused = finished.unwrap_err().to_string();
+        assert_eq!(refused.contains("invalid_issuer"), !is_its_own, "{refused}");
+        let was_sent = stranger.lines().contains(&"POST /as/token".to_owned());
+        assert_eq!(was_sent, is_its_own);
+    }
     daemon.stop().await;
 }
 

@@ -81,6 +81,17 @@ async fn the_default_moves_and_never_goes() {
 }
 
 #[tokio::test]
+async fn an_import_speaks_for_the_user_it_names() {
+    let stage = Stage::new().await;
+    let marias = stage.import(json!({"user_id": "maria"})).await;
+    let answer = stage.authenticate(json!({"user_id": "maria"})).await;
+    assert_eq!(answer["metadata"]["token_id"], marias);
+    assert_eq!(stage.authenticate(json!({})).await["status"], "pending");
+    let body = json!({"provider_id": "strict", "access_token": "canary-x", "user_id": ""});
+    stage.post("/tokens/import", body).await.with(422);
+}
+
+#[tokio::test]
 async fn a_name_is_given_and_taken_back() {
     let stage = Stage::new().await;
     let token = stage.import(json!({})).await;

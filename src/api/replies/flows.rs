@@ -34,7 +34,7 @@ pub struct AuthenticateResponse {
     pub token: Option<AccessToken>,
     /// For whom the token speaks.
     pub user_id: Option<String>,
-    /// About the token; see [`token_metadata`].
+    /// About the token ([`token_metadata`]) or the flow ([`flow_metadata`]).
     pub metadata: Option<Map<String, Value>>,
 }
 
@@ -87,6 +87,13 @@ impl WaitResponse {
             error_description: None,
         }
     }
+}
+
+/// What a reply says about the flow that it names: `is_new` is true for the one
+/// caller that opens a browser for it.
+#[must_use]
+pub fn flow_metadata(is_new: bool) -> Map<String, Value> {
+    Map::from_iter([("is_new".to_owned(), json!(is_new))])
 }
 
 /// What a reply says about the token that it hands out: what was stored with

@@ -47,7 +47,7 @@ impl AuthenticateRequest {
         let mut fields = Fields::body(body)?;
         let user_id = fields.optional("user_id", text);
         let ls_user_id = fields.optional("ls_user_id", text);
-        let agent_id = fields.optional("agent_id", text);
+        let agent_id = fields.optional("agent_id", filled_text);
         let provider = fields.required("provider", text);
         let scopes = fields.required("scopes", scopes);
         let use_platform_provider =
@@ -82,6 +82,8 @@ pub struct FinalizeRequest {
     pub code: AuthorizationCode,
     /// The state of the flow that it belongs to.
     pub state: State,
+    /// The issuer (RFC 9207), where the redirect named one.
+    pub iss: Option<String>,
 }
 
 impl FinalizeRequest {
@@ -95,10 +97,12 @@ impl FinalizeRequest {
             .required("code", filled_text)
             .map(AuthorizationCode::new);
         let state = fields.required("state", filled_text).map(State::new);
+        let iss = fields.optional("iss", filled_text);
         fields.finish(|| {
             Some(Self {
                 code: code?,
                 state: state?,
+                iss,
             })
         })
     }
@@ -190,6 +194,21 @@ mod tests {
                     "ctx": {"error": "invalid length: found 4"},
                 },
             ]})
+        );
+    }
+
+    #[test]
+    fn an_empty_agent_or_issuer_is_a_fault() {
+        let body = br#"{"provider": "p", "scopes": [], "agent_id": ""}"#;
+        let faults = AuthenticateRequest::from_json(body).unwrap_err();
+        assert_eq!(
+            faults.to_string(),
+            "body.agent_id: String should have at least 1 character"
+        );
+        let faults = FinalizeRequest::from_json(br#"{"code": "c", "state": "s", "iss": ""}"#);
+        assert_eq!(
+            faults.unwrap_err().to_string(),
+            "body.iss: String should have at least 1 character"
         );
     }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::super::reply::{self, Answer};
 use super::super::request::Call;
 use crate::api::replies::{
-    AuthStatus, AuthenticateResponse, WaitResponse, WaitStatus, token_metadata,
+    AuthStatus, AuthenticateResponse, WaitResponse, WaitStatus, flow_metadata, token_metadata,
 };
 use crate::api::requests::{AuthenticateRequest, CallbackQuery, FinalizeRequest, WaitQuery};
 use crate::broker;
@@ -51,6 +51,7 @@ fn authenticate_response(authenticated: Authenticated) -> AuthenticateResponse {
     AuthenticateResponse {
         auth_id: Some(ask.flow.to_string()),
         url: Some(ask.url),
+        metadata: Some(flow_metadata(ask.is_new)),
         ..bare(status, &ask.user_id)
     }
 }
@@ -108,6 +109,7 @@ pub(in crate::http) async fn callback(call: Call) -> Answer {
     let response = CallbackQuery {
         code: Some(request.code),
         state: Some(request.state),
+        iss: request.iss,
         ..CallbackQuery::default()
     };
     // An unknown provider is 404, whatever the state.

@@ -1,6 +1,8 @@
 //! A daemon, a strict provider registered with it, and calls in plain JSON:
 //! what a test of one operation needs.
 
+use std::sync::Arc;
+
 use agent_authd::client::send;
 use agent_authd::clock::Ambient;
 use http_body_util::{BodyExt as _, Full};
@@ -8,6 +10,7 @@ use hyper::body::Bytes;
 use hyper::{Method, Request};
 use serde_json::{Value, json};
 
+use super::clock::TestClock;
 use super::daemon::{Home, InProcess};
 use super::person;
 use super::provider::{PROVIDER_ID, Provider, Rotation};
@@ -49,8 +52,17 @@ impl Stage {
 
     /// One at a home that was prepared.
     pub(crate) async fn at(home: Home) -> Self {
+        Self::start(home, Ambient::system()).await
+    }
+
+    /// One whose daemon lives by the test's clock.
+    pub(crate) async fn with_clock(clock: &Arc<TestClock>) -> Self {
+        Self::start(Home::new(), clock.ambient()).await
+    }
+
+    async fn start(home: Home, ambient: Ambient) -> Self {
         let provider = Provider::start(Rotation::Strict, 3600);
-        let daemon = InProcess::start(&home, Ambient::system()).await;
+        let daemon = InProcess::start(&home, ambient).await;
         let registration = provider.registration();
         daemon
             .client()
