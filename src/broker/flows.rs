@@ -90,10 +90,7 @@ impl Broker {
             }
             let left = self.until_expiry(&flow.flow);
             tokio::select! {
-                () = waiter.ended() => {
-                    // Joined anew, in case that this was not the flow's end.
-                    waiter = waiters.join(owner, id).ok_or(Error::TooManyWaiters)?;
-                }
+                () = waiter.woken() => {}
                 () = tokio::time::sleep_until(deadline) => timed_out = true,
                 () = tokio::time::sleep(left) => {}
                 _ = stopping.wait_for(|stopping| *stopping) => return Err(Error::Stopping),

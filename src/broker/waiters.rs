@@ -47,11 +47,7 @@ impl Waiters {
             return None;
         }
         *count += 1;
-        let ended = state
-            .flows
-            .entry(flow)
-            .or_insert_with(|| watch::Sender::new(()))
-            .subscribe();
+        let ended = state.subscribe(flow);
         Some(Waiter {
             waiters: Arc::clone(self),
             owner,
@@ -70,11 +66,22 @@ impl Waiters {
     }
 }
 
+impl Waiting {
+    fn subscribe(&mut self, flow: FlowId) -> watch::Receiver<()> {
+        self.flows
+            .entry(flow)
+            .or_insert_with(|| watch::Sender::new(()))
+            .subscribe()
+    }
+}
+
 impl Waiter {
-    /// Returns when the flow has ended.
-    pub(super) async fn ended(&mut self) {
+    /// Returns when the flow has been woken. The place is kept, and the waiter
+    /// can wait again: not every change of a flow is its end.
+    pub(super) async fn woken(&mut self) {
         // Nothing is ever sent: the only change is that the sender goes.
         while self.ended.changed().await.is_ok() {}
+        self.ended = self.waiters.lock().subscribe(self.flow);
     }
 }
 
@@ -95,5 +102,28 @@ impl Drop for Waiter {
         {
             state.flows.remove(&self.flow);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_waiter_that_is_woken_keeps_its_place() {
+        let waiters = Arc::new(Waiters::new(1));
+        let owner = Owner::from_uid(1).unwrap();
+        let flow = FlowId::new(Uuid::nil());
+        let mut waiter = waiters.join(owner, flow).unwrap();
+        for _ in 0..2 {
+            waiters.wake(flow);
+            waiter.woken().await;
+            assert!(waiters.join(owner, flow).is_none());
+        }
+        drop(waiter);
+        assert!(waiters.lock().flows.is_empty());
+        assert!(waiters.join(owner, flow).is_some());
     }
 }

@@ -12,6 +12,7 @@ mod consent;
 mod discovery;
 mod events;
 mod layers;
+mod limits;
 mod platform;
 mod process;
 mod refresh;

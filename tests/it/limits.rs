@@ -1,0 +1,25 @@
+//! What one caller can take, and what is left for the others.
+
+use std::time::Duration;
+
+use agent_authd::client::Client;
+use agent_authd::identity::FlowId;
+use serde_json::json;
+
+use crate::support::person;
+use crate::support::stage::Stage;
+
+#[tokio::test]
+async fn the_only_waiter_that_the_limit_allows_gets_the_token_of_its_flow() {
+    let stage = Stage::with_settings("max_waiters = 1\n").await;
+    let login = stage.authenticate(json!({})).await;
+    let client = Client::new(stage.home.socket());
+    let flow = FlowId::parse(login["auth_id"].as_str().unwrap()).unwrap();
+    let path = format!("/wait/{flow}?timeout=0");
+    let waiting = tokio::spawn(async move { client.wait(flow, Duration::from_secs(30)).await });
+    while stage.get(&path).await.status != 429 {
+        tokio::task::yield_now().await;
+    }
+    person::open(login["url"].as_str().unwrap()).await;
+    assert!(waiting.await.unwrap().unwrap().token.is_some());
+}
