@@ -39,6 +39,10 @@ const MAX_WAITERS: u32 = 256;
 /// Events kept per owner; the oldest go first.
 const MAX_EVENTS: u32 = 10_000;
 
+/// Whether this system tells whose program is at the other end of a loopback
+/// connection.
+const CAN_CHECK_UID: bool = cfg!(target_os = "linux");
+
 /// The folder beside the settings' file with further providers.
 const PLATFORM_FOLDER: &str = "providers.d";
 
@@ -67,8 +71,8 @@ pub struct Config {
     pub platform_dirs: Vec<PathBuf>,
     /// Where browsers come back to.
     pub redirect_listen: RedirectListen,
-    /// Whether a redirect is refused that another user's program brings, where
-    /// the kernel tells whose it is.
+    /// Whether a browser is refused at the redirect listener unless the kernel
+    /// says that it is a permitted user's; only where the kernel can be asked.
     pub redirect_check_uid: bool,
     /// The form of the log.
     pub log_format: LogFormat,
@@ -139,7 +143,7 @@ impl Config {
                 .redirect_listen
                 .or(file.redirect_listen)
                 .unwrap_or(RedirectListen::DEFAULT),
-            redirect_check_uid: file.redirect_check_uid.unwrap_or(true),
+            redirect_check_uid: file.redirect_check_uid.unwrap_or(CAN_CHECK_UID),
             log_format: flags.log_format.or(file.log_format).unwrap_or_default(),
             log_level: flags.log_level.or(file.log_level).unwrap_or_default(),
             flow_lifetime: Duration::from_secs(file.flow_lifetime.unwrap_or(FLOW_LIFETIME).into()),
@@ -157,6 +161,9 @@ impl Config {
 
     fn checked(self) -> Result<Self, Error> {
         paths::check_socket(&self.socket)?;
+        if self.redirect_check_uid && !CAN_CHECK_UID {
+            return Err(Error::CannotCheckUid);
+        }
         if self.key_file.starts_with(&self.data_dir) {
             return Err(Error::KeyBesideVault {
                 key_file: self.key_file,
@@ -304,6 +311,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(target_os = "linux")]
     fn with_nothing_said_the_defaults_hold() {
         let config = Config::with_defaults(&Flags::default(), defaults()).unwrap();
         assert_eq!(

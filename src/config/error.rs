@@ -12,6 +12,11 @@ pub enum Error {
     /// A path cannot be named or used.
     #[error(transparent)]
     Paths(#[from] paths::Error),
+    /// A check was asked for that this system has no means for.
+    #[error(
+        "redirect_check_uid = true cannot be done here: only Linux tells whose program is at the other end of a connection; leave it out"
+    )]
+    CannotCheckUid,
     /// The file named by `--config` does not exist.
     #[error("there is no configuration file {}", .path.display())]
     Missing {

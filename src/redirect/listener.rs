@@ -160,10 +160,16 @@ impl Listener for RedirectListener {
                 accepted = other.accept() => accepted?,
             },
         };
-        // A connection that is broken already has no address.
-        let arrival = stream.local_addr().ok().map(|to| Arrival { from, to });
+        let arrival = arrival(&stream, from);
         Ok((stream, arrival))
     }
+}
+
+/// Both ends of an accepted connection; `None` if it is broken already.
+fn arrival(stream: &TcpStream, from: SocketAddr) -> Option<Arrival> {
+    let to = stream.local_addr().ok()?;
+    let inode = nix::sys::stat::fstat(stream).ok()?.st_ino;
+    Some(Arrival { from, to, inode })
 }
 
 fn bind(address: SocketAddr) -> Result<TcpListener, Error> {

@@ -1,10 +1,9 @@
 //! Whose program it is that came to the loopback listener, where the kernel
 //! tells, and whether that user has any business here.
 //!
-//! A state cannot be guessed, so this is a second door, not the lock: another
-//! user of the machine who got hold of a redirect's address still cannot bring
-//! it. Linux tells the uid of any connection's socket (sock_diag(7), and the
-//! tables of proc_pid_net(5)); on other systems nobody is refused for it.
+//! Linux tells the uid of any connection's socket (sock_diag(7), and the tables
+//! of proc_pid_net(5)). The check fails closed: a peer whose uid the kernel does
+//! not tell is refused. Other systems cannot be asked, and the check is off there.
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -20,6 +19,9 @@ pub struct Arrival {
     pub from: SocketAddr,
     /// The listener's.
     pub to: SocketAddr,
+    /// The inode of the accepted socket, which tells it from a later socket
+    /// between the same two addresses.
+    pub inode: u64,
 }
 
 /// Who is at a connection's other end.
@@ -30,7 +32,8 @@ pub enum Visitor {
     /// The kernel does not tell: the other end is in another network
     /// namespace, or this is not Linux.
     Unknown,
-    /// The other end has closed; whose it was is not told any more.
+    /// One of the two ends has closed; whose the other end was is not told any
+    /// more, and its port may be another user's by now.
     Gone,
 }
 
@@ -41,7 +44,8 @@ pub enum Welcome {
     All,
     /// This owner's and root's.
     Only(Owner),
-    /// Every user's, each to the flows of their own; root's to all.
+    /// Every user's, each to the flows of their own. Root's are no exception:
+    /// what connects as root may be a relay for somebody else.
     EachToTheirOwn,
 }
 
@@ -50,22 +54,22 @@ impl Welcome {
     /// an error if nobody's.
     ///
     /// # Errors
-    /// The visitor is another user, or has gone.
+    /// The visitor is another user, or the kernel does not tell who it is.
     pub fn admit(self, visitor: Visitor) -> Result<Option<Owner>, Visitor> {
         match (self, visitor) {
-            (Self::All, _) | (_, Visitor::Unknown | Visitor::User(0)) => Ok(None),
-            (Self::Only(owner), Visitor::User(uid)) if uid == owner.uid() => Ok(None),
+            (Self::All, _) => Ok(None),
+            (Self::Only(owner), Visitor::User(uid)) if uid == owner.uid() || uid == 0 => Ok(None),
             (Self::EachToTheirOwn, Visitor::User(uid)) => {
                 Owner::from_uid(uid).map(Some).ok_or(visitor)
             }
-            (_, Visitor::User(_) | Visitor::Gone) => Err(visitor),
+            (_, Visitor::User(_) | Visitor::Unknown | Visitor::Gone) => Err(visitor),
         }
     }
 }
 
 #[cfg(not(target_os = "linux"))]
 impl Arrival {
-    /// Nobody tells.
+    /// There is no way to ask here.
     pub async fn visitor(self) -> Visitor {
         Visitor::Unknown
     }
@@ -76,18 +80,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn another_user_is_welcome_nowhere_but_at_their_own() {
+    fn a_peer_is_admitted_only_if_the_kernel_names_a_user_who_may_come() {
         let me = Owner::from_uid(1000).unwrap();
         let only_me = Welcome::Only(me);
         assert_eq!(only_me.admit(Visitor::User(1000)), Ok(None));
         assert_eq!(only_me.admit(Visitor::User(0)), Ok(None));
-        assert_eq!(only_me.admit(Visitor::Unknown), Ok(None));
         assert!(only_me.admit(Visitor::User(1001)).is_err());
+        assert!(only_me.admit(Visitor::User(65_534)).is_err());
+        assert!(only_me.admit(Visitor::Unknown).is_err());
         assert!(only_me.admit(Visitor::Gone).is_err());
         let each = Welcome::EachToTheirOwn;
         assert_eq!(each.admit(Visitor::User(1000)), Ok(Some(me)));
-        assert_eq!(each.admit(Visitor::User(0)), Ok(None));
+        let root = Owner::ADMINISTRATOR;
+        assert_eq!(each.admit(Visitor::User(0)), Ok(Some(root)));
         assert!(each.admit(Visitor::User(65_534)).is_err());
+        assert!(each.admit(Visitor::Unknown).is_err());
         assert!(each.admit(Visitor::Gone).is_err());
         assert_eq!(Welcome::All.admit(Visitor::Gone), Ok(None));
     }

@@ -10,7 +10,7 @@ use super::{Arrival, Visitor};
 impl Arrival {
     /// Asks the kernel who is at the other end.
     pub async fn visitor(self) -> Visitor {
-        if let Ok(visitor) = self.diagnosed() {
+        if let Ok(Some(visitor)) = self.diagnosed() {
             return visitor;
         }
         // Reads files that take milliseconds where there are many connections.
@@ -18,36 +18,55 @@ impl Arrival {
         listed.await.unwrap_or(Visitor::Gone)
     }
 
-    fn diagnosed(self) -> std::io::Result<Visitor> {
+    /// Asks by netlink; `None` where it does not know of the other end, as of
+    /// a socket that is bound to a device other than the loopback one.
+    fn diagnosed(self) -> std::io::Result<Option<Visitor>> {
         let kernel = diag::Kernel::open()?;
-        let theirs = kernel.find(self.from, self.to)?;
-        Ok(visitor(theirs, kernel.find(self.to, self.from)?))
+        let Some(theirs) = kernel.find(self.from, self.to)? else {
+            return Ok(None);
+        };
+        let ours = kernel.find(self.to, self.from)?;
+        Ok(Some(self.judge(Some(theirs), ours)))
     }
 
-    /// The same from the kernel's tables, where its netlink is closed.
+    /// The same from the kernel's tables, which show every socket whatever it is
+    /// bound to, and are there where netlink is closed.
     fn listed(self) -> Visitor {
-        // Of this thread's own namespace, and there even where /proc shows
-        // nothing but processes (`ProcSubset=pid`).
-        let tables = ["tcp", "tcp6"].map(|name| {
-            std::fs::read_to_string(format!("/proc/thread-self/net/{name}")).unwrap_or_default()
-        });
-        self.visitor_in(&tables)
+        // Read twice: our own end must still be there after the other was seen.
+        let theirs = row_in(&tables(), self.from, self.to);
+        self.judge(theirs, row_in(&tables(), self.to, self.from))
     }
 
-    fn visitor_in(self, tables: &[String]) -> Visitor {
-        let row = |from, to| tables.iter().find_map(|table| find(table, from, to));
-        visitor(row(self.from, self.to), row(self.to, self.from))
+    /// Who is at the other end, by what the kernel says of both, ours read last.
+    ///
+    /// While our own socket is established nobody else can have a connection
+    /// between the same addresses, so what was seen of the other end is of this
+    /// connection. Without that, a peer could send a request, close, and have
+    /// another user's program connect from the same port before it is asked for.
+    fn judge(self, theirs: Option<Row>, ours: Option<Row>) -> Visitor {
+        let is_ours = |row: &Row| row.is_established && row.inode == self.inode;
+        if !ours.as_ref().is_some_and(is_ours) {
+            return Visitor::Gone;
+        }
+        match theirs {
+            None => Visitor::Unknown,
+            Some(row) if row.is_established => Visitor::User(row.uid),
+            // A socket that was closed has lost its owner, and reads as root's.
+            Some(_) => Visitor::Gone,
+        }
     }
 }
 
-/// Who is at the other end, by what the kernel says of both.
-fn visitor(theirs: Option<Row>, ours: Option<Row>) -> Visitor {
-    match (theirs, ours) {
-        // A socket that was closed has lost its owner, and reads as root's.
-        (Some(row), _) if row.is_established => Visitor::User(row.uid),
-        (None, Some(row)) if row.is_established => Visitor::Unknown,
-        _ => Visitor::Gone,
-    }
+/// The kernel's tables of connections, of this thread's own network namespace:
+/// there even where /proc shows nothing but processes (`ProcSubset=pid`).
+fn tables() -> [String; 2] {
+    ["tcp", "tcp6"].map(|name| {
+        std::fs::read_to_string(format!("/proc/thread-self/net/{name}")).unwrap_or_default()
+    })
+}
+
+fn row_in(tables: &[String], from: SocketAddr, to: SocketAddr) -> Option<Row> {
+    tables.iter().find_map(|table| find(table, from, to))
 }
 
 /// What the kernel says of one end of a connection.
@@ -55,6 +74,7 @@ fn visitor(theirs: Option<Row>, ours: Option<Row>) -> Visitor {
 struct Row {
     is_established: bool,
     uid: u32,
+    inode: u64,
 }
 
 /// The row of the end at `from` whose other end is at `to`.
@@ -71,9 +91,11 @@ fn find(table: &str, from: SocketAddr, to: SocketAddr) -> Option<Row> {
         }
         let is_established = fields.next()? == "01";
         let uid = fields.nth(3)?.parse().ok()?;
+        let inode = fields.nth(1)?.parse().ok()?;
         Some(Row {
             is_established,
             uid,
+            inode,
         })
     })
 }
@@ -100,6 +122,9 @@ fn to_mapped(address: SocketAddr) -> SocketAddr {
 }
 
 #[cfg(test)]
+mod connections;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -116,30 +141,38 @@ mod tests {
   sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
    0: 0000000000000000FFFF00000100007F:A1B5 0000000000000000FFFF00000100007F:203C 01 00000000:00000000 00:00000000 00000000  1002        0 15 1 0
    1: 00000000000000000000000001000000:A1B6 00000000000000000000000001000000:203C 01 00000000:00000000 00:00000000 00000000  1003        0 16 1 0
+   2: 0000000000000000FFFF00000100007F:203C 0000000000000000FFFF00000100007F:A1B5 01 00000000:00000000 00:00000000 00000000  1000        0 17 1 0
+   3: 00000000000000000000000001000000:203C 00000000000000000000000001000000:A1B6 01 00000000:00000000 00:00000000 00000000  1000        0 18 1 0
 ";
 
-    fn listed(ip: &str, port: u16) -> Visitor {
+    /// Who is at the other end of the accepted socket with this inode.
+    fn listed(ip: &str, port: u16, inode: u64) -> Visitor {
         let ip: IpAddr = ip.parse().unwrap();
-        let arrival = Arrival {
-            from: SocketAddr::new(ip, port),
-            to: SocketAddr::new(ip, 8252),
-        };
-        arrival.visitor_in(&[TABLE.to_owned(), TABLE_6.to_owned()])
+        let (from, to) = (SocketAddr::new(ip, port), SocketAddr::new(ip, 8252));
+        let tables = [TABLE.to_owned(), TABLE_6.to_owned()];
+        let arrival = Arrival { from, to, inode };
+        arrival.judge(row_in(&tables, from, to), row_in(&tables, to, from))
     }
 
     #[test]
     #[cfg(target_endian = "little")]
     fn the_kernels_tables_tell_whose_a_connection_is() {
-        assert_eq!(listed("127.0.0.1", 0xA1B2), Visitor::User(1001));
-        assert_eq!(listed("127.0.0.1", 0xA1B5), Visitor::User(1002));
-        assert_eq!(listed("::1", 0xA1B6), Visitor::User(1003));
+        assert_eq!(listed("127.0.0.1", 0xA1B2, 12), Visitor::User(1001));
+        assert_eq!(listed("127.0.0.1", 0xA1B5, 17), Visitor::User(1002));
+        assert_eq!(listed("::1", 0xA1B6, 18), Visitor::User(1003));
+    }
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn a_later_connection_from_the_same_port_does_not_speak_for_this_one() {
+        assert_eq!(listed("127.0.0.1", 0xA1B2, 99), Visitor::Gone);
     }
 
     #[test]
     #[cfg(target_endian = "little")]
     fn a_closed_connection_is_nobodys_and_not_roots() {
-        assert_eq!(listed("127.0.0.1", 0xA1B3), Visitor::Gone);
-        assert_eq!(listed("127.0.0.1", 0xA1B7), Visitor::Gone);
-        assert_eq!(listed("127.0.0.1", 0xA1B4), Visitor::Unknown);
+        assert_eq!(listed("127.0.0.1", 0xA1B3, 13), Visitor::Gone);
+        assert_eq!(listed("127.0.0.1", 0xA1B7, 19), Visitor::Gone);
+        assert_eq!(listed("127.0.0.1", 0xA1B4, 14), Visitor::Unknown);
     }
 }

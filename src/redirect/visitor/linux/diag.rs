@@ -23,9 +23,15 @@ const BY_FAMILY: u16 = 20;
 const HEADER: usize = 16;
 const REQUEST: usize = HEADER + 56;
 
-/// Where the state and the uid are in a reply, an `inet_diag_msg`.
+/// Where the state, the uid and the inode are in a reply, an `inet_diag_msg`.
 const STATE_AT: usize = HEADER + 1;
 const UID_AT: usize = HEADER + 64;
+const INODE_AT: usize = HEADER + 68;
+
+/// The index of the loopback interface, the same in every network namespace
+/// (`LOOPBACK_IFINDEX` of the kernel). Asked with it, the kernel also finds
+/// sockets that are bound to that device (`SO_BINDTODEVICE`).
+const LOOPBACK_INTERFACE: u32 = 1;
 
 /// `TCP_ESTABLISHED` of net/tcp_states.h.
 const ESTABLISHED: u8 = 1;
@@ -79,12 +85,12 @@ fn request(from: SocketAddr, to: SocketAddr) -> Vec<u8> {
     bytes.extend([family, libc::IPPROTO_TCP].map(|number| u8::try_from(number).unwrap_or(0)));
     bytes.extend([0; 2]);
     bytes.extend(u32::MAX.to_ne_bytes());
-    // The connection; no interface; no cookie (`INET_DIAG_NOCOOKIE`).
+    // The connection; its interface; no cookie (`INET_DIAG_NOCOOKIE`).
     bytes.extend(from.port().to_be_bytes());
     bytes.extend(to.port().to_be_bytes());
     bytes.extend(sixteen(from.ip()));
     bytes.extend(sixteen(to.ip()));
-    bytes.extend([0; 4]);
+    bytes.extend(LOOPBACK_INTERFACE.to_ne_bytes());
     bytes.extend([0xFF; 8]);
     bytes
 }
@@ -109,6 +115,7 @@ fn read(reply: &[u8]) -> io::Result<Option<Row>> {
         return Ok(Some(Row {
             is_established: *reply.get(STATE_AT).ok_or_else(malformed)? == ESTABLISHED,
             uid: word(UID_AT).ok_or_else(malformed)?,
+            inode: word(INODE_AT).ok_or_else(malformed)?.into(),
         }));
     }
     // `NLMSG_ERROR`: a negative error number.

@@ -1,0 +1,170 @@
+//! Real connections of every kind that a peer could choose to hide behind.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use nix::sys::stat::fstat;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+
+use super::*;
+
+const HOSTS: [&str; 2] = ["127.0.0.1:0", "[::1]:0"];
+
+/// A connection of this process to a listener of its own.
+struct Pair {
+    client: TcpStream,
+    server: TcpStream,
+    arrival: Arrival,
+}
+
+impl Pair {
+    async fn accepted(listener: &TcpListener, client: TcpStream) -> Self {
+        let (server, arrival) = accept(listener).await;
+        Self {
+            client,
+            server,
+            arrival,
+        }
+    }
+}
+
+async fn accept(listener: &TcpListener) -> (TcpStream, Arrival) {
+    let (server, from) = listener.accept().await.unwrap();
+    let inode = fstat(&server).unwrap().st_ino;
+    let to = server.local_addr().unwrap();
+    (server, Arrival { from, to, inode })
+}
+
+/// A listener at `address`, and a socket of its family.
+async fn listening(address: &str) -> (TcpListener, SocketAddr, TcpSocket) {
+    let listener = TcpListener::bind(address).await.unwrap();
+    let to = listener.local_addr().unwrap();
+    let socket = if to.is_ipv4() {
+        TcpSocket::new_v4()
+    } else {
+        TcpSocket::new_v6()
+    };
+    (listener, to, socket.unwrap())
+}
+
+fn me() -> Visitor {
+    Visitor::User(nix::unistd::geteuid().as_raw())
+}
+
+/// Both ways of asking say that it is this user.
+fn assert_named(arrival: Arrival) {
+    assert_eq!(arrival.diagnosed().unwrap(), Some(me()), "{arrival:?}");
+    assert_eq!(arrival.listed(), me(), "{arrival:?}");
+}
+
+/// Neither way of asking names anybody.
+fn assert_gone(arrival: Arrival) {
+    let diagnosed = arrival.diagnosed().unwrap();
+    assert!(
+        matches!(diagnosed, None | Some(Visitor::Gone)),
+        "{diagnosed:?}"
+    );
+    assert_eq!(arrival.listed(), Visitor::Gone);
+}
+
+#[tokio::test]
+async fn the_user_of_an_ordinary_connection_is_named() {
+    for address in HOSTS {
+        let (listener, to, socket) = listening(address).await;
+        let client = socket.connect(to).await.unwrap();
+        let pair = Pair::accepted(&listener, client).await;
+        assert_named(pair.arrival);
+        assert_eq!(pair.arrival.visitor().await, me());
+    }
+}
+
+#[tokio::test]
+async fn a_socket_that_is_bound_to_the_loopback_device_hides_nobody() {
+    for address in HOSTS {
+        let (listener, to, socket) = listening(address).await;
+        socket.bind_device(Some(b"lo")).unwrap();
+        let client = socket.connect(to).await.unwrap();
+        assert_named(Pair::accepted(&listener, client).await.arrival);
+    }
+}
+
+#[tokio::test]
+async fn a_socket_of_ipv6_that_speaks_ipv4_hides_nobody() {
+    let (listener, to, _) = listening("127.0.0.1:0").await;
+    let mapped = SocketAddr::new("::ffff:127.0.0.1".parse().unwrap(), to.port());
+    let socket = TcpSocket::new_v6().unwrap();
+    let client = socket.connect(mapped).await.unwrap();
+    assert_named(Pair::accepted(&listener, client).await.arrival);
+}
+
+#[tokio::test]
+async fn a_socket_on_a_port_that_others_share_hides_nobody() {
+    let (listener, to, socket) = listening("127.0.0.1:0").await;
+    socket.set_reuseport(true).unwrap();
+    socket.bind("127.9.9.9:0".parse().unwrap()).unwrap();
+    let shared = socket.local_addr().unwrap();
+    let client = socket.connect(to).await.unwrap();
+    // Where the client is not found, the kernel's look-up goes on to listeners.
+    let other = TcpSocket::new_v4().unwrap();
+    other.set_reuseport(true).unwrap();
+    other.bind(shared).unwrap();
+    let _other = other.listen(1).unwrap();
+    assert_named(Pair::accepted(&listener, client).await.arrival);
+}
+
+#[tokio::test]
+async fn a_peer_that_binds_and_closes_at_once_is_gone() {
+    for (is_abortive, device) in [(false, None), (true, None), (true, Some(&b"lo"[..]))] {
+        let (listener, to, socket) = listening("127.0.0.1:0").await;
+        socket.bind_device(device).unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let mut client = socket.connect(to).await.unwrap();
+        client.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+        if is_abortive {
+            client.set_zero_linger().unwrap();
+        }
+        drop(client);
+        let (_server, arrival) = accept(&listener).await;
+        assert_gone(arrival);
+        assert_eq!(arrival.visitor().await, Visitor::Gone);
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_closes_its_half_is_gone() {
+    for address in HOSTS {
+        let (listener, to, socket) = listening(address).await;
+        let client = socket.connect(to).await.unwrap();
+        let mut pair = Pair::accepted(&listener, client).await;
+        pair.client.shutdown().await.unwrap();
+        assert_gone(pair.arrival);
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_takes_over_a_closed_ones_port_does_not_speak_for_it() {
+    let (listener, to, socket) = listening("127.0.0.1:0").await;
+    let first = Pair::accepted(&listener, socket.connect(to).await.unwrap()).await;
+    let arrival = first.arrival;
+    // The side that closes first keeps the TIME_WAIT (RFC 9293, section 3.6),
+    // which a later connection may end (RFC 6191): here, the listener's.
+    drop(first.server);
+    drop(first.client);
+    let again = TcpSocket::new_v4().unwrap();
+    again.set_reuseaddr(true).unwrap();
+    again.bind(arrival.from).unwrap();
+    let connected = tokio::time::timeout(Duration::from_secs(2), again.connect(to)).await;
+    let second = Pair::accepted(&listener, connected.unwrap().unwrap()).await;
+    assert_eq!(second.arrival.from, arrival.from);
+    assert_named(second.arrival);
+    assert_gone(arrival);
+}
+
+#[tokio::test]
+async fn a_peer_that_the_kernels_tables_do_not_hold_is_unknown() {
+    let (listener, to, socket) = listening("127.0.0.1:0").await;
+    let pair = Pair::accepted(&listener, socket.connect(to).await.unwrap()).await;
+    let ours = row_in(&tables(), pair.arrival.to, pair.arrival.from);
+    assert_eq!(pair.arrival.judge(None, ours), Visitor::Unknown);
+}
