@@ -4,8 +4,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result, bail};
-use clap::{Args, Subcommand};
+use anyhow::{Context as _, Result};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::output;
@@ -62,11 +63,20 @@ pub struct StatusArgs {
 #[derive(Clone, Debug, Args)]
 pub struct MoveArgs {
     /// The new place
-    #[arg(value_name = "PLACE")]
+    #[arg(value_name = "PLACE", value_parser = place_parser())]
     to: KeyStore,
     /// Where from.
     #[command(flatten)]
     places: Places,
+}
+
+/// Reads a place that can keep the key: every one but `auto`, which chooses
+/// among them.
+fn place_parser() -> impl TypedValueParser<Value = KeyStore> {
+    let places = KeyStore::value_variants().iter();
+    let named = places.filter(|place| **place != KeyStore::Auto);
+    let offered: Vec<_> = named.filter_map(ValueEnum::to_possible_value).collect();
+    PossibleValuesParser::new(offered).try_map(|name| KeyStore::from_str(&name, false))
 }
 
 /// Does it.
@@ -107,9 +117,6 @@ fn status(args: &StatusArgs) -> Result<()> {
 }
 
 fn move_key(args: &MoveArgs, ambient: &Ambient) -> Result<()> {
-    if args.to == KeyStore::Auto {
-        bail!("name the place that is to keep the key");
-    }
     let config = args.places.config()?;
     let file: PathBuf = match &config.file {
         Some(file) => file.clone(),

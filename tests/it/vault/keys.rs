@@ -133,7 +133,7 @@ async fn the_key_stays_where_it_is_when_its_new_place_cannot_keep_it() {
     let (home, provider) = (Home::new(), Provider::start(Rotation::None, 3600));
     daemon_with_token(&home, &provider, 3600).await.stop().await;
     let key = fs::read(home.path("key/vault.key")).unwrap();
-    for place in ["file", "credential", "auto"] {
+    for place in ["file", "credential"] {
         let output = ran(&home, &["key", "move", place]);
         assert_eq!(output.status.code(), Some(1), "{place}");
     }
@@ -217,4 +217,14 @@ mod secret_service {
         let daemon = Binary::start(&home).await;
         assert_eq!(token(daemon.client()).await, before);
     }
+}
+
+#[test]
+fn a_move_offers_no_place_that_it_refuses() {
+    let home = Home::new();
+    let help = done(&home, &["key", "move", "--help"]);
+    assert!(help.contains("secret-service"), "{help}");
+    assert!(!help.contains("auto"), "{help}");
+    let refused = stderr(&ran(&home, &["key", "move", "auto"]));
+    assert!(refused.contains("invalid value 'auto'"), "{refused}");
 }
