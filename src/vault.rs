@@ -18,6 +18,8 @@ mod counts;
 pub mod custody;
 mod error;
 mod events;
+#[cfg(test)]
+mod explain;
 mod flows;
 mod folder;
 mod forms;

@@ -48,6 +48,9 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, Error> {
 fn configure(connection: &Connection) -> Result<(), Error> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "foreign_keys", "ON")?;
+    // A daemon that is confined to its folders can make no temporary file, so
+    // what SQLite sorts or keeps for a statement stays in memory.
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
     // A tampered schema cannot make SQLite call functions with side effects.
     connection.pragma_update(None, "trusted_schema", "OFF")?;
     // Keeps a prepared statement's plan: without it, what SQLite is built with

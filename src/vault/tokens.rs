@@ -15,6 +15,12 @@ use crate::token::{Failure, State, Token};
 
 use self::row::{SELECT, Sealed};
 
+/// What every statement that reads tokens begins with.
+#[cfg(test)]
+pub(super) fn select() -> &'static str {
+    SELECT
+}
+
 const TABLE: &str = "tokens";
 
 /// A token as it lies in the vault: its secrets sealed until they are asked for.

@@ -4,6 +4,7 @@
 mod backups;
 mod envelope;
 mod keys;
+mod large;
 mod ownership;
 mod released;
 mod rotation;
