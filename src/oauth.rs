@@ -22,6 +22,7 @@ mod revoke;
 #[cfg(test)]
 mod tests;
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use oauth2::{PkceCodeVerifier, Scope};
@@ -49,10 +50,20 @@ pub enum Error {
         /// The provider's words, made safe to show.
         description: Option<String>,
     },
-    /// The provider refuses the client or what it asks for: its settings must
+    /// The provider refuses the client, and so all of its grants (RFC 6749,
+    /// section 5.2: `invalid_client`, `unauthorized_client`): its settings must
     /// be changed, and asking a person again is of no use.
     #[error("the provider refuses this client ({code}){}", described(description))]
     Misconfigured {
+        /// The provider's error code.
+        code: String,
+        /// The provider's words, made safe to show.
+        description: Option<String>,
+    },
+    /// The provider refuses this one request and does not say that the grant
+    /// has ended. It says nothing about the client's other grants.
+    #[error("the provider refuses this request ({code}){}", described(description))]
+    Refused {
         /// The provider's error code.
         code: String,
         /// The provider's words, made safe to show.
@@ -68,11 +79,16 @@ pub enum Error {
         /// How long the provider asks to be left alone.
         retry_after: Option<Duration>,
     },
-    /// The request was sent, or may have been, and no whole answer came: a
-    /// single-use token in it may be spent.
-    #[error("the connection to the provider broke before it answered")]
-    InDoubt,
-    /// There was an answer, but not one of OAuth's.
+    /// The request was sent, or may have been, and no answer came that says
+    /// what became of it: a single-use token in it may be spent.
+    #[error("no usable answer came from the provider ({what})")]
+    InDoubt {
+        /// What came instead; never a part of it.
+        what: String,
+        /// How long the provider asks to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// There was an answer that is no success, and not one of OAuth's.
     #[error("the provider's answer makes no sense: {what}")]
     Nonsense {
         /// What is wrong with it; never a part of it.
@@ -91,6 +107,16 @@ pub enum Error {
 #[must_use]
 pub fn shown_text(text: &str) -> String {
     Redactor::default().shown(text).unwrap_or_default()
+}
+
+/// Why a refresh gave no grant, and what came of it all the same.
+#[derive(Clone, Debug)]
+pub struct RefreshFailed {
+    /// Why.
+    pub error: Error,
+    /// A new refresh token that came without an access token: it takes the
+    /// place of the one that was sent, which may be spent.
+    pub refresh_token: Option<RefreshToken>,
 }
 
 fn described(description: &Option<String>) -> String {
@@ -158,14 +184,15 @@ impl Client {
             request = request.add_extra_param(name, value);
         }
         let send = async |endpoint: &TokenEndpoint<'_>| request.request_async(endpoint).await;
-        self.grant(provider, redactor, send).await
+        let exchanged = self.grant(provider, redactor, send).await;
+        exchanged.map_err(|failed| failed.error)
     }
 
     /// Renews a grant (RFC 6749, section 6). It is sent once. `scopes` are
     /// named in the request only to a provider that needs it.
     ///
     /// # Errors
-    /// [`Error`] says what the caller can do.
+    /// [`RefreshFailed`] says what the caller can do, and what to keep.
     #[expect(
         clippy::disallowed_methods,
         reason = "the refresh token goes to the token endpoint"
@@ -175,7 +202,7 @@ impl Client {
         provider: &Provider,
         refresh_token: &RefreshToken,
         scopes: &Scopes,
-    ) -> Result<Grant, Error> {
+    ) -> Result<Grant, RefreshFailed> {
         let mut redactor = Redactor::of_client(provider);
         redactor.hide(refresh_token);
         let quirks = provider.quirks();
@@ -198,14 +225,20 @@ impl Client {
         provider: &Provider,
         redactor: Redactor,
         send: impl AsyncFnOnce(&TokenEndpoint<'_>) -> Result<TokenReply, RequestError>,
-    ) -> Result<Grant, Error> {
+    ) -> Result<Grant, RefreshFailed> {
         let asked_at = self.ambient.now();
         let endpoint = TokenEndpoint {
             client: self,
             provider,
             redactor: &redactor,
+            kept: OnceLock::new(),
         };
-        let reply = send(&endpoint).await.map_err(endpoint::plainly)?;
+        let reply = send(&endpoint).await;
+        let kept = endpoint.kept.into_inner();
+        let reply = reply.map_err(|error| RefreshFailed {
+            error: endpoint::plainly(error),
+            refresh_token: kept,
+        })?;
         Ok(grant::of(&reply, asked_at, redactor))
     }
 }

@@ -21,6 +21,10 @@ const MARGIN_MILLIS: i64 = 60_000;
 const SPREAD_SHARE: i64 = 10;
 const MAX_SPREAD_MILLIS: i64 = 300_000;
 
+/// The life of an access token about which nothing is known: most live for an
+/// hour.
+const USUAL_LIFE_MILLIS: i64 = 3_600_000;
+
 /// Servers' and this machine's clocks differ a little; a life that seems longer
 /// than it was when the token was issued by more than this means that the
 /// clock was set back, and that the expiry can no longer be trusted.
@@ -155,6 +159,20 @@ impl Token {
         } else {
             Freshness::Fresh
         }
+    }
+
+    /// When an access token expires that was asked for at `asked_at`, if it
+    /// lives as long as this one: a reply that does not say for how long means
+    /// the life that the grant had before (RFC 6749, section 5.1). `None` if
+    /// this one does not expire.
+    #[must_use]
+    pub fn expiry_after(&self, asked_at: Timestamp) -> Option<Timestamp> {
+        let life = self.expires_at?.millis_since(self.issued_at);
+        // An import that was dead already had a life that is not known.
+        let life = if life > 0 { life } else { USUAL_LIFE_MILLIS };
+        Some(Timestamp::from_millis(
+            asked_at.as_millis().saturating_add(life),
+        ))
     }
 
     /// How long before its end an access token is refreshed: 60 s, or a tenth
@@ -316,6 +334,16 @@ pub(crate) mod tests {
         assert_eq!(token.due_at(), Some(at(5000)));
         token.is_refreshable = false;
         assert_eq!(token.due_at(), None);
+    }
+
+    #[test]
+    fn a_life_that_is_not_named_is_that_of_the_token_before() {
+        let mut token = token(Some(5));
+        assert_eq!(token.expiry_after(at(100)), Some(at(105)));
+        token.issued_at = at(5);
+        assert_eq!(token.expiry_after(at(100)), Some(at(3700)));
+        token.expires_at = None;
+        assert_eq!(token.expiry_after(at(100)), None);
     }
 
     #[test]

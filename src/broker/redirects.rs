@@ -180,12 +180,14 @@ impl Broker {
         let grant = match exchanged {
             Ok(grant) => grant,
             Err(
-                oauth::Error::Unreachable
+                error @ (oauth::Error::Unreachable
                 | oauth::Error::Unavailable { .. }
-                | oauth::Error::InDoubt,
+                | oauth::Error::InDoubt { .. }),
             ) => {
-                let description =
-                    "the provider could not be reached to finish the login".to_owned();
+                let description = match error {
+                    oauth::Error::InDoubt { .. } => error.to_string(),
+                    _ => "the provider could not be reached to finish the login".to_owned(),
+                };
                 let ended = self
                     .refuse(flow, provider.name, UNAVAILABLE, Some(description))
                     .await?;
@@ -316,7 +318,8 @@ pub(crate) fn refusal(
 fn refused_exchange(error: oauth::Error) -> (String, Option<String>) {
     match error {
         oauth::Error::InvalidGrant { description } => ("invalid_grant".to_owned(), description),
-        oauth::Error::Misconfigured { code, description } => (code, description),
+        oauth::Error::Misconfigured { code, description }
+        | oauth::Error::Refused { code, description } => (code, description),
         other => ("server_error".to_owned(), Some(other.to_string())),
     }
 }

@@ -30,8 +30,8 @@ use crate::metrics::Series;
 use crate::oauth;
 use crate::provider::{Binding, Provider};
 use crate::secret::RefreshToken;
-use crate::token::{Freshness, State, Token};
-use crate::vault::{self, Stored};
+use crate::token::{Freshness, Grant, State, Token};
+use crate::vault;
 
 /// How a refresh ended.
 #[derive(Clone, Debug)]
@@ -73,6 +73,16 @@ enum Purpose {
     Asked,
     /// It is due, though it may still be good.
     Background,
+}
+
+/// A refresh token that is being spent.
+struct Attempt {
+    /// The token as it was when the attempt was written down.
+    token: Token,
+    provider: Provider,
+    refresh_token: RefreshToken,
+    /// Whether it may have been spent before.
+    in_doubt: bool,
 }
 
 /// What is remembered about refreshes, in memory.
@@ -192,50 +202,81 @@ impl Broker {
             Err(error) => return Err(error.into()),
         }
         failpoint::pass("refresh.recorded");
-        self.spend(stored, provider, refresh_token, was_in_doubt)
-            .await
+        self.spend(Attempt {
+            token: stored.token,
+            provider,
+            refresh_token,
+            in_doubt: was_in_doubt,
+        })
+        .await
     }
 
     /// Sends the refresh token and stores what comes of it.
-    async fn spend(
-        &self,
-        stored: Stored,
-        provider: Provider,
-        refresh_token: RefreshToken,
-        was_in_doubt: bool,
-    ) -> Result<Refreshed, Error> {
-        let (token, health) = (&stored.token, &self.0.refreshes.health);
-        let send = || {
-            self.0
-                .oauth
-                .refresh(&provider, &refresh_token, &token.requested)
-        };
-        let (mut in_doubt, mut answer) = (was_in_doubt, send().await);
-        if answer
-            .as_ref()
-            .is_err_and(|error| *error == oauth::Error::InDoubt)
-        {
+    async fn spend(&self, mut attempt: Attempt) -> Result<Refreshed, Error> {
+        let health = &self.0.refreshes.health;
+        let mut answer = self.send(&mut attempt).await?;
+        if matches!(answer, Some(Err(oauth::Error::InDoubt { .. }))) {
             // Some servers answer the same refresh token twice within a grace period.
-            in_doubt = true;
-            answer = send().await;
+            answer = self.send(&mut attempt).await?;
         }
         failpoint::pass("refresh.answered");
         match answer {
-            Ok(grant) => {
-                health.succeeded(token);
-                self.store_refresh(token.clone(), &provider, grant, refresh_token)
-                    .await
+            // Deleted, or renewed by a person, in this moment: that stands.
+            None => Ok(Refreshed::Done),
+            Some(Ok(grant)) => {
+                health.succeeded(&attempt.token);
+                self.store_refresh(attempt, grant).await
             }
-            Err(oauth::Error::InvalidGrant { .. }) => {
-                health.succeeded(token);
-                let reason = if in_doubt {
+            Some(Err(oauth::Error::InvalidGrant { .. })) => {
+                health.succeeded(&attempt.token);
+                let reason = if attempt.in_doubt {
                     "rotation_lost"
                 } else {
                     "invalid_grant"
                 };
-                self.end_grant(token, reason, Source::Refresh).await
+                self.end_grant(&attempt.token, reason, Source::Refresh)
+                    .await
             }
-            Err(error) => self.note_failed_refresh(token, error, in_doubt).await,
+            Some(Err(error)) => {
+                self.note_failed_refresh(&attempt.token, error, attempt.in_doubt)
+                    .await
+            }
         }
+    }
+
+    /// Sends the refresh token once. A refresh token that comes without an
+    /// access token takes its place at once; `None` if it had none any more.
+    async fn send(
+        &self,
+        attempt: &mut Attempt,
+    ) -> Result<Option<Result<Grant, oauth::Error>>, Error> {
+        let asked_at = self.0.ambient.now();
+        let Attempt {
+            token,
+            provider,
+            refresh_token,
+            ..
+        } = attempt;
+        let sent = self
+            .0
+            .oauth
+            .refresh(provider, refresh_token, &token.requested);
+        let failed = match sent.await {
+            Ok(grant) => {
+                let expires_at = grant.expires_at.or_else(|| token.expiry_after(asked_at));
+                return Ok(Some(Ok(Grant {
+                    expires_at,
+                    ..grant
+                })));
+            }
+            Err(failed) => failed,
+        };
+        attempt.in_doubt |= matches!(failed.error, oauth::Error::InDoubt { .. });
+        if let Some(new) = failed.refresh_token
+            && !self.keep_refresh_token(attempt, new).await?
+        {
+            return Ok(None);
+        }
+        Ok(Some(Err(failed.error)))
     }
 }

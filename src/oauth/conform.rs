@@ -17,6 +17,7 @@ use super::{Error, refusal};
 use crate::clock::Timestamp;
 use crate::identity::Scopes;
 use crate::provider::quirks::Quirks;
+use crate::secret::RefreshToken;
 
 /// What a provider's answer is read with.
 #[derive(Clone, Copy)]
@@ -41,16 +42,41 @@ pub(super) enum Body {
     Other,
 }
 
+/// Why a reply is of no use, and what it held all the same.
+#[derive(Debug)]
+pub(super) struct Unusable {
+    /// Why.
+    pub(super) error: Error,
+    /// A refresh token without an access token beside it.
+    pub(super) refresh_token: Option<RefreshToken>,
+}
+
+impl From<Error> for Unusable {
+    fn from(error: Error) -> Self {
+        Self {
+            error,
+            refresh_token: None,
+        }
+    }
+}
+
 /// The reply as RFC 6749, section 5.1, has it.
-pub(super) fn conform(reply: HttpResponse, reading: &Reading<'_>) -> Result<HttpResponse, Error> {
+pub(super) fn conform(
+    reply: HttpResponse,
+    reading: &Reading<'_>,
+) -> Result<HttpResponse, Unusable> {
     let (parts, body) = reply.into_parts();
-    let mut members = accepted(&parts, &body, reading)?.ok_or_else(|| Error::Nonsense {
-        what: format!("HTTP {} without a token", parts.status.as_u16()),
-    })?;
+    // A success that cannot be understood leaves open whether it is one.
+    let in_doubt = || Error::InDoubt {
+        what: format!("HTTP {} without an access token", parts.status.as_u16()),
+        retry_after: None,
+    };
+    let mut members = accepted(&parts, &body, reading)?.ok_or_else(in_doubt)?;
     lift_nested(&mut members, reading.quirks);
     if text(&members, "access_token").is_none() {
-        return Err(Error::Nonsense {
-            what: "it holds no access token".to_owned(),
+        return Err(Unusable {
+            error: in_doubt(),
+            refresh_token: text(&members, "refresh_token").map(RefreshToken::new),
         });
     }
     normalize(&mut members, reading.quirks);

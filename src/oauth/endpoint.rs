@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::OnceLock;
 
 use oauth2::basic::BasicErrorResponse;
 use oauth2::{AsyncHttpClient, HttpRequest, HttpResponse, RequestTokenError};
@@ -11,6 +12,7 @@ use super::conform::{self, Reading};
 use super::redact::Redactor;
 use super::{Client, Error, request};
 use crate::provider::Provider;
+use crate::secret::RefreshToken;
 
 /// One provider's token endpoint, for one request.
 pub(super) struct TokenEndpoint<'a> {
@@ -20,6 +22,8 @@ pub(super) struct TokenEndpoint<'a> {
     pub(super) provider: &'a Provider,
     /// Hides the secrets in the request.
     pub(super) redactor: &'a Redactor,
+    /// A refresh token that came in a reply without an access token.
+    pub(super) kept: OnceLock<RefreshToken>,
 }
 
 impl<'c> AsyncHttpClient<'c> for TokenEndpoint<'_> {
@@ -41,7 +45,13 @@ impl TokenEndpoint<'_> {
             redactor: self.redactor,
             received_at: self.client.ambient.now(),
         };
-        conform::conform(reply, &reading)
+        conform::conform(reply, &reading).map_err(|unusable| {
+            if let Some(refresh_token) = unusable.refresh_token {
+                // One request has one reply: nothing is there before it.
+                let _ = self.kept.set(refresh_token);
+            }
+            unusable.error
+        })
     }
 }
 
@@ -53,8 +63,10 @@ pub(super) type RequestError = RequestTokenError<Error, BasicErrorResponse>;
 pub(super) fn plainly(error: RequestError) -> Error {
     match error {
         RequestTokenError::Request(error) => error,
-        _ => Error::Nonsense {
+        // It was a success, or it would not have come as far as the crate.
+        _ => Error::InDoubt {
             what: "it is not a token reply".to_owned(),
+            retry_after: None,
         },
     }
 }

@@ -42,7 +42,7 @@ const TEXT_LIMIT: usize = 300;
 const METADATA_LIMIT: usize = 8 * 1024;
 
 /// The longest that a provider is left alone.
-const LONGEST_WAIT: Duration = Duration::from_secs(86_400);
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// When the request was sent and answered, in seconds since 1970.
 const NOW: i64 = 1_700_000_000;
@@ -153,7 +153,7 @@ fn conformed(
         redactor,
         received_at: Timestamp::from_millis(NOW * 1000),
     };
-    conform::conform(reply.clone(), &reading)
+    conform::conform(reply.clone(), &reading).map_err(|unusable| unusable.error)
 }
 
 /// The body with [`ISSUED`] for every secret that it brings; `None` if it has
@@ -277,14 +277,17 @@ fn is_tellable(error: &Error) {
         Error::InvalidGrant { description } => {
             description.iter().for_each(|text| is_one_short_line(text));
         }
-        Error::Misconfigured { code, description } => {
+        Error::Misconfigured { code, description } | Error::Refused { code, description } => {
             is_one_short_line(code);
             description.iter().for_each(|text| is_one_short_line(text));
         }
         Error::Unavailable { retry_after } => {
             assert!(retry_after.is_none_or(|wait| wait <= LONGEST_WAIT));
         }
-        Error::InDoubt | Error::Nonsense { .. } => {}
+        Error::InDoubt { retry_after, .. } => {
+            assert!(retry_after.is_none_or(|wait| wait <= LONGEST_WAIT));
+        }
+        Error::Nonsense { .. } => {}
         Error::Unreachable | Error::Setup { .. } => panic!("a reply did come: {said}"),
     }
 }

@@ -86,7 +86,7 @@ impl Outbound {
             if error.is_connect() {
                 Error::Unreachable
             } else {
-                Error::InDoubt
+                in_doubt("the connection broke before the answer")
             }
         })?;
         read(reply).await
@@ -116,6 +116,13 @@ fn builder() -> reqwest::ClientBuilder {
         .timeout(TIMEOUT)
 }
 
+fn in_doubt(what: impl Into<String>) -> Error {
+    Error::InDoubt {
+        what: what.into(),
+        retry_after: None,
+    }
+}
+
 /// Reads an answer to its end, or to [`REPLY_LIMIT`].
 ///
 /// A refusal that breaks off is still a refusal, and is judged by what came.
@@ -124,13 +131,18 @@ async fn read(mut reply: reqwest::Response) -> Result<HttpResponse, Error> {
     loop {
         match reply.chunk().await {
             Ok(Some(chunk)) if body.len() + chunk.len() > REPLY_LIMIT => {
-                return Err(Error::Nonsense {
-                    what: format!("it is longer than {REPLY_LIMIT} bytes"),
+                let what = format!("an answer of more than {REPLY_LIMIT} bytes");
+                return Err(if reply.status().is_success() {
+                    in_doubt(what)
+                } else {
+                    Error::Nonsense { what }
                 });
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Ok(None) => break,
-            Err(_) if reply.status().is_success() => return Err(Error::InDoubt),
+            Err(_) if reply.status().is_success() => {
+                return Err(in_doubt("the connection broke within the answer"));
+            }
             Err(_) => break,
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use jiff::fmt::rfc2822;
 use oauth2::http::response::Parts;
-use oauth2::http::{StatusCode, header};
+use oauth2::http::{HeaderValue, StatusCode, header};
 use serde_json::{Map, Value};
 
 use super::Error;
@@ -32,14 +32,16 @@ const PASSING: [&str; 11] = [
     "unknown_error",
 ];
 
-/// Codes that refuse the client or its request, whatever the status: RFC 6749,
-/// section 5.2, and RFC 8707, section 2.
-const SETTINGS: [&str; 6] = [
-    "invalid_client",
+/// Codes that refuse the client itself, and so every grant of it (RFC 6749,
+/// section 5.2). Any other code speaks of one grant.
+const CLIENT: [&str; 2] = ["invalid_client", "unauthorized_client"];
+
+/// Codes that refuse one request, whatever the status: RFC 6749, section 5.2,
+/// and RFC 8707, section 2.
+const REQUEST: [&str; 4] = [
     "invalid_request",
     "invalid_scope",
     "invalid_target",
-    "unauthorized_client",
     "unsupported_grant_type",
 ];
 
@@ -57,8 +59,9 @@ const DESCRIPTIONS: [&str; 7] = [
 /// The code of an error that has none, or none that can be shown.
 const UNNAMED: &str = "error";
 
-/// The longest wait that a `Retry-After` is believed, in seconds: a day.
-const RETRY_AFTER_LIMIT: u64 = 86_400;
+/// The longest wait that a `Retry-After` is believed, in seconds: an hour. A
+/// mistaken one would otherwise cost the tokens that die meanwhile.
+const RETRY_AFTER_LIMIT: u64 = 3600;
 
 /// The refusal in an answer, if it is one.
 pub(super) fn of(parts: &Parts, body: &Body, reading: &Reading<'_>) -> Option<Error> {
@@ -68,12 +71,21 @@ pub(super) fn of(parts: &Parts, body: &Body, reading: &Reading<'_>) -> Option<Er
     {
         return Some(coded(&code, members, parts, reading));
     }
-    if is_passing(status) || is_page_in_the_way(status, body) {
-        return Some(unavailable(parts, reading));
+    let retry_after = retry_after(parts, body, reading.received_at);
+    if leaves_doubt(status) {
+        return Some(in_doubt(status, "", retry_after));
+    }
+    if is_passing(status) || is_firewalls_page(status, body) {
+        return Some(Error::Unavailable { retry_after });
     }
     let what = match (status, body) {
-        (_, Body::Broken) if status.is_success() => return Some(Error::InDoubt),
-        (_, Body::Other | Body::Members(_) | Body::Broken) if status.is_success() => return None,
+        (_, Body::Broken) if status.is_success() => {
+            return Some(in_doubt(status, ", JSON that breaks off", None));
+        }
+        (_, Body::Html) if status.is_success() => {
+            return Some(in_doubt(status, ", a web page", None));
+        }
+        _ if status.is_success() => return None,
         (StatusCode::UNAUTHORIZED, _) => return Some(unauthorized()),
         _ if status.is_redirection() => "a redirect",
         _ => "without an OAuth error",
@@ -114,13 +126,25 @@ fn coded(code: &str, members: &Map<String, Value>, parts: &Parts, reading: &Read
             description: described,
         };
     }
-    let is_settings = SETTINGS.iter().any(is);
-    if PASSING.iter().any(is) || (is_passing(parts.status) && !is_settings) {
-        return unavailable(parts, reading);
-    }
     let shown = reading.redactor.shown(code);
-    Error::Misconfigured {
-        code: shown.unwrap_or_else(|| UNNAMED.to_owned()),
+    let shown = shown.unwrap_or_else(|| UNNAMED.to_owned());
+    if CLIENT.iter().any(is) {
+        return Error::Misconfigured {
+            code: shown,
+            description: described,
+        };
+    }
+    let is_of_request = REQUEST.iter().any(is);
+    if PASSING.iter().any(is) || (is_passing(parts.status) && !is_of_request) {
+        let value = parts.headers.get(header::RETRY_AFTER);
+        let retry_after = wait_until(value, reading.received_at);
+        if leaves_doubt(parts.status) {
+            return in_doubt(parts.status, "", retry_after);
+        }
+        return Error::Unavailable { retry_after };
+    }
+    Error::Refused {
+        code: shown,
         description: described,
     }
 }
@@ -133,10 +157,11 @@ fn description(members: &Map<String, Value>) -> Option<&str> {
         .find_map(|members| DESCRIPTIONS.iter().find_map(|name| text(members, name)))
 }
 
-/// RFC 6749, section 5.2, gives 401 to a client that failed to authenticate.
+/// RFC 6749, section 5.2, gives 401 to a client that failed to authenticate, but
+/// with a code. Without one it may speak of the grant alone, and is taken so.
 fn unauthorized() -> Error {
-    Error::Misconfigured {
-        code: "invalid_client".to_owned(),
+    Error::Refused {
+        code: "unauthorized".to_owned(),
         description: Some("HTTP 401 without an OAuth error".to_owned()),
     }
 }
@@ -145,23 +170,40 @@ fn is_passing(status: StatusCode) -> bool {
     status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429)
 }
 
-/// Whether a page stands where an answer of the token endpoint should: a
-/// captive portal's (RFC 6585, section 6, or any success) or a firewall's.
-fn is_page_in_the_way(status: StatusCode, body: &Body) -> bool {
-    matches!(body, Body::Html) && (status.is_success() || status == StatusCode::FORBIDDEN)
+/// Whether a status is a gateway's that passed the request on and got no
+/// answer to it (RFC 9110, sections 15.6.3 and 15.6.5).
+fn leaves_doubt(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT
+    )
 }
 
-fn unavailable(parts: &Parts, reading: &Reading<'_>) -> Error {
-    let value = parts.headers.get(header::RETRY_AFTER);
-    let value = value.and_then(|value| value.to_str().ok());
-    Error::Unavailable {
-        retry_after: value.and_then(|value| retry_after(value, reading.received_at)),
+fn in_doubt(status: StatusCode, more: &str, retry_after: Option<Duration>) -> Error {
+    Error::InDoubt {
+        what: format!("HTTP {}{more}", status.as_u16()),
+        retry_after,
     }
 }
 
-/// The wait that a `Retry-After` asks for, in seconds or until a date (RFC
-/// 9110, section 10.2.3).
-fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
+/// Whether a firewall's page stands where the token endpoint's answer should.
+fn is_firewalls_page(status: StatusCode, body: &Body) -> bool {
+    matches!(body, Body::Html) && status == StatusCode::FORBIDDEN
+}
+
+/// The wait that an answer asks for. A page is not the token endpoint's, and
+/// neither is the wait that comes with it.
+fn retry_after(parts: &Parts, body: &Body, now: Timestamp) -> Option<Duration> {
+    if matches!(body, Body::Html) {
+        return None;
+    }
+    wait_until(parts.headers.get(header::RETRY_AFTER), now)
+}
+
+/// The wait of a `Retry-After`, in seconds or until a date (RFC 9110, section
+/// 10.2.3).
+fn wait_until(value: Option<&HeaderValue>, now: Timestamp) -> Option<Duration> {
+    let value = value?.to_str().ok()?;
     let seconds = value.trim().parse().ok().or_else(|| {
         let until = rfc2822::parse(value.trim()).ok()?.timestamp();
         let left = Timestamp::from_millis(until.as_millisecond()).millis_since(now);
@@ -175,7 +217,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn retry_after_is_seconds_or_a_date_and_believed_for_a_day() {
+    fn retry_after_is_seconds_or_a_date_and_believed_for_an_hour() {
         let now = Timestamp::from_millis(784_111_777_500); // half past the second
         for (value, expected) in [
             ("120", Some(120)),
@@ -190,7 +232,8 @@ mod tests {
             ("", None),
         ] {
             let expected = expected.map(Duration::from_secs);
-            assert_eq!(retry_after(value, now), expected, "{value}");
+            let header = HeaderValue::from_str(value).unwrap();
+            assert_eq!(wait_until(Some(&header), now), expected, "{value}");
         }
     }
 }

@@ -103,7 +103,7 @@ impl Client {
         match self.end(provider, request, access).await {
             // The grant has ended; this server revokes no access tokens
             // (section 2.2.1) or has forgotten this one with the grant.
-            Err(Error::Misconfigured { .. }) if refresh.is_some() => Ok(()),
+            Err(Error::Misconfigured { .. } | Error::Refused { .. }) if refresh.is_some() => Ok(()),
             ended => ended,
         }
     }
@@ -183,7 +183,7 @@ impl Client {
             Ok(_) | Err(Error::InvalidGrant { .. }) => Ok(()),
             // RFC 7009, section 2.2, wants 200 for a token that is not known;
             // Google and Salesforce say this.
-            Err(Error::Misconfigured { code, .. }) if code == "invalid_token" => Ok(()),
+            Err(Error::Refused { code, .. }) if code == "invalid_token" => Ok(()),
             Err(error) => Err(error),
         }
     }

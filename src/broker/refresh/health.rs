@@ -101,16 +101,19 @@ impl Health {
         let mut state = self.lock();
         let is_waking = state.waking.is_some_and(|pause| !pause.left(now).is_zero());
         let backoff = state.backoffs.entry(token.id).or_default();
-        if is_waking && matches!(error, E::Unreachable | E::InDoubt) {
+        if is_waking && matches!(error, E::Unreachable | E::InDoubt { .. }) {
             backoff.wait(now, NETWORK_WAIT);
             return NETWORK_WAIT;
         }
         let retry_after = match error {
-            E::Unavailable { retry_after } => *retry_after,
+            E::Unavailable { retry_after } | E::InDoubt { retry_after, .. } => *retry_after,
             _ => None,
         };
         backoff.fail(retry_after, now, |end| ambient.below(end));
         let wait = backoff.left(now);
+        if matches!(error, E::Refused { .. }) {
+            return wait; // The provider is there and knows the client.
+        }
         let circuit = state.circuits.entry(key(token)).or_default();
         circuit.fail(error, now, |end| ambient.below(end));
         let shut = circuit.clone().admit(now).err();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::super::grants::grant_secrets;
 use super::super::{Broker, Error};
-use super::Refreshed;
+use super::{Attempt, Refreshed};
 use crate::event::{Event, Kind, Source};
 use crate::failpoint;
 use crate::identity::{Owner, TokenId};
@@ -19,11 +19,15 @@ impl Broker {
     /// Makes the new pair durable.
     pub(super) async fn store_refresh(
         &self,
-        old: Token,
-        provider: &Provider,
+        attempt: Attempt,
         grant: Grant,
-        spent: RefreshToken,
     ) -> Result<Refreshed, Error> {
+        let Attempt {
+            token: old,
+            provider,
+            refresh_token: spent,
+            ..
+        } = attempt;
         let now = self.0.ambient.now();
         let event_id = self.0.ambient.uuid();
         let (owner, id) = (old.owner, old.id);
@@ -55,12 +59,54 @@ impl Broker {
             Err(vault::Error::NotFound) => {
                 tracing::info!(token.id = %id, "a refreshed token was gone");
                 if self.0.vault.read(|view| view.token(owner, id))?.is_none() {
-                    self.revoke_orphan(owner, id, provider, &new).await;
+                    self.revoke_orphan(owner, id, &provider, &new).await;
                 }
             }
             Err(error) => return Err(error.into()),
         }
         Ok(Refreshed::Done)
+    }
+
+    /// Makes a refresh token durable that came without an access token: the
+    /// one that was sent may be spent, and this is what follows on it. It is
+    /// what the attempt goes on with, still in doubt. `false` if the token was
+    /// deleted or renewed by a person meanwhile, so that nothing is to follow.
+    pub(super) async fn keep_refresh_token(
+        &self,
+        attempt: &mut Attempt,
+        new: RefreshToken,
+    ) -> Result<bool, Error> {
+        let (old, now) = (attempt.token.clone(), self.0.ambient.now());
+        let kept = new.clone();
+        let saved = self
+            .save(move |change| {
+                let stored = change.token(old.owner, old.id)?;
+                let stored = stored.ok_or(vault::Error::NotFound)?;
+                let access_token = change.access_token(&stored)?;
+                let token = Token {
+                    generation: old.generation + 1,
+                    updated_at: now,
+                    ..stored.token
+                };
+                let secrets = Secrets {
+                    access_token: &access_token,
+                    refresh_token: Some(&kept),
+                };
+                change.replace_token(&token, secrets)?;
+                change.begin_attempt(&token, now)?;
+                Ok(token)
+            })
+            .await;
+        match saved {
+            Ok(token) => {
+                tracing::warn!(token.id = %token.id, "a refresh brought no access token; its refresh token is kept");
+                attempt.token = token;
+                attempt.refresh_token = new;
+                Ok(true)
+            }
+            Err(vault::Error::NotFound) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Ends a grant that arrived when its token had been deleted: what was

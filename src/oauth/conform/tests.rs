@@ -17,7 +17,7 @@ fn answered(quirks: &Quirks, status: u16, body: &str) -> Result<Value, Error> {
     *reply.status_mut() = StatusCode::from_u16(status).unwrap();
     let hint = "Thu, 01 Jan 1970 00:01:30 GMT".parse().unwrap();
     reply.headers_mut().insert(header::RETRY_AFTER, hint);
-    let conforming = conform(reply, &reading)?;
+    let conforming = conform(reply, &reading).map_err(|unusable| unusable.error)?;
     assert_eq!(conforming.status(), StatusCode::OK);
     Ok(serde_json::from_slice(conforming.body()).unwrap())
 }
@@ -141,49 +141,44 @@ fn what_ends_a_grant_is_told_by_its_code() {
 }
 
 #[test]
-fn settings_are_to_blame_for_what_no_person_can_renew() {
-    for (quirks, status, body, code) in [
+fn only_two_codes_refuse_the_client() {
+    for (status, code) in [
+        (401, "invalid_client"),
+        (400, "unauthorized_client"),
+        (200, "INVALID_CLIENT"),
+        (503, "invalid_client"),
+    ] {
+        let body = format!(r#"{{"error":"{code}"}}"#);
+        let error = answered(&Quirks::NONE, status, &body).unwrap_err();
+        assert!(
+            matches!(&error, Error::Misconfigured { code: found, .. } if found == code),
+            "{body}: {error:?}"
+        );
+    }
+}
+
+#[test]
+fn every_other_code_refuses_one_request() {
+    for (status, body, code) in [
+        (503, r#"{"error":"invalid_scope"}"#, "invalid_scope"),
         (
-            Quirks::NONE,
-            401,
-            r#"{"error":"invalid_client"}"#,
-            "invalid_client",
+            400,
+            r#"{"error":"interaction_required"}"#,
+            "interaction_required",
         ),
+        (400, r#"{"error":"consent_required"}"#, "consent_required"),
+        (200, "error=redirect_uri_mismatch", "redirect_uri_mismatch"),
+        (200, r#"{"ok":false}"#, "not_ok"),
+        (401, "", "unauthorized"),
         (
-            Quirks::NONE,
-            503,
-            r#"{"error":"invalid_scope"}"#,
-            "invalid_scope",
-        ),
-        (
-            Quirks::NONE,
-            200,
-            r#"{"error":"incorrect_client_credentials"}"#,
-            "incorrect_client_credentials",
-        ),
-        (
-            Quirks::NONE,
-            200,
-            "error=redirect_uri_mismatch",
-            "redirect_uri_mismatch",
-        ),
-        (Quirks::NONE, 200, r#"{"ok":false}"#, "not_ok"),
-        (Quirks::NONE, 401, "", "invalid_client"),
-        (
-            Quirks::NONE,
             400,
             r#"{"error":{"message":"m","type":"OAuthException","code":100}}"#,
             "OAuthException",
         ),
-        (
-            Quirks::NONE,
-            400,
-            r#"{"error":"token_revoked"}"#,
-            "token_revoked",
-        ),
+        (400, r#"{"error":"token_revoked"}"#, "token_revoked"),
     ] {
-        let error = answered(&quirks, status, body).unwrap_err();
-        let Error::Misconfigured { code: found, .. } = &error else {
+        let error = answered(&Quirks::NONE, status, body).unwrap_err();
+        let Error::Refused { code: found, .. } = &error else {
             panic!("{body}: {error:?}");
         };
         assert_eq!(found, code);
@@ -191,7 +186,7 @@ fn settings_are_to_blame_for_what_no_person_can_renew() {
     let described = r#"{"error":{"message":"m","type":"t"}}"#;
     assert_eq!(
         answered(&Quirks::NONE, 400, described).unwrap_err(),
-        Error::Misconfigured {
+        Error::Refused {
             code: "t".into(),
             description: Some("m".into())
         }
@@ -199,32 +194,36 @@ fn settings_are_to_blame_for_what_no_person_can_renew() {
 }
 
 #[test]
-fn what_passes_by_itself_is_unavailable() {
-    for (status, body) in [
-        (200, "<!DOCTYPE html><title>Log in to the network</title>"),
-        (403, "<html>Attention required</html>"),
-        (408, ""),
-        (425, ""),
-        (429, r#"{"error":"whatever"}"#),
-        (500, "Internal Server Error"),
-        (502, "<html></html>"),
-        (503, r#"{"error":"Service Unavailable","path":"/token"}"#),
-        (511, "<html></html>"),
-        (400, r#"{"error":"temporarily_unavailable"}"#),
-        (200, r#"{"ok":false,"error":"ratelimited"}"#),
+fn what_passes_by_itself_is_unavailable_and_no_page_says_for_how_long() {
+    const PAGE: Option<Duration> = None;
+    const ANSWER: Option<Duration> = Some(Duration::from_secs(90));
+    for (status, body, retry_after) in [
+        (403, "<html>Attention required</html>", PAGE),
+        (408, "", ANSWER),
+        (425, "", ANSWER),
+        (429, r#"{"error":"whatever"}"#, ANSWER),
+        (429, "<html>Slow down</html>", PAGE),
+        (500, "Internal Server Error", ANSWER),
+        (503, "<html>Under maintenance</html>", PAGE),
+        (
+            503,
+            r#"{"error":"Service Unavailable","path":"/token"}"#,
+            ANSWER,
+        ),
+        (511, "<html></html>", PAGE),
+        (400, r#"{"error":"temporarily_unavailable"}"#, ANSWER),
+        (200, r#"{"ok":false,"error":"ratelimited"}"#, ANSWER),
     ] {
         assert_eq!(
             answered(&Quirks::NONE, status, body).unwrap_err(),
-            Error::Unavailable {
-                retry_after: Some(Duration::from_secs(90))
-            },
+            Error::Unavailable { retry_after },
             "{status} {body}"
         );
     }
 }
 
 #[test]
-fn an_answer_that_is_not_oauths_is_not_quoted() {
+fn what_does_not_say_what_became_of_the_request_is_in_doubt_and_not_quoted() {
     for (status, body) in [
         (200, ""),
         (200, "canary"),
@@ -232,7 +231,24 @@ fn an_answer_that_is_not_oauths_is_not_quoted() {
         (200, r#"{"token":"canary"}"#),
         (200, r#"{"access_token":""}"#),
         (200, r#"{"access_token":{"canary":1}}"#),
-        (200, r#"{"access_token":"a"}canary"#),
+        (200, r#"{"access_token":"canary"}canary"#),
+        (200, r#"{"access_token":"canary","refresh_tok"#),
+        (201, "<!DOCTYPE html><title>canary</title>"),
+        (204, ""),
+        (502, "<html>canary</html>"),
+        (502, r#"{"error":"Bad Gateway"}"#),
+        (504, ""),
+        (504, r#"{"error":"server_error"}"#),
+    ] {
+        let error = answered(&Quirks::NONE, status, body).unwrap_err();
+        assert!(matches!(error, Error::InDoubt { .. }), "{body}: {error:?}");
+        assert!(!format!("{error} {error:?}").contains("canary"));
+    }
+}
+
+#[test]
+fn a_refusal_that_is_not_oauths_is_not_quoted() {
+    for (status, body) in [
         (302, "<a href=canary>"),
         (404, "<html>canary"),
         (400, r#"{"canary":true}"#),
@@ -241,15 +257,6 @@ fn an_answer_that_is_not_oauths_is_not_quoted() {
         assert!(matches!(error, Error::Nonsense { .. }), "{body}: {error:?}");
         assert!(!format!("{error} {error:?}").contains("canary"));
     }
-}
-
-#[test]
-fn a_grant_that_breaks_off_is_in_doubt() {
-    let broken = r#"{"access_token":"a","refresh_tok"#;
-    assert_eq!(
-        answered(&Quirks::NONE, 200, broken).unwrap_err(),
-        Error::InDoubt
-    );
 }
 
 proptest::proptest! {

@@ -145,7 +145,9 @@ async fn a_reply_without_a_refresh_token_keeps_the_old_one() {
         let setting = setting(Rotation::None).await;
         for _ in 0..2 {
             setting.clock.pass(3600);
-            setting.provider.fail_next(Fault::RefreshToken(written));
+            setting
+                .provider
+                .fail_next(Fault::Member("refresh_token", written));
             token(setting.client()).await;
         }
         let sent: Vec<_> = setting.provider.requests();
@@ -256,4 +258,109 @@ async fn a_grant_that_is_renewed_while_its_token_is_deleted_is_revoked() {
         setting.provider.has_nothing_left()
     })
     .await;
+}
+
+/// The seconds that the stored access token still lives.
+async fn life(setting: &Setting) -> i64 {
+    let token = summary(setting.client()).await;
+    token
+        .expires_at
+        .map_or(i64::MAX, |end| end.millis_since(token.updated_at) / 1000)
+}
+
+#[tokio::test]
+async fn a_reply_without_a_usable_expires_in_keeps_the_life_that_the_grant_had() {
+    let setting = setting(Rotation::Strict).await;
+    for written in [None, Some("null"), Some("0"), Some("\"soon\""), Some("{}")] {
+        setting.clock.pass(3600);
+        setting
+            .provider
+            .fail_next(Fault::Member("expires_in", written));
+        token(setting.client()).await;
+        assert!((3590..=3600).contains(&life(&setting).await), "{written:?}");
+    }
+    assert_eq!(setting.provider.refreshes(), 5);
+}
+
+#[tokio::test]
+async fn a_new_refresh_token_without_an_access_token_is_kept_and_used() {
+    let setting = setting(Rotation::Strict).await;
+    setting.clock.pass(3600);
+    let alone = Fault::Member("access_token", None);
+    setting.provider.fail_next(alone.clone());
+    let token = token(setting.client()).await;
+    assert!(setting.provider.accepts(&token));
+    // A strict server takes each of them once.
+    let sent = setting.provider.requests();
+    assert_eq!((sent.len(), setting.provider.reuses()), (2, 0));
+    assert_ne!(sent[0].form["refresh_token"], sent[1].form["refresh_token"]);
+    setting.daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_came_alone_survives_a_restart() {
+    let setting = setting(Rotation::Strict).await;
+    setting.clock.pass(3600);
+    let alone = Fault::Member("access_token", None);
+    setting.provider.fail_always(Some(alone));
+    refusal(setting.client()).await;
+    setting.provider.fail_always(None);
+    let setting = setting.restart().await;
+    let token = patient_token(setting.client()).await;
+    assert!(setting.provider.accepts(&token));
+    assert_eq!(setting.provider.reuses(), 0);
+}
+
+#[tokio::test]
+async fn a_gateways_502_or_504_leaves_a_grant_in_doubt_that_the_server_has_renewed() {
+    for status in [502, 504] {
+        let setting = setting(Rotation::Grace(Duration::from_secs(600))).await;
+        setting.clock.pass(3600);
+        setting.provider.fail_next(Fault::done_but(status));
+        let token = token(setting.client()).await;
+        assert!(setting.provider.accepts(&token), "{status}");
+        assert_eq!(setting.provider.refreshes(), 2, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_success_that_cannot_be_understood_leaves_a_grant_in_doubt() {
+    for body in ["", "welcome", "<html>welcome</html>", "{\"ok\": true}"] {
+        let setting = setting(Rotation::Strict).await;
+        setting.clock.pass(3600);
+        setting.provider.fail_next(Fault::Instead {
+            status: 200,
+            headers: Vec::new(),
+            body: body.to_owned(),
+        });
+        let answer = setting.client().authenticate(&wanted()).await.unwrap();
+        assert!(answer.url.is_some(), "{body}");
+        let reason = summary(setting.client()).await.reconnect_reason;
+        assert_eq!(reason.as_deref(), Some("rotation_lost"), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn a_page_says_nothing_about_when_to_come_again() {
+    for status in [200, 403, 503] {
+        let setting = setting(Rotation::None).await;
+        setting.clock.pass(3600);
+        setting.provider.fail_always(Some(Fault::Answer {
+            status,
+            headers: vec![("Retry-After", "90000".to_owned())],
+            body: "<html>Come again tomorrow</html>".to_owned(),
+        }));
+        let wait = refusal(setting.client()).await;
+        assert!(wait <= Duration::from_secs(12), "{status}: {wait:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_retry_after_is_believed_for_an_hour_at_most() {
+    let setting = setting(Rotation::None).await;
+    setting.clock.pass(3600);
+    let fault = Fault::retry_after(503, 90_000);
+    setting.provider.fail_always(Some(fault));
+    let wait = refusal(setting.client()).await;
+    assert!((3600..=3960).contains(&wait.as_secs()), "{wait:?}");
 }

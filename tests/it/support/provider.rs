@@ -58,9 +58,15 @@ pub(crate) enum Fault {
     HalfAnswer,
     /// It is done, and answered this much later.
     Late(Duration),
-    /// It is done; the answer's `refresh_token` is replaced: taken away for
-    /// `None`, else written as this JSON.
-    RefreshToken(Option<&'static str>),
+    /// It is done; a member of the answer is replaced: taken away for `None`,
+    /// else written as this JSON.
+    Member(&'static str, Option<&'static str>),
+    /// It is done; this status, headers and body are answered.
+    Instead {
+        status: u16,
+        headers: Vec<(&'static str, String)>,
+        body: String,
+    },
 }
 
 impl Fault {
@@ -82,6 +88,15 @@ impl Fault {
         Self::Answer {
             status,
             headers: vec![("Retry-After", seconds.to_string())],
+            body: String::new(),
+        }
+    }
+
+    /// It is done, and a gateway answers with this status and no body.
+    pub(crate) fn done_but(status: u16) -> Self {
+        Self::Instead {
+            status,
+            headers: Vec::new(),
             body: String::new(),
         }
     }

@@ -31,18 +31,23 @@ pub(super) fn token(
         _ => {}
     }
     let (status, mut reply) = done(shared, &request);
-    if let Some(Fault::RefreshToken(written)) = &fault {
+    if let Some(Fault::Member(name, written)) = &fault {
         let members = reply.as_object_mut().unwrap();
-        members.remove("refresh_token");
+        members.remove(*name);
         if let Some(written) = written {
             let value: Value = serde_json::from_str(written).unwrap();
-            members.insert("refresh_token".to_owned(), value);
+            members.insert((*name).to_owned(), value);
         }
     }
     let reply = reply.to_string();
     let json = [("Content-Type", "application/json".to_owned())];
     match fault {
         Some(Fault::LostAnswer) => Ok(()),
+        Some(Fault::Instead {
+            status,
+            headers,
+            body,
+        }) => write_reply(stream, status, &headers, &body, body.len()),
         Some(Fault::HalfAnswer) => {
             let half = &reply[..reply.len() / 2];
             write_reply(stream, status, &json, half, reply.len())
