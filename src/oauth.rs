@@ -9,6 +9,7 @@
 mod account;
 mod authorize;
 mod conform;
+mod deadline;
 pub mod discovery;
 mod endpoint;
 #[cfg(any(test, feature = "fuzzing"))]

@@ -16,7 +16,8 @@ use oauth2::http::header::AUTHORIZATION;
 use oauth2::{HttpRequest, HttpResponse};
 use reqwest::dns::Resolve;
 
-use super::Error;
+use super::{Error, deadline};
+use crate::failpoint;
 
 /// How long a TCP connection, a proxy's and TLS's included, may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -82,14 +83,19 @@ impl Outbound {
         let request = reqwest::Request::try_from(request).map_err(|_| Error::Setup {
             what: "the provider's address is not valid".to_owned(),
         })?;
-        let reply = client.execute(request).await.map_err(|error| {
-            if error.is_connect() {
-                Error::Unreachable
-            } else {
-                in_doubt("the connection broke before the answer")
-            }
-        })?;
-        read(reply).await
+        let answered = async {
+            let reply = client.execute(request).await.map_err(|error| {
+                if error.is_connect() {
+                    Error::Unreachable
+                } else {
+                    in_doubt("the connection broke before the answer")
+                }
+            })?;
+            read(reply).await
+        };
+        let limit = failpoint::duration("oauth.timeout", TIMEOUT);
+        let answered = deadline::within(limit, answered).await;
+        answered.unwrap_or_else(|| Err(in_doubt("there was no answer in time")))
     }
 
     /// What sends requests to addresses of a scheme.
@@ -113,7 +119,6 @@ fn builder() -> reqwest::ClientBuilder {
         .http1_only()
         .referer(false)
         .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(TIMEOUT)
 }
 
 fn in_doubt(what: impl Into<String>) -> Error {

@@ -5,6 +5,8 @@ mod background;
 mod clock;
 mod crowd;
 mod faults;
+#[cfg(feature = "failpoints")]
+mod freeze;
 mod generation;
 mod kills;
 mod truth;
