@@ -13,6 +13,7 @@ mod discovery;
 mod events;
 mod flows;
 mod grants;
+mod imports;
 mod people;
 mod platform;
 mod providers;

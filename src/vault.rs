@@ -20,6 +20,7 @@ mod error;
 mod events;
 #[cfg(test)]
 mod explain;
+mod fingerprints;
 mod flows;
 mod folder;
 mod forms;

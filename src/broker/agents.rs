@@ -1,7 +1,8 @@
 //! Which tokens an agent may use: listing, giving and taking them, and
 //! replacing the one that it brought along.
 
-use super::tokens::{imported_secrets, no_such_token};
+use super::imports::{import_event, require_same_account};
+use super::tokens::no_such_token;
 use super::{Broker, Error};
 use crate::api::requests::UpsertAgentTokenRequest;
 use crate::clock::{Ambient, Timestamp};
@@ -100,7 +101,7 @@ impl Broker {
     /// replaced goes only if no user owns it and no other agent uses it.
     ///
     /// # Errors
-    /// [`Error::NotFound`] if the owner has no such provider.
+    /// As [`Self::import_token`].
     pub async fn replace_agent_token(
         &self,
         owner: Owner,
@@ -115,16 +116,21 @@ impl Broker {
             ..self.imported(owner, &provider, &request.token)
         };
         let given = request.token;
-        let imported_event = self.event(&imported, Kind::Imported).because("imported");
+        let event = self.event(&imported, Kind::Imported);
         let permission = self.permission(owner, agent_id, Source::Api, "imported");
         let replace = move |change: &Change<'_>| {
-            change.retire_tokens_of_agent(&imported, &permission)?;
-            let token = change.add_token(imported, imported_secrets(&given), true)?;
-            change.add_event(&imported_event)?;
+            let old = change.stored_before(owner, &given)?;
+            if let Err(refused) = require_same_account(old.as_ref(), &imported) {
+                return Ok(Err(refused));
+            }
+            let kept = old.as_ref().map(|old| old.id);
+            change.retire_tokens_of_agent(&imported, kept, &permission)?;
+            let token = change.store_import(old, imported, &given, true)?;
+            change.add_event(&import_event(event, &token))?;
             let connection = change.permit(&permission, &token)?;
-            Ok((connection, token))
+            Ok(Ok((connection, token)))
         };
-        Ok(self.0.vault.write(replace).await?)
+        self.0.vault.write(replace).await?
     }
 
     /// The permission that a flow asks for; `None` if it is for no agent.
@@ -198,10 +204,12 @@ impl Change<'_> {
     }
 
     /// Takes from an agent whatever it can use of the provider that
-    /// `successor` came from, and deletes what is then of no use to anybody.
+    /// `successor` came from, but for `kept`, and deletes what is then of no use
+    /// to anybody.
     fn retire_tokens_of_agent(
         &self,
         successor: &Token,
+        kept: Option<TokenId>,
         permission: &Permission,
     ) -> Result<(), vault::Error> {
         let (owner, agent_id) = (successor.owner, &permission.agent_id);
@@ -210,7 +218,7 @@ impl Change<'_> {
                 continue;
             };
             let token = stored.token;
-            if token.provider != successor.provider {
+            if token.provider != successor.provider || kept == Some(token.id) {
                 continue;
             }
             self.disconnect(owner, agent_id, connection.id)?;

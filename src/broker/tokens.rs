@@ -1,41 +1,16 @@
-//! An owner's tokens: importing, listing, naming and choosing among them.
+//! An owner's tokens: listing, naming and choosing among them.
 
 use std::collections::BTreeMap;
 
 use super::{Broker, Error};
-use crate::api::requests::{ImportedToken, TokenImportRequest, TokenUpdateRequest};
+use crate::api::requests::TokenUpdateRequest;
 use crate::event::{Event, Kind, Source};
 use crate::identity::{Owner, ProviderId, TokenId};
-use crate::provider::{self, Provider};
-use crate::token::{State, Token};
+use crate::provider;
+use crate::token::Token;
 use crate::vault::{self, Change, Secrets, Stored};
 
 impl Broker {
-    /// Stores a token that was obtained elsewhere.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] if the owner has no such provider.
-    pub async fn import_token(
-        &self,
-        owner: Owner,
-        request: TokenImportRequest,
-    ) -> Result<TokenId, Error> {
-        let provider = self.find_provider(owner, &request.provider_id)?;
-        let imported = self.imported(owner, &provider, &request.token);
-        let event = self.event(&imported, Kind::Imported).because("imported");
-        let token_id = imported.id;
-        self.0
-            .vault
-            .write(move |change| {
-                let secrets = imported_secrets(&request.token);
-                change.add_token(imported, secrets, request.is_default)?;
-                change.add_event(&event)
-            })
-            .await?;
-        self.note_new_grant();
-        Ok(token_id)
-    }
-
     /// An owner's tokens, newest first, of one provider or all.
     ///
     /// # Errors
@@ -135,43 +110,6 @@ impl Broker {
         let (id, now) = (self.0.ambient.uuid(), self.0.ambient.now());
         Event::about(token, kind, Source::Api, id, now)
     }
-
-    /// An imported token that is not stored yet.
-    pub(super) fn imported(
-        &self,
-        owner: Owner,
-        provider: &Provider,
-        given: &ImportedToken,
-    ) -> Token {
-        let now = self.0.ambient.now();
-        Token {
-            id: TokenId::new(self.0.ambient.uuid()),
-            owner,
-            provider: provider.reference(),
-            binding: provider.binding(),
-            user_id: self.user(owner, given.user_id.as_ref()),
-            agent_id: None,
-            account_label: None,
-            own_label: None,
-            token_type: "Bearer".to_owned(),
-            granted: given.scopes.clone(),
-            requested: given.scopes.clone(),
-            issued_at: now,
-            expires_at: given
-                .expires_in_seconds
-                .map(|seconds| now.plus_seconds(seconds)),
-            is_refreshable: given.refresh_token.is_some(),
-            is_default: false,
-            state: State::Active,
-            generation: 1,
-            metadata: given.metadata.clone().unwrap_or_default(),
-            created_at: now,
-            updated_at: now,
-            refreshed_at: None,
-            failure: None,
-            used_at: None,
-        }
-    }
 }
 
 /// The caller named a token that is not the owner's.
@@ -179,13 +117,6 @@ pub(super) fn no_such_token(error: vault::Error) -> Error {
     match error {
         vault::Error::NotFound => Error::no_token(),
         other => other.into(),
-    }
-}
-
-pub(super) fn imported_secrets(given: &ImportedToken) -> Secrets<'_> {
-    Secrets {
-        access_token: &given.access_token,
-        refresh_token: given.refresh_token.as_ref(),
     }
 }
 
@@ -234,7 +165,7 @@ impl Change<'_> {
 
     /// The other tokens among which one is the default: those of the same
     /// owner, provider, user and agent.
-    fn tokens_beside(&self, token: &Token) -> Result<Vec<Stored>, vault::Error> {
+    pub(super) fn tokens_beside(&self, token: &Token) -> Result<Vec<Stored>, vault::Error> {
         let user_id = Some(&token.user_id);
         let mut others = self.tokens_of_provider(token.owner, &token.provider, user_id, None)?;
         others.retain(|other| other.token.id != token.id && other.token.agent_id == token.agent_id);

@@ -9,6 +9,7 @@ use std::fmt::{self, Write as _};
 use std::ptr::NonNull;
 
 use fernet::Fernet;
+use hmac::{Hmac, Mac as _};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -44,6 +45,8 @@ pub(super) struct Cipher {
     /// The primary key first. On the heap, so that moving the cipher leaves no
     /// copy of a key behind; Fernet wipes its own when dropped.
     keys: Box<[(KeyId, Fernet)]>,
+    /// The key of fingerprints, derived from the primary key.
+    fingerprint_key: Zeroizing<[u8; 32]>,
 }
 
 impl Cipher {
@@ -55,7 +58,13 @@ impl Cipher {
         let keys: Result<Box<[_]>, _> = ring.keys().iter().map(keyed).collect();
         let keys = keys?;
         keep_in_memory(&keys);
-        Ok(Self { vault_id, keys })
+        let primary = ring.keys().first().ok_or(Error::MalformedKey)?;
+        let fingerprint_key = fingerprint_key(primary, vault_id);
+        Ok(Self {
+            vault_id,
+            keys,
+            fingerprint_key,
+        })
     }
 
     /// The key that new values are sealed with.
@@ -106,6 +115,21 @@ impl Cipher {
         decrypt(key, &self.envelope(place), sealed).ok_or_else(corrupt)
     }
 
+    /// What an owner's secret is found by without being opened: HMAC-SHA-256
+    /// with a key that is derived from the vault's primary key. Without that
+    /// key it neither shows the secret nor confirms a guess.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the cipher is where a secret becomes its keyed hash"
+    )]
+    pub(super) fn fingerprint(&self, owner: Owner, secret: &impl ExposeSecret<str>) -> Fingerprint {
+        let secret = secret.expose_secret().as_bytes();
+        mac(
+            &*self.fingerprint_key,
+            &[&owner.uid().to_be_bytes(), secret],
+        )
+    }
+
     /// A value for the key-check row of the primary key.
     pub(super) fn check_value(&self, now: Timestamp) -> String {
         self.encrypt(&self.check_envelope(), CHECK_TEXT, now)
@@ -142,6 +166,30 @@ impl Cipher {
         let seconds = u64::try_from(now.as_seconds()).unwrap_or(0);
         self.keys[0].1.encrypt_at_time(plain.as_bytes(), seconds)
     }
+}
+
+/// A keyed hash of a secret.
+pub(super) type Fingerprint = [u8; 32];
+
+/// The key of fingerprints: another one than Fernet's, so that neither use of
+/// the vault's key says anything about the other.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the cipher is where the vault key is used"
+)]
+fn fingerprint_key(key: &VaultKey, vault_id: Uuid) -> Zeroizing<[u8; 32]> {
+    let purpose = b"agent-authd fingerprint 1";
+    let key = key.expose_secret().as_bytes();
+    Zeroizing::new(mac(key, &[purpose, vault_id.as_bytes()]))
+}
+
+/// HMAC-SHA-256 (RFC 2104). All parts but the last have a fixed length.
+fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+    for part in parts {
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
 }
 
 /// Keeps the page with the keys from being swapped out. Their page alone:
@@ -288,6 +336,20 @@ mod tests {
         let old_id = &before.key_id().0;
         assert_eq!(both.open(place("a"), old_id, &sealed).unwrap(), "hush");
         assert!(both.open(place("a"), &both.key_id().0, &sealed).is_err());
+    }
+
+    #[test]
+    fn a_fingerprint_is_the_same_for_one_secret_owner_vault_and_key_alone() {
+        let (key, other_key) = (Fernet::generate_key(), Fernet::generate_key());
+        let [one, other] = [1000, 1001].map(|uid| Owner::from_uid(uid).unwrap());
+        let token = AccessToken::new("hush");
+        let expected = cipher(1, &key).fingerprint(one, &token);
+        assert_eq!(cipher(1, &key).fingerprint(one, &token), expected);
+        assert_ne!(cipher(1, &key).fingerprint(other, &token), expected);
+        assert_ne!(cipher(2, &key).fingerprint(one, &token), expected);
+        assert_ne!(cipher(1, &other_key).fingerprint(one, &token), expected);
+        let another = AccessToken::new("hush!");
+        assert_ne!(cipher(1, &key).fingerprint(one, &another), expected);
     }
 
     #[test]

@@ -9,7 +9,10 @@ use uuid::Uuid;
 use super::cipher::Cipher;
 use super::key::{self, Ring};
 use super::lock::DataLock;
-use super::{Error, FILE, Options, backup, connection, folder, rotation, schema, unlock, writer};
+use super::{
+    Error, FILE, Options, backup, connection, fingerprints, folder, rotation, schema, unlock,
+    writer,
+};
 use crate::clock::Ambient;
 
 /// A vault that this process alone holds, with its key.
@@ -48,6 +51,9 @@ impl Unlocked {
                     tracing::error!(error = %error, "a change of the vault's key cannot be finished");
                 }
             }
+        }
+        if let Err(error) = fingerprints::complete(&mut connection, &cipher) {
+            tracing::warn!(error = %error, "stored refresh tokens are not all known by their fingerprints");
         }
         Ok(Self {
             id,

@@ -17,6 +17,8 @@ pub(super) struct SealedTable {
     /// The column that names a row in its envelopes.
     row: &'static str,
     pub(super) columns: &'static [&'static str],
+    /// A sealed column, and the one that holds its fingerprint.
+    fingerprint: Option<(&'static str, &'static str)>,
 }
 
 /// Every table that has sealed columns.
@@ -25,16 +27,19 @@ pub(super) const TABLES: &[SealedTable] = &[
         name: "providers",
         row: "provider_id",
         columns: &["client_secret"],
+        fingerprint: None,
     },
     SealedTable {
         name: "tokens",
         row: "id",
         columns: &["access_token", "refresh_token"],
+        fingerprint: Some(("refresh_token", "refresh_token_hash")),
     },
     SealedTable {
         name: "flows",
         row: "id",
         columns: &["state", "verifier"],
+        fingerprint: None,
     },
 ];
 
@@ -60,7 +65,9 @@ impl SealedTable {
         after: i64,
         limit: u32,
     ) -> Result<Vec<SealedRow>, Error> {
-        let Self { name, row, columns } = self;
+        let Self {
+            name, row, columns, ..
+        } = self;
         let mut statement = connection.prepare_cached(&format!(
             "SELECT seq, owner, {row}, key_id, {} FROM {name}
              WHERE seq > ?1 AND key_id <> ?2 ORDER BY seq LIMIT ?3",
@@ -117,6 +124,11 @@ impl SealedRow {
             let secret = Opened::new(cipher.open(place, &self.key_id, value)?);
             parameters.push(cipher.seal(place, &secret, now).into());
             assignments.push(format!("{column} = ?{}", parameters.len()));
+            if let Some((_, hash)) = self.table.fingerprint.filter(|(of, _)| of == column) {
+                let fingerprint = cipher.fingerprint(self.owner, &secret);
+                parameters.push(fingerprint.to_vec().into());
+                assignments.push(format!("{hash} = ?{}", parameters.len()));
+            }
         }
         let (table, assignments) = (self.table.name, assignments.join(", "));
         connection

@@ -102,6 +102,27 @@ impl View<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// The token of an owner that holds this refresh token.
+    ///
+    /// # Errors
+    /// As [`Self::token`].
+    pub fn token_with_refresh_token(
+        &self,
+        owner: Owner,
+        refresh_token: &RefreshToken,
+    ) -> Result<Option<Stored>, Error> {
+        let mut statement = self.connection.prepare_cached(
+            &[
+                SELECT,
+                "WHERE t.owner = ?1 AND t.refresh_token_hash = ?2 ORDER BY t.seq LIMIT 1",
+            ]
+            .concat(),
+        )?;
+        let fingerprint = self.cipher.fingerprint(owner, refresh_token);
+        let stored = statement.query_row((owner, fingerprint), |row| self.read_token(row));
+        Ok(stored.optional()?)
+    }
+
     /// Every owner's tokens whose grants stand.
     ///
     /// # Errors
@@ -161,11 +182,11 @@ impl Change<'_> {
             token,
             secrets,
             "INSERT INTO tokens (owner, id, source, provider_id, client_id, token_url, user_id, agent_id,
-                account_label, own_label, key_id, access_token, refresh_token, token_type, granted, requested,
+                account_label, own_label, key_id, access_token, refresh_token, refresh_token_hash, token_type, granted, requested,
                 issued_at, expires_at, is_default, person_needed, generation, metadata,
                 created_at, updated_at, refreshed_at, last_error, last_error_at, retry_at, used_at)
              VALUES (:owner, :id, :source, :provider_id, :client_id, :token_url, :user_id, :agent_id,
-                :account_label, :own_label, :key_id, :access_token, :refresh_token, :token_type, :granted, :requested,
+                :account_label, :own_label, :key_id, :access_token, :refresh_token, :refresh_token_hash, :token_type, :granted, :requested,
                 :issued_at, :expires_at, :is_default, :person_needed, :generation, :metadata,
                 :created_at, :updated_at, :refreshed_at, :last_error, :last_error_at, :retry_at, :used_at)",
         )?;
@@ -184,7 +205,8 @@ impl Change<'_> {
             "UPDATE tokens SET source = :source, provider_id = :provider_id, client_id = :client_id,
                 token_url = :token_url, user_id = :user_id, agent_id = :agent_id,
                 account_label = :account_label, own_label = :own_label, key_id = :key_id, access_token = :access_token,
-                refresh_token = :refresh_token, token_type = :token_type, granted = :granted,
+                refresh_token = :refresh_token, refresh_token_hash = :refresh_token_hash,
+                token_type = :token_type, granted = :granted,
                 requested = :requested, issued_at = :issued_at, expires_at = :expires_at,
                 is_default = :is_default, person_needed = :person_needed, generation = :generation,
                 metadata = :metadata, created_at = :created_at, updated_at = :updated_at,
@@ -285,6 +307,9 @@ impl Change<'_> {
             self.cipher
                 .seal(place("refresh_token"), secret, token.updated_at)
         });
+        let fingerprint = secrets
+            .refresh_token
+            .map(|secret| self.cipher.fingerprint(token.owner, secret));
         let person_needed = match &token.state {
             State::Active => None,
             State::PersonNeeded { reason } => Some(reason),
@@ -307,6 +332,7 @@ impl Change<'_> {
                 ":key_id": self.cipher.key_id().0,
                 ":access_token": access_token,
                 ":refresh_token": refresh_token,
+                ":refresh_token_hash": fingerprint,
                 ":token_type": token.token_type,
                 ":granted": token.granted,
                 ":requested": token.requested,

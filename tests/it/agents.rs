@@ -130,6 +130,20 @@ async fn an_agents_token_replaces_and_deletes_the_one_that_only_it_used() {
 }
 
 #[tokio::test]
+async fn an_agents_import_of_a_stored_refresh_token_is_the_token_that_holds_it() {
+    let stage = Stage::new().await;
+    let users = stage.import(json!({"refresh_token": "canary-r"})).await;
+    let body = json!({"access_token": "canary-new", "refresh_token": "canary-r"});
+    for _ in 0..2 {
+        let made = upsert(&stage, "bot", body.clone()).await;
+        assert_eq!(made["oauth_token_id"], users);
+    }
+    assert_eq!(stored(&stage).await, [users]);
+    let asked = stage.authenticate(json!({"agent_id": "bot"})).await;
+    assert_eq!(asked["token"], "canary-new");
+}
+
+#[tokio::test]
 async fn a_users_own_token_is_only_taken_from_the_agent() {
     let stage = Stage::new().await;
     let users = stage.import(json!({})).await;

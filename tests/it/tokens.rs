@@ -92,6 +92,70 @@ async fn an_import_speaks_for_the_user_it_names() {
 }
 
 #[tokio::test]
+async fn an_import_of_a_stored_refresh_token_renews_its_row() {
+    let stage = Stage::new().await;
+    let first = json!({"refresh_token": "canary-r", "metadata": {"a": 1}});
+    let token = stage.import(first).await;
+    change(&stage, &token, json!({"provider_account_label": "work"})).await;
+    let again = json!({
+        "refresh_token": "canary-r", "access_token": "canary-again", "metadata": {"b": 2},
+    });
+    assert_eq!(stage.import(again).await, token);
+    assert_eq!(defaults(&stage).await, [(token.clone(), true)]);
+    let answer = stage.authenticate(json!({})).await;
+    assert_eq!(answer["token"], "canary-again");
+    assert_eq!(answer["metadata"]["provider_account_label"], "work");
+    assert_eq!(answer["metadata"]["generation"], 2);
+    assert_eq!(
+        (&answer["metadata"]["a"], &answer["metadata"]["b"]),
+        (&json!(1), &json!(2))
+    );
+    assert_eq!(
+        stage.events().await,
+        ["imported imported api -", "imported renewed api -"]
+    );
+    // Another refresh token is another grant.
+    let other = stage.import(json!({"refresh_token": "canary-s"})).await;
+    assert_ne!(other, token);
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_is_stored_for_another_user_is_not_stored_twice() {
+    let stage = Stage::new().await;
+    let stored = stage.import(json!({"refresh_token": "canary-r"})).await;
+    let body = json!({
+        "provider_id": "strict", "access_token": "canary-x", "refresh_token": "canary-r",
+        "user_id": "maria",
+    });
+    let refused = stage.post("/tokens/import", body).await.with(409);
+    assert!(text(&refused["detail"]).contains(&stored), "{refused}");
+    assert_eq!(defaults(&stage).await, [(stored, true)]);
+}
+
+#[tokio::test]
+async fn an_import_while_its_refresh_token_is_spent_keeps_what_the_refresh_brings() {
+    let stage = Stage::new().await;
+    let imported = stage.provider.import(0);
+    let client = stage.daemon.client();
+    let body = |token: &agent_authd::client::TokenImport| serde_json::to_value(token).unwrap();
+    client.import_token(&imported).await.unwrap();
+    stage
+        .provider
+        .answer_late(std::time::Duration::from_millis(300));
+    let (refreshed, again) = tokio::join!(stage.authenticate(json!({})), async {
+        while stage.provider.refreshes() == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        stage.post("/tokens/import", body(&imported)).await
+    });
+    again.with(200);
+    assert_eq!(refreshed["status"], "completed", "{refreshed}");
+    let served = stage.authenticate(json!({})).await;
+    assert!(stage.provider.accepts(&text(&served["token"])), "{served}");
+    assert_eq!(stage.provider.reuses(), 0);
+}
+
+#[tokio::test]
 async fn a_name_is_given_and_taken_back() {
     let stage = Stage::new().await;
     let token = stage.import(json!({})).await;

@@ -11,6 +11,35 @@ use agent_authd::vault::{Vault, check};
 use super::{Binary, Home, daemon_with_token, database, done, options, token, vault_file};
 use crate::support::provider::{Provider, Rotation};
 
+/// The tokens' identifiers, newest first.
+async fn tokens(daemon: &Binary) -> Vec<String> {
+    let tokens = daemon.client().tokens(None).await.unwrap();
+    tokens.into_iter().map(|token| token.id).collect()
+}
+
+#[tokio::test]
+async fn a_refresh_token_is_still_known_after_a_new_key_and_an_upgrade() {
+    let (home, provider) = (Home::new(), Provider::start(Rotation::None, 3600));
+    let daemon = daemon_with_token(&home, &provider, 3600).await;
+    let import = provider.import(3600);
+    daemon.client().import_token(&import).await.unwrap();
+    let before = tokens(&daemon).await;
+    daemon.stop().await;
+    done(&home, &["key", "rotate"]);
+    for forgets in [false, true] {
+        if forgets {
+            // As version 1 of the schema leaves it.
+            database(&vault_file(&home))
+                .execute_batch("UPDATE tokens SET refresh_token_hash = NULL")
+                .unwrap();
+        }
+        let daemon = Binary::start(&home).await;
+        daemon.client().import_token(&import).await.unwrap();
+        assert_eq!(tokens(&daemon).await, before);
+        daemon.stop().await;
+    }
+}
+
 /// More than are sealed anew in one transaction.
 const TOKENS: usize = 120;
 

@@ -1,0 +1,205 @@
+//! Tokens that were obtained elsewhere.
+//!
+//! A refresh token is stored once: an import of one that is stored renews its
+//! row. Two rows would each spend it, and a provider that rotates refresh tokens
+//! ends the whole grant at the second use (RFC 9700, section 4.14.2).
+
+use super::{Broker, Error};
+use crate::api::requests::{ImportedToken, TokenImportRequest};
+use crate::event::{Event, Kind};
+use crate::identity::{Owner, Scopes, TokenId};
+use crate::provider::Provider;
+use crate::token::{State, Token};
+use crate::vault::{self, Change, Secrets, View};
+
+impl Broker {
+    /// Stores a token that was obtained elsewhere. One whose refresh token is
+    /// stored renews that token.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if the owner has no such provider;
+    /// [`Error::AlreadyExists`] if the refresh token is stored for another
+    /// provider or user.
+    pub async fn import_token(
+        &self,
+        owner: Owner,
+        request: TokenImportRequest,
+    ) -> Result<TokenId, Error> {
+        let provider = self.find_provider(owner, &request.provider_id)?;
+        let imported = self.imported(owner, &provider, &request.token);
+        let event = self.event(&imported, Kind::Imported);
+        let import = move |change: &Change<'_>| {
+            let given = &request.token;
+            let old = change.stored_before(owner, given)?;
+            if let Err(refused) = require_same_account(old.as_ref(), &imported) {
+                return Ok(Err(refused));
+            }
+            let token = change.store_import(old, imported, given, request.is_default)?;
+            change.add_event(&import_event(event, &token))?;
+            Ok(Ok(token.id))
+        };
+        let token_id = self.0.vault.write(import).await??;
+        self.note_new_grant();
+        Ok(token_id)
+    }
+
+    /// An imported token that is not stored yet.
+    pub(super) fn imported(
+        &self,
+        owner: Owner,
+        provider: &Provider,
+        given: &ImportedToken,
+    ) -> Token {
+        let now = self.0.ambient.now();
+        Token {
+            id: TokenId::new(self.0.ambient.uuid()),
+            owner,
+            provider: provider.reference(),
+            binding: provider.binding(),
+            user_id: self.user(owner, given.user_id.as_ref()),
+            agent_id: None,
+            account_label: None,
+            own_label: None,
+            token_type: "Bearer".to_owned(),
+            granted: given.scopes.clone(),
+            requested: given.scopes.clone(),
+            issued_at: now,
+            expires_at: given
+                .expires_in_seconds
+                .map(|seconds| now.plus_seconds(seconds)),
+            is_refreshable: given.refresh_token.is_some(),
+            is_default: false,
+            state: State::Active,
+            generation: 1,
+            metadata: given.metadata.clone().unwrap_or_default(),
+            created_at: now,
+            updated_at: now,
+            refreshed_at: None,
+            failure: None,
+            used_at: None,
+        }
+    }
+}
+
+/// Whether an import may renew the token that holds its refresh token.
+///
+/// # Errors
+/// [`Error::AlreadyExists`] if that is another provider's or user's.
+pub(super) fn require_same_account(old: Option<&Token>, imported: &Token) -> Result<(), Error> {
+    let is_other =
+        |old: &&Token| old.provider != imported.provider || old.user_id != imported.user_id;
+    match old.filter(is_other) {
+        None => Ok(()),
+        Some(old) => Err(Error::AlreadyExists {
+            what: format!(
+                "this refresh token belongs to the stored token {} of the provider {:?} and \
+                 the user {:?}, which must be deleted first: it",
+                old.id,
+                old.provider.provider_id.as_str(),
+                old.user_id.as_str()
+            ),
+        }),
+    }
+}
+
+/// The event of an import, about the token as it is stored.
+pub(super) fn import_event(event: Event, token: &Token) -> Event {
+    let is_new = event.token_id == Some(token.id);
+    let event = Event {
+        token_id: Some(token.id),
+        agent_id: event.agent_id.or_else(|| token.agent_id.clone()),
+        account_label: token.label().map(str::to_owned),
+        ..event
+    };
+    event.because(if is_new { "imported" } else { "renewed" })
+}
+
+fn imported_secrets(given: &ImportedToken) -> Secrets<'_> {
+    Secrets {
+        access_token: &given.access_token,
+        refresh_token: given.refresh_token.as_ref(),
+    }
+}
+
+impl View<'_> {
+    /// The token that holds the refresh token of an import.
+    pub(super) fn stored_before(
+        &self,
+        owner: Owner,
+        given: &ImportedToken,
+    ) -> Result<Option<Token>, vault::Error> {
+        let Some(refresh_token) = &given.refresh_token else {
+            return Ok(None);
+        };
+        let stored = self.token_with_refresh_token(owner, refresh_token)?;
+        Ok(stored.map(|stored| stored.token))
+    }
+}
+
+impl Change<'_> {
+    /// Stores an imported token: over `old`, which holds its refresh token, or in
+    /// a row of its own.
+    pub(super) fn store_import(
+        &self,
+        old: Option<Token>,
+        imported: Token,
+        given: &ImportedToken,
+        is_default: bool,
+    ) -> Result<Token, vault::Error> {
+        match old {
+            Some(old) => self.renew_by_import(old, imported, given, is_default),
+            None => self.add_token(imported, imported_secrets(given), is_default),
+        }
+    }
+
+    /// Renews the token that holds the refresh token of an import.
+    fn renew_by_import(
+        &self,
+        old: Token,
+        imported: Token,
+        given: &ImportedToken,
+        is_default: bool,
+    ) -> Result<Token, vault::Error> {
+        // A refresh that is under way, or in doubt, spends what was imported: its
+        // answer is the newer grant.
+        if self.is_in_doubt(&old)? {
+            return Ok(old);
+        }
+        let renewed = renewed_by_import(&old, imported);
+        self.replace_token(&renewed, imported_secrets(given))?;
+        if old.is_default && old.agent_id != renewed.agent_id {
+            self.pass_default_on(&old)?;
+        }
+        let others = self.tokens_beside(&renewed)?;
+        if is_default || !others.iter().any(|other| other.token.is_default) {
+            self.set_default(&renewed)?;
+        }
+        let stored = self.token(renewed.owner, renewed.id)?;
+        Ok(stored.ok_or(vault::Error::NotFound)?.token)
+    }
+}
+
+/// The stored token with the grant of an import. One that is imported for the
+/// user is the user's own from then on; its agents may go on using it.
+fn renewed_by_import(old: &Token, imported: Token) -> Token {
+    let agent_id = imported.agent_id.as_ref().and(old.agent_id.clone());
+    let is_silent = imported.granted.is_empty();
+    let scopes = |old: &Scopes, new| if is_silent { old.clone() } else { new };
+    let mut metadata = old.metadata.clone();
+    metadata.extend(imported.metadata);
+    Token {
+        id: old.id,
+        is_default: old.is_default && agent_id == old.agent_id,
+        agent_id,
+        account_label: old.account_label.clone(),
+        own_label: imported.own_label.or_else(|| old.own_label.clone()),
+        granted: scopes(&old.granted, imported.granted),
+        requested: scopes(&old.requested, imported.requested),
+        generation: old.generation + 1,
+        metadata,
+        created_at: old.created_at,
+        refreshed_at: old.refreshed_at,
+        used_at: old.used_at,
+        ..imported
+    }
+}

@@ -1,0 +1,67 @@
+//! Refresh tokens are found by their fingerprints, so that the same one is not
+//! stored twice: whichever row spent it first would end the other's grant.
+//!
+//! Each write of a token writes its fingerprint. What an older version stored
+//! has none until the vault is opened by this one.
+
+use rusqlite::Connection;
+
+use super::cipher::{Cipher, Place};
+use super::{Error, writer};
+use crate::identity::Owner;
+use crate::secret::RefreshToken;
+
+/// Rows per transaction: some milliseconds of work.
+const BATCH: u32 = 100;
+
+/// Gives every refresh token without a fingerprint its own. A row that does not
+/// open keeps none; `vault check` names it.
+///
+/// # Errors
+/// [`Error::Unwritable`] if the store cannot take it; what was done stays.
+pub(super) fn complete(connection: &mut Connection, cipher: &Cipher) -> Result<(), Error> {
+    let mut after = 0;
+    while let Some(last) = writer::transact(connection, |connection| {
+        complete_batch(connection, cipher, after)
+    })? {
+        after = last;
+    }
+    Ok(())
+}
+
+/// The same for some rows after `after`; the last of them, `None` if there was
+/// none.
+fn complete_batch(
+    connection: &Connection,
+    cipher: &Cipher,
+    after: i64,
+) -> Result<Option<i64>, Error> {
+    let mut statement = connection.prepare_cached(
+        "SELECT seq, owner, id, key_id, refresh_token FROM tokens
+         WHERE seq > ?1 AND refresh_token IS NOT NULL AND refresh_token_hash IS NULL
+         ORDER BY seq LIMIT ?2",
+    )?;
+    let rows = statement.query_map((after, BATCH), |row| {
+        let columns: (i64, Owner, String, String, String) = row.try_into()?;
+        Ok(columns)
+    })?;
+    let mut last = None;
+    for row in rows {
+        let (seq, owner, id, key_id, sealed) = row?;
+        last = Some(seq);
+        let place = Place {
+            owner,
+            table: "tokens",
+            row: &id,
+            column: "refresh_token",
+        };
+        if let Ok(token) = cipher.open(place, &key_id, &sealed).map(RefreshToken::new) {
+            let fingerprint = cipher.fingerprint(owner, &token);
+            connection.execute(
+                "UPDATE tokens SET refresh_token_hash = ?2 WHERE seq = ?1",
+                (seq, fingerprint),
+            )?;
+        }
+    }
+    Ok(last)
+}
