@@ -112,6 +112,17 @@ pub enum Error {
         /// When it is tried again.
         retry_after: Duration,
     },
+    /// The provider refuses to refresh this one token, and does not say that
+    /// its grant has ended.
+    #[error("{refusal}; the login at {:?} is kept and tried again later", provider_id.as_str())]
+    RefreshRefused {
+        /// Which.
+        provider_id: ProviderId,
+        /// How.
+        refusal: oauth::Error,
+        /// When it is tried again.
+        retry_after: Duration,
+    },
     /// The caller waits for too many flows at once.
     #[error("too many calls of yours are waiting already; end some of them first")]
     TooManyWaiters,

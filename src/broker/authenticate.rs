@@ -10,6 +10,7 @@ use crate::api::requests::AuthenticateRequest;
 use crate::flow::{Flow, Purpose};
 use crate::identity::{FlowId, Owner, ProviderId, Scopes, TokenId, UserId};
 use crate::metrics::Series;
+use crate::oauth;
 use crate::provider::ProviderRef;
 use crate::secret::AccessToken;
 use crate::token::{Freshness, State, Token};
@@ -242,7 +243,14 @@ impl Broker {
         match refreshed {
             Refreshed::Ended => Ok(None),
             Refreshed::NotNow(retry_after) => Err(self.why_not_now(provider_id, retry_after)),
-            Refreshed::Refused(refusal, retry_after) => Err(Error::ClientRefused {
+            Refreshed::Refused(refusal @ oauth::Error::Misconfigured { .. }, retry_after) => {
+                Err(Error::ClientRefused {
+                    provider_id,
+                    refusal,
+                    retry_after,
+                })
+            }
+            Refreshed::Refused(refusal, retry_after) => Err(Error::RefreshRefused {
                 provider_id,
                 refusal,
                 retry_after,

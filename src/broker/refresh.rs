@@ -10,9 +10,11 @@ mod ages;
 mod background;
 mod backoff;
 mod circuit;
+mod client;
 mod flights;
 mod health;
 mod outcome;
+mod turns;
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -20,9 +22,13 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use self::ages::Ages;
+use self::circuit::Ticket;
+use self::client::Admission;
 use self::flights::{Flight, Flights};
 use self::health::Health;
+use self::turns::Turn;
 use super::{Broker, Error};
+use crate::clock::Moment;
 use crate::event::Source;
 use crate::failpoint;
 use crate::identity::{Owner, TokenId};
@@ -42,7 +48,8 @@ pub(super) enum Refreshed {
     Ended,
     /// It could not be done now; to be tried again after this long.
     NotNow(Duration),
-    /// The provider refuses the client; to be tried again after this long.
+    /// The provider refuses the client or this one grant; to be tried again
+    /// after this long.
     Refused(oauth::Error, Duration),
 }
 
@@ -81,7 +88,11 @@ struct Attempt {
     token: Token,
     provider: Provider,
     refresh_token: RefreshToken,
-    /// Whether it may have been spent before.
+    /// By which the request was let through.
+    ticket: Ticket,
+    /// When the request was sent first.
+    sent_at: Moment,
+    /// Whether it may have been spent, by this attempt or one before.
     in_doubt: bool,
 }
 
@@ -108,8 +119,8 @@ impl Refreshes {
     }
 
     /// Forgets every token but these.
-    fn keep(&self, tokens: &HashSet<TokenId>) {
-        self.health.keep(tokens);
+    fn keep(&self, tokens: &HashSet<TokenId>, now: Moment) {
+        self.health.keep(tokens, now);
         self.ages.keep(tokens);
     }
 }
@@ -140,29 +151,70 @@ impl Broker {
         let admission = || {
             let now = self.0.ambient.moment();
             refreshes.health.wakes(now);
-            refreshes.health.admit(token, now)
+            refreshes.health.admit(token, purpose, now)
         };
-        refreshes.flights.join(token.id, admission, |outcome| {
+        let start = |outcome, Admission { ticket, turn }| {
             let (broker, token) = (self.clone(), token.clone());
             tokio::spawn(async move {
                 let refreshes = &broker.0.refreshes;
                 let pilot = refreshes.flights.pilot(token.id, outcome);
-                let ended = broker.refresh(&token, purpose).await;
+                let ended = broker.refresh_in_turn(&token, purpose, ticket, turn).await;
                 let ended = ended.unwrap_or_else(|error| {
                     tracing::error!(token.id = %token.id, error = %error, "a refresh could not be done");
                     Refreshed::NotNow(refreshes.health.stalled(&token, &broker.0.ambient))
                 });
-                refreshes.health.ended(&token, broker.0.ambient.moment());
+                let now = broker.0.ambient.moment();
+                refreshes.health.ended(&token, ticket, now);
                 let outcome = ended.name();
-                broker.0.metrics.count(token.owner, Series::Refresh { outcome });
+                broker
+                    .0
+                    .metrics
+                    .count(token.owner, Series::Refresh { outcome });
                 failpoint::pass("refresh.done");
                 pilot.land(ended);
                 refreshes.look_again.notify_one();
             });
-        })
+        };
+        refreshes.flights.join(token.id, admission, start)
     }
 
-    async fn refresh(&self, asked: &Token, purpose: Purpose) -> Result<Refreshed, Error> {
+    /// Waits for a refresh's turn, and does it then.
+    async fn refresh_in_turn(
+        &self,
+        token: &Token,
+        purpose: Purpose,
+        ticket: Ticket,
+        turn: Option<Turn>,
+    ) -> Result<Refreshed, Error> {
+        let Some(turn) = turn else {
+            return self.refresh(token, purpose, ticket).await;
+        };
+        let mut stopping = self.0.stopping.subscribe();
+        let in_turn = async {
+            if !turn.wait.is_zero() {
+                self.0.ambient.clock.sleep(turn.wait).await;
+            }
+            turn.place().await
+        };
+        let place = tokio::select! {
+            biased;
+            place = in_turn => place,
+            // Nothing was begun, and nothing is begun now.
+            _ = stopping.wait_for(|stopping| *stopping) => {
+                return Ok(Refreshed::NotNow(Duration::from_secs(1)));
+            }
+        };
+        let refreshed = self.refresh(token, purpose, ticket).await;
+        drop(place);
+        refreshed
+    }
+
+    async fn refresh(
+        &self,
+        asked: &Token,
+        purpose: Purpose,
+        ticket: Ticket,
+    ) -> Result<Refreshed, Error> {
         let (owner, id) = (asked.owner, asked.id);
         let Some(stored) = self.0.vault.read(|view| view.token(owner, id))? else {
             return Ok(Refreshed::Ended);
@@ -206,6 +258,8 @@ impl Broker {
             token: stored.token,
             provider,
             refresh_token,
+            ticket,
+            sent_at: self.0.ambient.moment(),
             in_doubt: was_in_doubt,
         })
         .await
@@ -224,11 +278,11 @@ impl Broker {
             // Deleted, or renewed by a person, in this moment: that stands.
             None => Ok(Refreshed::Done),
             Some(Ok(grant)) => {
-                health.succeeded(&attempt.token);
+                health.succeeded(&attempt.token, self.0.ambient.moment());
                 self.store_refresh(attempt, grant).await
             }
             Some(Err(oauth::Error::InvalidGrant { .. })) => {
-                health.succeeded(&attempt.token);
+                health.succeeded(&attempt.token, self.0.ambient.moment());
                 let reason = if attempt.in_doubt {
                     "rotation_lost"
                 } else {
@@ -237,10 +291,7 @@ impl Broker {
                 self.end_grant(&attempt.token, reason, Source::Refresh)
                     .await
             }
-            Some(Err(error)) => {
-                self.note_failed_refresh(&attempt.token, error, attempt.in_doubt)
-                    .await
-            }
+            Some(Err(error)) => self.note_failed_refresh(attempt, error).await,
         }
     }
 

@@ -143,7 +143,9 @@ fn from_broker(error: &broker::Error, ambient: &Ambient) -> Answer {
         }
         E::Discovery(error) => from_discovery(error, text),
         E::Provider(_) => detailed(StatusCode::BAD_GATEWAY, text),
-        E::ProviderUnavailable { retry_after, .. } | E::ClientRefused { retry_after, .. } => {
+        E::ProviderUnavailable { retry_after, .. }
+        | E::ClientRefused { retry_after, .. }
+        | E::RefreshRefused { retry_after, .. } => {
             // Rounded up: who comes earlier comes in vain.
             let millis = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
             unavailable(text, millis.div_ceil(1000).max(1))

@@ -9,6 +9,7 @@ mod faults;
 mod freeze;
 mod generation;
 mod kills;
+mod outage;
 mod truth;
 
 use std::time::{Duration, Instant};
@@ -20,7 +21,7 @@ use agent_authd::secret::ExposeSecret as _;
 
 use crate::support::clock::TestClock;
 use crate::support::daemon::{Home, InProcess};
-use crate::support::provider::{PROVIDER_ID, Provider};
+use crate::support::provider::{PROVIDER_ID, Provider, Rotation};
 
 /// How long something may take that happens by itself, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -110,8 +111,24 @@ impl Setting {
     }
 
     async fn registered(provider: Provider, registration: &NewProvider, settings: &str) -> Self {
-        let home = Home::with_settings(settings);
+        Self::by(TestClock::new(), provider, registration, settings).await
+    }
+
+    /// One with a provider that lives by the same clock.
+    async fn with_clocked_provider(rotation: Rotation, settings: &str) -> Self {
         let clock = TestClock::new();
+        let provider = Provider::start_by(&clock, rotation);
+        let registration = provider.registration();
+        Self::by(clock, provider, &registration, settings).await
+    }
+
+    async fn by(
+        clock: std::sync::Arc<TestClock>,
+        provider: Provider,
+        registration: &NewProvider,
+        settings: &str,
+    ) -> Self {
+        let home = Home::with_settings(settings);
         let daemon = InProcess::start(&home, clock.ambient()).await;
         let client = daemon.client();
         client.create_provider(registration).await.unwrap();
@@ -130,6 +147,11 @@ impl Setting {
 
     /// Ends the daemon and starts another.
     async fn restart(self) -> Self {
+        self.restart_after(0).await
+    }
+
+    /// Ends the daemon and starts another so many seconds later.
+    async fn restart_after(self, seconds: u64) -> Self {
         let Self {
             provider,
             home,
@@ -137,6 +159,7 @@ impl Setting {
             daemon,
         } = self;
         daemon.stop().await;
+        clock.pass(seconds);
         let daemon = InProcess::start(&home, clock.ambient()).await;
         Self {
             provider,

@@ -29,6 +29,9 @@ const SHORTEST_SLEEP: Duration = Duration::from_millis(100);
 /// [`LONGEST_SLEEP`], everything is under way within a minute of waking.
 const CATCH_UP: Duration = Duration::from_secs(20);
 
+/// The same for grants in doubt: a provider's period of grace is running out.
+const CATCH_UP_IN_DOUBT: Duration = Duration::from_secs(5);
+
 /// The share of its idle life after which a refresh token is used: early
 /// enough for a machine that is switched off over a holiday.
 const IDLE_SHARE: (i64, i64) = (2, 3);
@@ -98,7 +101,11 @@ impl Broker {
             let left = if left.is_zero() && !self.0.refreshes.flights.has(token.id) {
                 let key = (token.id, token.generation);
                 overdue.insert(key);
-                let spread = if is_behind { CATCH_UP } else { Duration::ZERO };
+                let spread = match (is_behind, in_doubt.contains(&token.id)) {
+                    (false, _) => Duration::ZERO,
+                    (true, true) => CATCH_UP_IN_DOUBT,
+                    (true, false) => CATCH_UP,
+                };
                 let delay = delays.entry(key).or_insert_with(|| {
                     let millis = u64::try_from(spread.as_millis()).unwrap_or(0);
                     Pause::new(now, Duration::from_millis(self.0.ambient.below(millis)))
@@ -111,7 +118,7 @@ impl Broker {
         }
         delays.retain(|key, _| overdue.contains(key));
         let ids = tokens.iter().map(|stored| stored.token.id).collect();
-        self.0.refreshes.keep(&ids);
+        self.0.refreshes.keep(&ids, now);
         Ok(next)
     }
 

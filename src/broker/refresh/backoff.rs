@@ -1,10 +1,12 @@
 //! How long a token waits between refreshes that do not succeed: full jitter
 //! under a ceiling that doubles, so that many callers and many machines do not
-//! come back at the same time.
+//! come back at the same time. A grant that is in doubt is tried twice more
+//! before that, while a provider's period of grace may last.
 
 use std::time::Duration;
 
 use crate::clock::{Moment, Pause};
+use crate::oauth;
 
 /// The ceiling of the first wait: a moment's trouble is over after it.
 const FIRST: Duration = Duration::from_secs(2);
@@ -15,13 +17,44 @@ const LONGEST: Duration = Duration::from_secs(300);
 /// A provider's `Retry-After` is stretched by up to this share of it.
 const STRETCH: u32 = 10;
 
+/// When a grant in doubt is tried again, after the refresh token was sent:
+/// periods of grace of half a minute and more are met twice.
+const GRACE_TRIES: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(25)];
+
+/// By up to how much later, so that those cut off together do not come together.
+const GRACE_JITTER: Duration = Duration::from_secs(1);
+
 /// One token's failures in a row, and the wait that the last one led to.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Backoff {
     failures: u32,
     pause: Option<Pause>,
-    /// The provider itself asked for the wait.
-    was_asked_for: bool,
+    cause: Cause,
+    /// The grant in doubt, as it was first sent.
+    doubt: Option<Doubt>,
+}
+
+/// A refresh token that was sent, and that no answer told the end of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Doubt {
+    /// The generation that it belongs to.
+    pub(super) generation: i64,
+    /// When it was sent.
+    pub(super) sent_at: Moment,
+}
+
+/// What a token waits for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// For the provider, which did not answer as it should.
+    #[default]
+    Outage,
+    /// For the next try of a grant in doubt.
+    Doubt,
+    /// For as long as the provider asked.
+    AskedFor,
+    /// For something to change, since the provider refuses this one token so.
+    Refusal(oauth::Error),
 }
 
 impl Backoff {
@@ -30,33 +63,71 @@ impl Backoff {
         self.pause.map_or(Duration::ZERO, |pause| pause.left(now))
     }
 
+    /// What it is for.
+    pub(super) fn cause(&self) -> &Cause {
+        &self.cause
+    }
+
     /// Notes a failure and begins the wait after it. `random` gives a number
     /// below its argument.
     pub(super) fn fail(
         &mut self,
-        retry_after: Option<Duration>,
+        error: &oauth::Error,
         now: Moment,
         random: impl FnOnce(u64) -> u64,
     ) {
+        use oauth::Error as E;
         self.failures = self.failures.saturating_add(1);
-        let wait = match retry_after {
-            Some(asked) => asked + jitter(asked / STRETCH, random),
-            None => jitter(ceiling(self.failures), random),
+        let asked = match error {
+            E::Unavailable { retry_after } | E::InDoubt { retry_after, .. } => *retry_after,
+            _ => None,
         };
-        self.was_asked_for = retry_after.is_some();
+        let (wait, cause) = match (asked, error) {
+            (Some(asked), _) => (asked + jitter(asked / STRETCH, random), Cause::AskedFor),
+            (None, E::Refused { .. }) => (
+                jitter(ceiling(self.failures), random),
+                Cause::Refusal(error.clone()),
+            ),
+            (None, _) => (jitter(ceiling(self.failures), random), Cause::Outage),
+        };
+        self.cause = cause;
         self.pause = Some(Pause::new(now, wait));
+    }
+
+    /// Notes that a grant is in doubt, and begins the wait for the next try of
+    /// it. `false` if there is none left: then it is a failure like any other.
+    pub(super) fn doubt(
+        &mut self,
+        doubt: Doubt,
+        now: Moment,
+        random: impl FnOnce(u64) -> u64,
+    ) -> bool {
+        let known = self
+            .doubt
+            .filter(|known| known.generation == doubt.generation);
+        let first = known.unwrap_or(doubt);
+        self.doubt = Some(first);
+        let left = |after: Duration| Pause::new(first.sent_at, after).left(now);
+        let next = GRACE_TRIES
+            .into_iter()
+            .map(left)
+            .find(|left| !left.is_zero());
+        if let Some(left) = next {
+            self.cause = Cause::Doubt;
+            self.pause = Some(Pause::new(now, left + jitter(GRACE_JITTER, random)));
+        }
+        next.is_some()
     }
 
     /// Begins a wait without counting a failure.
     pub(super) fn wait(&mut self, now: Moment, wait: Duration) {
-        self.was_asked_for = false;
+        self.cause = Cause::Outage;
         self.pause = Some(Pause::new(now, wait));
     }
 
-    /// Whether the wait is one that the provider asked for, and so outlasts a
-    /// change of the network.
-    pub(super) fn was_asked_for(&self) -> bool {
-        self.was_asked_for
+    /// Whether the wait is for something else than the provider's return.
+    pub(super) fn outlasts_an_outage(&self) -> bool {
+        matches!(self.cause, Cause::AskedFor | Cause::Refusal(_))
     }
 }
 
@@ -78,6 +149,8 @@ mod tests {
     use super::*;
     use crate::clock::Timestamp;
 
+    const BROKEN: oauth::Error = oauth::Error::Unreachable;
+
     fn at(seconds: u64) -> Moment {
         Moment {
             wall: Timestamp::from_millis(0).plus_seconds(seconds.cast_signed()),
@@ -90,7 +163,7 @@ mod tests {
         let mut backoff = Backoff::default();
         let mut waits = Vec::new();
         for _ in 0..failures {
-            backoff.fail(None, at(0), |end| end - 1);
+            backoff.fail(&BROKEN, at(0), |end| end - 1);
             waits.push(backoff.left(at(0)).as_secs());
         }
         waits
@@ -105,15 +178,57 @@ mod tests {
     #[test]
     fn the_jitter_is_full() {
         let mut backoff = Backoff::default();
-        backoff.fail(None, at(0), |_| 0);
+        backoff.fail(&BROKEN, at(0), |_| 0);
         assert_eq!(backoff.left(at(0)), Duration::ZERO);
     }
 
     #[test]
     fn a_retry_after_is_obeyed_to_the_second() {
         let mut backoff = Backoff::default();
-        backoff.fail(Some(Duration::from_secs(120)), at(0), |_| 0);
+        let asked = oauth::Error::Unavailable {
+            retry_after: Some(Duration::from_secs(120)),
+        };
+        backoff.fail(&asked, at(0), |_| 0);
         assert_eq!(backoff.left(at(119)), Duration::from_secs(1));
         assert_eq!(backoff.left(at(120)), Duration::ZERO);
+        assert!(backoff.outlasts_an_outage());
+    }
+
+    fn sent_at(seconds: u64) -> Doubt {
+        Doubt {
+            generation: 1,
+            sent_at: at(seconds),
+        }
+    }
+
+    #[test]
+    fn a_grant_in_doubt_is_tried_ten_and_twenty_five_seconds_after_it_was_sent() {
+        let mut backoff = Backoff::default();
+        assert!(backoff.doubt(sent_at(0), at(1), |_| 0));
+        assert_eq!(backoff.left(at(1)).as_secs(), 9);
+        assert!(backoff.doubt(sent_at(10), at(11), |end| end - 1));
+        assert_eq!(backoff.left(at(11)).as_secs(), 15, "with its jitter");
+        assert!(!backoff.doubt(sent_at(25), at(26), |_| 0), "no third time");
+        backoff.fail(&BROKEN, at(26), |end| end - 1);
+        assert_eq!(backoff.left(at(26)).as_secs(), 2, "the first failure");
+    }
+
+    #[test]
+    fn a_newer_grant_in_doubt_has_tries_of_its_own() {
+        let mut backoff = Backoff::default();
+        backoff.doubt(sent_at(0), at(1), |_| 0);
+        let newer = Doubt {
+            generation: 2,
+            sent_at: at(100),
+        };
+        assert!(backoff.doubt(newer, at(100), |_| 0));
+        assert_eq!(backoff.left(at(100)).as_secs(), 10);
+    }
+
+    #[test]
+    fn an_answer_that_was_waited_for_until_the_limit_leaves_the_later_try() {
+        let mut backoff = Backoff::default();
+        assert!(backoff.doubt(sent_at(0), at(20), |_| 0));
+        assert_eq!(backoff.left(at(20)).as_secs(), 5);
     }
 }

@@ -1,48 +1,91 @@
-//! A provider's circuit: after failures in a row nothing is sent there for a
-//! while, and then one request, as a probe, before all others.
+//! A provider's circuit, as a state machine. Closed, it lets every request
+//! through; after failures in a row it opens, and then lets through one request
+//! at a time, as a probe, after a pause each.
+//!
+//! Each request that it lets through carries a ticket. Tickets tell requests
+//! that were sent before a change of its state from those after it: what was
+//! under way when it opened counts once, and only the probe's own failure
+//! lengthens the pause. No clock, no randomness: both are arguments.
 
 use std::time::Duration;
 
 use crate::clock::{Moment, Pause};
+use crate::identity::TokenId;
 use crate::oauth;
 
-/// Failures in a row that open it.
-const THRESHOLD: u32 = 5;
+/// Failures in a row that open it. With the waits of a single token before
+/// that (`backoff.rs`), a provider is asked at least every ten seconds.
+const THRESHOLD: u32 = 4;
 
-/// How long it stays open the first time; each probe that fails doubles it, up
-/// to [`LONGEST`].
-const FIRST: Duration = Duration::from_secs(10);
+/// The longest pause when it opens; each probe that fails doubles it, up to
+/// [`LONGEST`].
+const FIRST: Duration = Duration::from_secs(2);
 
-/// How long it stays open the first time when the client is refused: a person
-/// has to change a setting first.
+/// The longest pause, so that recovery is noticed within ten seconds.
+const LONGEST: Duration = Duration::from_secs(8);
+
+/// How much longer the token that failed last waits, so that another one
+/// probes, if there is any: what failed may be that token's own.
+const OTHERS_FIRST: Duration = Duration::from_secs(1);
+
+/// The longest pause after a probe that the client was refused for, or before
+/// the token that met the refusal probes itself: a person has to change a
+/// setting first.
 const FIRST_REFUSED: Duration = Duration::from_secs(60);
 
-/// The longest that it stays open.
-const LONGEST: Duration = Duration::from_secs(300);
+/// The longest pause while the client is refused.
+const LONGEST_REFUSED: Duration = Duration::from_secs(300);
 
-/// A probe that is not heard of for this long is given up: longer than a
+/// A probe that has not ended after this long is given up: longer than a
 /// request and its retry take.
 const PROBE_LIMIT: Duration = Duration::from_secs(70);
 
-/// One provider's circuit, for one client.
-#[derive(Clone, Debug, Default)]
+/// One client's circuit at one provider.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Circuit {
     /// Failures in a row while it is closed.
     failures: u32,
     /// `None` while it is closed.
     open: Option<Open>,
+    /// Grows with each change of its state; a ticket names the one it is of.
+    epoch: u64,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Open {
-    /// Until when nothing is sent; then until when the probe is waited for.
+    /// Until when nothing is sent; while a probe is under way, until when that
+    /// is waited for.
     pause: Pause,
-    /// Whether the pause is that of a probe under way.
+    /// The same for the token that failed last.
+    own_pause: Pause,
+    /// The token that failed last.
+    failed: TokenId,
     is_probed: bool,
-    /// How often in a row it was opened.
-    times: u32,
-    /// How the provider refuses the client, if that opened it.
+    /// How many probes failed in a row.
+    probes: u32,
+    /// How the provider refuses the client, if that is what failed last.
     refusal: Option<oauth::Error>,
+}
+
+/// A request that was let through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ticket {
+    token: TokenId,
+    /// `None` if it was let through whatever the state, and its failure says
+    /// nothing new.
+    epoch: Option<u64>,
+}
+
+impl Ticket {
+    /// A request that is sent even while the circuit is open.
+    pub(super) fn beside(token: TokenId) -> Self {
+        Self { token, epoch: None }
+    }
+
+    /// The token that is refreshed.
+    pub(super) fn token(self) -> TokenId {
+        self.token
+    }
 }
 
 /// Why nothing may be sent now.
@@ -55,160 +98,135 @@ pub(super) struct Shut {
 }
 
 impl Circuit {
-    /// Lets one request through, or says why not. The first one after the
-    /// pause is the probe; others wait for how it ends.
-    pub(super) fn admit(&mut self, now: Moment) -> Result<(), Shut> {
-        let Some(open) = &mut self.open else {
-            return Ok(());
-        };
-        let left = open.pause.left(now);
-        if left.is_zero() {
-            open.pause = Pause::new(now, PROBE_LIMIT);
-            open.is_probed = true;
-            return Ok(());
-        }
-        Err(Shut {
-            left,
-            refusal: open.refusal.clone(),
+    /// Whether it lets through nothing but probes.
+    pub(super) fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// How long until a request for `token` is let through, if no other one is
+    /// before.
+    pub(super) fn left(&self, token: TokenId, now: Moment) -> Duration {
+        self.open.as_ref().map_or(Duration::ZERO, |open| {
+            if open.failed == token && !open.is_probed {
+                open.own_pause.left(now)
+            } else {
+                open.pause.left(now)
+            }
         })
     }
 
-    /// Notes that the provider did not answer as it should. `random` gives a number below its argument.
+    /// Lets a request for `token` through, or says why not. The first one after
+    /// the pause is the probe; others wait for its end.
+    pub(super) fn admit(&mut self, token: TokenId, now: Moment) -> Result<Ticket, Shut> {
+        let left = self.left(token, now);
+        if let Some(open) = &mut self.open {
+            if !left.is_zero() {
+                return Err(Shut {
+                    left,
+                    refusal: open.refusal.clone(),
+                });
+            }
+            open.is_probed = true;
+            open.pause = Pause::new(now, PROBE_LIMIT);
+            self.epoch += 1;
+        }
+        Ok(Ticket {
+            token,
+            epoch: Some(self.epoch),
+        })
+    }
+
+    /// Notes that a request was not answered as it should be. `random` gives a
+    /// number below its argument.
     pub(super) fn fail(
         &mut self,
+        ticket: Ticket,
         error: &oauth::Error,
         now: Moment,
         random: impl FnOnce(u64) -> u64,
     ) {
-        self.failures = self.failures.saturating_add(1);
-        let refusal = matches!(error, oauth::Error::Misconfigured { .. }).then(|| error.clone());
-        if self.open.is_none() && refusal.is_none() && self.failures < THRESHOLD {
+        if !self.is_current(ticket) {
             return;
         }
-        let times = self.open.as_ref().map_or(0, |open| open.times);
-        let first = if refusal.is_some() {
-            FIRST_REFUSED
-        } else {
-            FIRST
+        let refusal = matches!(error, oauth::Error::Misconfigured { .. }).then(|| error.clone());
+        self.failures = self.failures.saturating_add(1);
+        let probes = match &self.open {
+            Some(open) => open.probes.saturating_add(1),
+            None if refusal.is_none() && self.failures < THRESHOLD => return,
+            None => 0,
         };
-        let longest = first.saturating_mul(1 << times.min(8)).min(LONGEST);
+        let (longest, own) = longest_pauses(probes, refusal.is_some());
         let half = u64::try_from(longest.as_millis() / 2).unwrap_or(0);
         let length = Duration::from_millis(half + random(half + 1));
+        self.epoch += 1;
         self.open = Some(Open {
             pause: Pause::new(now, length),
+            own_pause: Pause::new(now, length + own),
+            failed: ticket.token,
             is_probed: false,
-            times: times.saturating_add(1),
+            probes,
             refusal,
         });
     }
 
-    /// Gives up the probe, which asked the provider nothing after all: the
-    /// next request is one.
-    pub(super) fn release(&mut self, now: Moment) {
-        if let Some(open) = self.open.as_mut().filter(|open| open.is_probed) {
+    /// Notes that the provider answered as it should, to whichever request:
+    /// the circuit closes. Whether it was open.
+    pub(super) fn succeed(&mut self) -> bool {
+        self.failures = 0;
+        let was_open = self.open.take().is_some();
+        self.epoch += u64::from(was_open);
+        was_open
+    }
+
+    /// Notes that a request asked the provider nothing after all, or that what
+    /// came of it says nothing about the provider. If it was the probe, the next
+    /// one is.
+    pub(super) fn release(&mut self, ticket: Ticket, now: Moment) {
+        if self.is_current(ticket)
+            && let Some(open) = &mut self.open
+        {
+            open.is_probed = false;
             open.pause = Pause::new(now, Duration::ZERO);
+            open.own_pause = open.pause;
+            self.epoch += 1;
         }
     }
 
-    /// Whether it is open because the provider refuses the client.
-    pub(super) fn is_refused(&self) -> bool {
-        self.open
-            .as_ref()
-            .is_some_and(|open| open.refusal.is_some())
+    /// Forgets what was held against the provider; requests that are under way
+    /// no longer count.
+    pub(super) fn reset(&mut self) {
+        *self = Self {
+            epoch: self.epoch + 1,
+            ..Self::default()
+        };
+    }
+
+    /// How the provider refuses the client, if it is open for that.
+    pub(super) fn refusal(&self) -> Option<&oauth::Error> {
+        self.open.as_ref()?.refusal.as_ref()
+    }
+
+    /// Whether a ticket is of the present state: while open, the probe's.
+    fn is_current(&self, ticket: Ticket) -> bool {
+        ticket.epoch == Some(self.epoch) && self.open.as_ref().is_none_or(|open| open.is_probed)
+    }
+}
+
+/// The longest pause after so many failed probes, and how much longer the token
+/// that failed waits.
+fn longest_pauses(probes: u32, is_refused: bool) -> (Duration, Duration) {
+    let doubled =
+        |first: Duration, times: u32, limit| first.saturating_mul(1 << times.min(8)).min(limit);
+    match (is_refused, probes) {
+        (false, _) => (doubled(FIRST, probes, LONGEST), OTHERS_FIRST),
+        // One token's word: another one is asked for soon, if there is any.
+        (true, 0) => (FIRST, FIRST_REFUSED),
+        (true, _) => (
+            doubled(FIRST_REFUSED, probes - 1, LONGEST_REFUSED),
+            OTHERS_FIRST,
+        ),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::Timestamp;
-
-    const BROKEN: oauth::Error = oauth::Error::Unreachable;
-
-    fn at(seconds: u64) -> Moment {
-        Moment {
-            wall: Timestamp::from_millis(0).plus_seconds(seconds.cast_signed()),
-            uptime: Duration::from_secs(seconds),
-        }
-    }
-
-    fn longest(end: u64) -> u64 {
-        end - 1
-    }
-
-    /// One that has just opened at 0, for 10 seconds.
-    fn open() -> Circuit {
-        let mut circuit = Circuit::default();
-        for _ in 0..5 {
-            assert_eq!(circuit.admit(at(0)), Ok(()));
-            circuit.fail(&BROKEN, at(0), longest);
-        }
-        circuit
-    }
-
-    #[test]
-    fn the_fifth_failure_in_a_row_opens_it() {
-        let shut = open().admit(at(0)).unwrap_err();
-        assert_eq!((shut.left.as_secs(), shut.refusal), (10, None));
-    }
-
-    #[test]
-    fn one_refusal_of_the_client_opens_it_and_is_told() {
-        let refusal = oauth::Error::Misconfigured {
-            code: "invalid_client".to_owned(),
-            description: None,
-        };
-        let mut circuit = Circuit::default();
-        circuit.fail(&refusal, at(0), longest);
-        let shut = circuit.admit(at(1)).unwrap_err();
-        assert_eq!((shut.left.as_secs(), shut.refusal), (59, Some(refusal)));
-    }
-
-    #[test]
-    fn after_its_pause_one_request_probes_and_the_others_wait() {
-        let mut circuit = open();
-        assert_eq!(circuit.admit(at(10)), Ok(()));
-        assert!(circuit.admit(at(11)).is_err());
-    }
-
-    #[test]
-    fn a_probe_that_asks_nothing_leaves_its_place_to_the_next() {
-        let mut circuit = open();
-        circuit.release(at(1));
-        assert!(circuit.admit(at(1)).is_err(), "there was no probe");
-        circuit.admit(at(10)).unwrap();
-        circuit.release(at(11));
-        assert_eq!(circuit.admit(at(11)), Ok(()));
-    }
-
-    #[test]
-    fn each_probe_that_fails_doubles_the_pause_up_to_five_minutes() {
-        let (mut circuit, mut now, mut pauses) = (open(), 0, Vec::new());
-        for _ in 0..7 {
-            let left = circuit.admit(at(now)).unwrap_err().left.as_secs();
-            pauses.push(left);
-            now += left;
-            circuit.admit(at(now)).unwrap();
-            circuit.fail(&BROKEN, at(now), longest);
-        }
-        assert_eq!(pauses, [10, 20, 40, 80, 160, 300, 300]);
-    }
-
-    #[test]
-    fn a_probe_that_is_never_heard_of_does_not_keep_it_shut() {
-        let mut circuit = open();
-        circuit.admit(at(10)).unwrap();
-        assert!(circuit.admit(at(79)).is_err());
-        assert_eq!(circuit.admit(at(80)), Ok(()));
-    }
-
-    #[test]
-    fn no_setting_of_the_wall_clock_keeps_it_shut() {
-        for wall in [-86_400, 0, 86_400] {
-            let mut circuit = open();
-            let wall = Timestamp::from_millis(0).plus_seconds(wall);
-            let uptime = Duration::from_secs(10);
-            assert_eq!(circuit.admit(Moment { wall, uptime }), Ok(()));
-        }
-    }
-}
+mod tests;

@@ -44,24 +44,24 @@ impl Flights {
 
     /// Joins the flight of a token, or has `start` begin one, unless
     /// `admission` refuses.
-    pub(super) fn join(
+    pub(super) fn join<A>(
         &self,
         token: TokenId,
-        admission: impl FnOnce() -> Result<(), Refreshed>,
-        start: impl FnOnce(watch::Sender<Option<Refreshed>>),
+        admission: impl FnOnce() -> Result<A, Refreshed>,
+        start: impl FnOnce(watch::Sender<Option<Refreshed>>, A),
     ) -> Result<Flight, Refreshed> {
         let mut flights = self.lock();
         if let Some(flight) = flights.get(&token) {
             return Ok(flight.clone());
         }
-        admission()?;
+        let admission = admission()?;
         let (sender, outcome) = watch::channel(None);
         let flight = Flight {
             began: Instant::now(),
             outcome,
         };
         flights.insert(token, flight.clone());
-        start(sender);
+        start(sender, admission);
         Ok(flight)
     }
 
@@ -132,7 +132,7 @@ mod tests {
 
     fn join(flights: &Flights) -> (Flight, Option<watch::Sender<Option<Refreshed>>>) {
         let mut started = None;
-        let flight = flights.join(id(), || Ok(()), |sender| started = Some(sender));
+        let flight = flights.join(id(), || Ok(()), |sender, ()| started = Some(sender));
         (flight.unwrap(), started)
     }
 

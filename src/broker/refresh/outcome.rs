@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use super::super::grants::grant_secrets;
 use super::super::{Broker, Error};
+use super::backoff::Doubt;
+use super::client::Failed;
 use super::{Attempt, Refreshed};
 use crate::event::{Event, Kind, Source};
 use crate::failpoint;
@@ -167,12 +169,26 @@ impl Broker {
     /// stays written down as an open attempt.
     pub(super) async fn note_failed_refresh(
         &self,
-        token: &Token,
+        attempt: Attempt,
         error: oauth::Error,
-        in_doubt: bool,
     ) -> Result<Refreshed, Error> {
+        let Attempt {
+            token,
+            ticket,
+            sent_at,
+            in_doubt,
+            ..
+        } = attempt;
         let ambient = &self.0.ambient;
-        let wait = self.0.refreshes.health.failed(token, &error, ambient);
+        let failed = Failed {
+            error: &error,
+            doubt: in_doubt.then_some(Doubt {
+                generation: token.generation,
+                sent_at,
+            }),
+        };
+        let health = &self.0.refreshes.health;
+        let wait = health.failed(&token, ticket, failed, ambient);
         let (now, retry_after) = (ambient.now(), wait.as_secs_f32());
         tracing::warn!(
             token.id = %token.id, error = %error, retry_after,
@@ -188,8 +204,7 @@ impl Broker {
         let is_news = known.is_none_or(|known| known.error != failure.error);
         let (kind, source) = (Kind::RefreshFailed, Source::Refresh);
         let event =
-            Event::about(token, kind, source, ambient.uuid(), now).because(failure.error.clone());
-        let token = token.clone();
+            Event::about(&token, kind, source, ambient.uuid(), now).because(failure.error.clone());
         let noted = self.0.vault.write(move |change| {
             if !in_doubt {
                 change.end_attempt(token.owner, token.id)?;
@@ -205,7 +220,9 @@ impl Broker {
             tracing::error!(error = %error, "a failed refresh was not written down");
         }
         Ok(match error {
-            refusal @ oauth::Error::Misconfigured { .. } => Refreshed::Refused(refusal, wait),
+            refusal @ (oauth::Error::Misconfigured { .. } | oauth::Error::Refused { .. }) => {
+                Refreshed::Refused(refusal, wait)
+            }
             _ => Refreshed::NotNow(wait),
         })
     }

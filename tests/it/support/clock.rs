@@ -36,6 +36,15 @@ impl TestClock {
         });
     }
 
+    /// Lets so many milliseconds pass.
+    pub(crate) fn pass_millis(&self, millis: u64) {
+        let passed = Duration::from_millis(millis);
+        self.0.send_modify(|(wall, uptime)| {
+            *wall = wall.plus(passed);
+            *uptime += passed;
+        });
+    }
+
     /// Moves the wall clock alone: the machine sleeps, or somebody sets it.
     pub(crate) fn jump(&self, seconds: i64) {
         self.0

@@ -22,6 +22,7 @@ use url::{Url, form_urlencoded};
 
 use self::grants::Grants;
 pub(crate) use self::grants::Pair;
+use super::clock::TestClock;
 
 /// The client that is registered.
 pub(crate) const CLIENT_ID: &str = "client";
@@ -115,6 +116,8 @@ impl Fault {
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) at: Instant,
+    /// The same by the clock that the provider lives by.
+    pub(crate) uptime: Duration,
     pub(crate) form: HashMap<String, String>,
     pub(crate) authorization: Option<String>,
 }
@@ -148,6 +151,8 @@ struct State {
     faults: VecDeque<Fault>,
     /// For every request once `faults` has run dry.
     lasting_fault: Option<Fault>,
+    /// For every request with one of these refresh tokens.
+    refused: HashMap<String, Fault>,
 }
 
 impl Shared {
@@ -159,30 +164,46 @@ impl Shared {
 impl Provider {
     /// One whose access tokens live this many seconds.
     pub(crate) fn start(rotation: Rotation, life: u64) -> Self {
+        Self::of(Grants::new(rotation, life, None))
+    }
+
+    /// One whose access tokens live an hour by a clock that the test moves.
+    pub(crate) fn start_by(clock: &Arc<TestClock>, rotation: Rotation) -> Self {
+        Self::of(Grants::new(rotation, 3600, Some(Arc::clone(clock))))
+    }
+
+    fn of(grants: Grants) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let shared = Arc::new(Shared {
             address: listener.local_addr().unwrap(),
             is_over: AtomicBool::new(false),
             state: Mutex::new(State {
-                grants: Grants::new(rotation, life),
+                grants,
                 revokes: false,
                 requests: Vec::new(),
                 faults: VecDeque::new(),
                 lasting_fault: None,
+                refused: HashMap::new(),
             }),
         });
-        let serving = Arc::clone(&shared);
-        std::thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                if serving.is_over.load(Ordering::Acquire) {
-                    break;
-                }
-                let shared = Arc::clone(&serving);
-                // A client that breaks off is its own affair.
-                std::thread::spawn(move || serve(&shared, stream).ok());
-            }
-        });
+        accept(&shared, listener);
         Self { shared }
+    }
+
+    /// Refuses every connection from now on.
+    pub(crate) fn go_away(&self) {
+        self.shared.is_over.store(true, Ordering::Release);
+        // Wakes the thread that accepts, which drops the listener.
+        while TcpStream::connect(self.shared.address).is_ok() {
+            std::thread::yield_now();
+        }
+    }
+
+    /// Takes connections again.
+    pub(crate) fn come_back(&self) {
+        self.shared.is_over.store(false, Ordering::Release);
+        let listener = TcpListener::bind(self.shared.address).unwrap();
+        accept(&self.shared, listener);
     }
 
     /// An endpoint, by its path.
@@ -214,7 +235,12 @@ impl Provider {
 
     /// A new grant as an import that has `left` more seconds.
     pub(crate) fn import(&self, left: u64) -> TokenImport {
-        let Pair { access, refresh } = self.grant();
+        Self::import_of(self.grant(), left)
+    }
+
+    /// A grant as an import that has `left` more seconds.
+    pub(crate) fn import_of(grant: Pair, left: u64) -> TokenImport {
+        let Pair { access, refresh } = grant;
         TokenImport {
             provider_id: ProviderId::parse(PROVIDER_ID).unwrap(),
             access_token: AccessToken::new(access),
@@ -235,6 +261,13 @@ impl Provider {
         let mut state = self.shared.state();
         state.faults.clear();
         state.lasting_fault = fault;
+    }
+
+    /// Lets every refresh of one grant fail, as long as it has this refresh
+    /// token.
+    pub(crate) fn fail_for(&self, grant: &Pair, fault: Fault) {
+        let mut state = self.shared.state();
+        state.refused.insert(grant.refresh.clone(), fault);
     }
 
     /// Lets every request to the token endpoint be done, and answered late.
@@ -287,6 +320,21 @@ impl Drop for Provider {
     }
 }
 
+/// Accepts connections until it is over.
+fn accept(shared: &Arc<Shared>, listener: TcpListener) {
+    let serving = Arc::clone(shared);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            if serving.is_over.load(Ordering::Acquire) {
+                break;
+            }
+            let shared = Arc::clone(&serving);
+            // A client that breaks off is its own affair.
+            std::thread::spawn(move || serve(&shared, stream).ok());
+        }
+    });
+}
+
 /// Reads one request and answers it.
 fn serve(shared: &Shared, mut stream: TcpStream) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
@@ -319,6 +367,7 @@ fn serve(shared: &Shared, mut stream: TcpStream) -> std::io::Result<()> {
             let form = form_urlencoded::parse(&body).into_owned().collect();
             let request = Request {
                 at: Instant::now(),
+                uptime: shared.state().grants.now(),
                 form,
                 authorization: headers.remove("authorization"),
             };

@@ -157,6 +157,11 @@ pub(crate) fn text(value: &Value) -> String {
         .to_owned()
 }
 
+/// One call to the daemon at `home` with a body, whichever it is.
+pub(crate) async fn post(home: &Home, path: &str, body: Value) -> Answer {
+    call(home, Method::POST, path, Some(body)).await
+}
+
 /// One call to the daemon at `home`, whichever it is.
 pub(crate) async fn get(home: &Home, path: &str) -> Answer {
     call(home, Method::GET, path, None).await

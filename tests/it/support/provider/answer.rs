@@ -19,7 +19,11 @@ pub(super) fn token(
     let fault = {
         let mut state = shared.state();
         state.requests.push(request.clone());
-        state.faults.pop_front().or(state.lasting_fault.clone())
+        let given = request.form.get("refresh_token");
+        let refused = given.and_then(|token| state.refused.get(token).cloned());
+        refused
+            .or_else(|| state.faults.pop_front())
+            .or(state.lasting_fault.clone())
     };
     match &fault {
         Some(Fault::Answer {

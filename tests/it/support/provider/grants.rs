@@ -1,8 +1,10 @@
 //! The grants of a provider, and its rules for refresh tokens.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
+use agent_authd::clock::{Clock as _, SystemClock};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
@@ -11,6 +13,7 @@ use url::Url;
 
 use super::{CLIENT_ID, Rotation};
 use crate::support::canary::MARKER;
+use crate::support::clock::TestClock;
 
 /// The tokens of a grant.
 #[derive(Clone, Debug)]
@@ -21,6 +24,8 @@ pub(crate) struct Pair {
 
 #[derive(Debug)]
 pub(super) struct Grants {
+    /// The clock that it lives by, if not the machine's.
+    clock: Option<Arc<TestClock>>,
     rotation: Rotation,
     life: u64,
     issued: usize,
@@ -46,19 +51,20 @@ struct Code {
 #[derive(Debug)]
 struct Access {
     family: usize,
-    dies_at: Instant,
+    dies_at: Duration,
 }
 
 #[derive(Debug)]
 struct Refresh {
     family: usize,
     /// When it was spent, and for what.
-    spent: Option<(Instant, Value)>,
+    spent: Option<(Duration, Value)>,
 }
 
 impl Grants {
-    pub(super) fn new(rotation: Rotation, life: u64) -> Self {
+    pub(super) fn new(rotation: Rotation, life: u64, clock: Option<Arc<TestClock>>) -> Self {
         Self {
+            clock,
             rotation,
             life,
             issued: 0,
@@ -67,6 +73,14 @@ impl Grants {
             access: HashMap::new(),
             refresh: HashMap::new(),
             reuses: 0,
+        }
+    }
+
+    /// The machine's uptime now, by whichever clock it lives.
+    pub(super) fn now(&self) -> Duration {
+        match &self.clock {
+            Some(clock) => clock.uptime(),
+            None => SystemClock.uptime(),
         }
     }
 
@@ -115,7 +129,7 @@ impl Grants {
             return None;
         }
         if let Some((at, reply)) = spent {
-            if matches!(self.rotation, Rotation::Grace(grace) if at.elapsed() <= grace) {
+            if matches!(self.rotation, Rotation::Grace(grace) if self.now() <= *at + grace) {
                 return Some(reply.clone());
             }
             self.reuses += 1;
@@ -128,8 +142,9 @@ impl Grants {
         }
         let refresh = self.new_refresh(family);
         let reply = self.reply(&access, Some(&refresh));
+        let now = self.now();
         let spent = self.refresh.get_mut(given)?;
-        spent.spent = Some((Instant::now(), reply.clone()));
+        spent.spent = Some((now, reply.clone()));
         Some(reply)
     }
 
@@ -145,7 +160,7 @@ impl Grants {
 
     pub(super) fn accepts(&self, access: &str) -> bool {
         self.access.get(access).is_some_and(|token| {
-            Instant::now() < token.dies_at && !self.families[token.family].is_revoked
+            self.now() < token.dies_at && !self.families[token.family].is_revoked
         })
     }
 
@@ -174,7 +189,7 @@ impl Grants {
 
     fn new_access(&mut self, family: usize) -> String {
         let name = self.name("access");
-        let dies_at = Instant::now() + Duration::from_secs(self.life);
+        let dies_at = self.now() + Duration::from_secs(self.life);
         self.access.insert(name.clone(), Access { family, dies_at });
         name
     }

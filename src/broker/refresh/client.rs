@@ -1,0 +1,192 @@
+//! What is known of one client at one provider: its circuit, each token's
+//! backoff, and the turns in which its refreshes begin.
+//!
+//! While the circuit is open, it decides when the provider is asked again, in
+//! place of the tokens' own backoffs; but not in place of what the provider
+//! asked for, or of one token's refusal.
+
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
+use super::backoff::{Backoff, Cause, Doubt};
+use super::circuit::{Circuit, Ticket};
+use super::turns::{Turn, Turns};
+use super::{Purpose, Refreshed};
+use crate::clock::{Ambient, Moment};
+use crate::identity::TokenId;
+use crate::oauth;
+
+/// The state of one client.
+#[derive(Debug, Default)]
+pub(super) struct Client {
+    circuit: Circuit,
+    backoffs: HashMap<TokenId, Backoff>,
+    turns: Turns,
+}
+
+/// A refresh that may be tried.
+#[derive(Debug)]
+pub(super) struct Admission {
+    /// To be given back with how it ended.
+    pub(super) ticket: Ticket,
+    /// When it may begin; `None` if at once, whatever else is under way.
+    pub(super) turn: Option<Turn>,
+}
+
+/// How a refresh failed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Failed<'a> {
+    /// Why.
+    pub(super) error: &'a oauth::Error,
+    /// What was sent, if it may be spent.
+    pub(super) doubt: Option<Doubt>,
+}
+
+impl Client {
+    /// Whether a token's refresh may be tried now; else what to answer.
+    pub(super) fn admit(
+        &mut self,
+        token: TokenId,
+        purpose: Purpose,
+        now: Moment,
+    ) -> Result<Admission, Refreshed> {
+        let left = self.left(token, now);
+        let backoff = self.backoffs.get(&token);
+        if !left.is_zero() {
+            return Err(self.refused(backoff, left, now));
+        }
+        if backoff.is_some_and(|backoff| *backoff.cause() == Cause::Doubt) {
+            let ticket = self.circuit.admit(token, now);
+            return Ok(Admission {
+                ticket: ticket.unwrap_or_else(|_| Ticket::beside(token)),
+                turn: None,
+            });
+        }
+        let turn = self.turns.take(purpose, now).map_err(Refreshed::NotNow)?;
+        let ticket = self
+            .circuit
+            .admit(token, now)
+            .map_err(|shut| match shut.refusal {
+                Some(refusal) => Refreshed::Refused(refusal, shut.left),
+                None => Refreshed::NotNow(shut.left),
+            })?;
+        Ok(Admission {
+            ticket,
+            turn: Some(turn),
+        })
+    }
+
+    /// How long until a token's refresh may be tried.
+    fn left(&self, token: TokenId, now: Moment) -> Duration {
+        let circuit = self.circuit.left(token, now);
+        let Some(backoff) = self.backoffs.get(&token) else {
+            return circuit;
+        };
+        let own = backoff.left(now);
+        match backoff.cause() {
+            Cause::Outage if self.circuit.is_open() => circuit,
+            Cause::Doubt if self.circuit.is_open() => own.min(circuit),
+            _ => own.max(circuit),
+        }
+    }
+
+    fn refused(&self, backoff: Option<&Backoff>, left: Duration, now: Moment) -> Refreshed {
+        let own = backoff.filter(|backoff| !backoff.left(now).is_zero());
+        match (own.map(Backoff::cause), self.circuit.refusal()) {
+            (Some(Cause::Refusal(error)), _) => Refreshed::Refused(error.clone(), left),
+            (_, Some(error)) => Refreshed::Refused(error.clone(), left),
+            _ => Refreshed::NotNow(left),
+        }
+    }
+
+    /// Notes that the provider answered as it should, with a grant or with the
+    /// end of one.
+    pub(super) fn succeed(&mut self, token: TokenId, now: Moment) {
+        self.backoffs.remove(&token);
+        self.answered(now);
+    }
+
+    /// Notes that the provider is there and knows the client.
+    fn answered(&mut self, now: Moment) {
+        if self.circuit.succeed() {
+            self.backoffs
+                .retain(|_, backoff| backoff.outlasts_an_outage());
+            self.turns.spread(now);
+        }
+    }
+
+    /// Notes that it did not; how long to wait before trying again.
+    pub(super) fn fail(
+        &mut self,
+        ticket: Ticket,
+        failed: Failed<'_>,
+        ambient: &Ambient,
+    ) -> Duration {
+        use oauth::Error as E;
+        let (now, token) = (ambient.moment(), ticket.token());
+        let below = |end| ambient.below(end);
+        match failed.error {
+            E::Refused { .. } => self.answered(now),
+            // Nothing was asked: this machine is at fault.
+            E::Setup { .. } => self.circuit.release(ticket, now),
+            error => self.circuit.fail(ticket, error, now, below),
+        }
+        let backoff = self.backoffs.entry(token).or_default();
+        let is_waiting = failed
+            .doubt
+            .is_some_and(|doubt| backoff.doubt(doubt, now, below));
+        if !is_waiting {
+            backoff.fail(failed.error, now, below);
+        }
+        self.left(token, now)
+    }
+
+    /// Notes a failure that says nothing about the provider, and waits so long.
+    pub(super) fn excuse(&mut self, ticket: Ticket, now: Moment, wait: Duration) {
+        self.circuit.release(ticket, now);
+        let backoff = self.backoffs.entry(ticket.token()).or_default();
+        backoff.wait(now, wait);
+    }
+
+    /// Notes a refresh that could not be tried for reasons of our own; how long
+    /// to wait before trying again.
+    pub(super) fn stall(&mut self, token: TokenId, ambient: &Ambient) -> Duration {
+        let now = ambient.moment();
+        let backoff = self.backoffs.entry(token).or_default();
+        let here = oauth::Error::Setup {
+            what: String::new(),
+        };
+        backoff.fail(&here, now, |end| ambient.below(end));
+        backoff.left(now)
+    }
+
+    /// Notes that a request has ended, if nothing else was noted of it.
+    pub(super) fn end(&mut self, ticket: Ticket, now: Moment) {
+        self.circuit.release(ticket, now);
+    }
+
+    /// Forgets what the machine's sleep may have brought about.
+    pub(super) fn wake(&mut self, now: Moment) {
+        if self.circuit.refusal().is_none() {
+            self.circuit.reset();
+        }
+        self.backoffs
+            .retain(|_, backoff| backoff.outlasts_an_outage());
+        self.turns.spread(now);
+    }
+
+    /// Forgets what is held against the client, whose settings were changed.
+    pub(super) fn forget(&mut self) {
+        self.circuit.reset();
+        self.backoffs
+            .retain(|_, backoff| *backoff.cause() == Cause::AskedFor);
+    }
+
+    /// Forgets every token but these; whether there is anything left to know.
+    pub(super) fn keep(&mut self, tokens: &HashSet<TokenId>, now: Moment) -> bool {
+        self.backoffs.retain(|id, _| tokens.contains(id));
+        let is_idle =
+            self.backoffs.is_empty() && !self.circuit.is_open() && self.turns.is_idle(now);
+        !is_idle
+    }
+}

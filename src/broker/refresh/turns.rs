@@ -1,0 +1,162 @@
+//! How many refreshes of one client are under way at its provider, and how fast
+//! they follow on each other when it is back after an outage.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::Purpose;
+use crate::clock::{Moment, Pause};
+
+/// How many refreshes of one client are under way at once. More would not be
+/// answered sooner, and each is a grant at risk if the connection breaks.
+const PLACES: usize = 32;
+
+/// How long after an outage refreshes are spread.
+const RECOVERY: Duration = Duration::from_secs(60);
+
+/// How far apart they are then, those that somebody waits for and those of the
+/// background each: at most forty in a second.
+const DISTANCE: Duration = Duration::from_millis(50);
+
+/// How long a refresh may wait for its turn, if somebody waits for it: less
+/// than a caller has patience. Else it is not begun yet.
+const LONGEST_WAIT: Duration = Duration::from_secs(3);
+
+/// The same in the background, where the next look comes soon.
+const LONGEST_BACKGROUND_WAIT: Duration = Duration::from_millis(100);
+
+/// The turns of one client.
+#[derive(Debug)]
+pub(super) struct Turns {
+    places: Arc<Semaphore>,
+    recovery: Option<Pause>,
+    asked: Lane,
+    background: Lane,
+}
+
+/// When the next refresh may begin, by the machine's uptime.
+#[derive(Clone, Copy, Debug, Default)]
+struct Lane(Duration);
+
+/// A turn that has been given.
+#[derive(Debug)]
+pub(super) struct Turn {
+    /// How long to wait for it.
+    pub(super) wait: Duration,
+    places: Arc<Semaphore>,
+}
+
+impl Default for Turns {
+    fn default() -> Self {
+        Self {
+            places: Arc::new(Semaphore::new(PLACES)),
+            recovery: None,
+            asked: Lane::default(),
+            background: Lane::default(),
+        }
+    }
+}
+
+impl Turns {
+    /// Notes that the provider is back: for a while refreshes are spread.
+    pub(super) fn spread(&mut self, now: Moment) {
+        self.recovery = Some(Pause::new(now, RECOVERY));
+    }
+
+    /// Gives a turn, or says how long there is none.
+    pub(super) fn take(&mut self, purpose: Purpose, now: Moment) -> Result<Turn, Duration> {
+        let is_spread = self.is_spread(now);
+        let (lane, longest) = match purpose {
+            Purpose::Background => (&mut self.background, LONGEST_BACKGROUND_WAIT),
+            _ => (&mut self.asked, LONGEST_WAIT),
+        };
+        let wait = if is_spread {
+            lane.0.saturating_sub(now.uptime)
+        } else {
+            Duration::ZERO
+        };
+        if wait > longest {
+            return Err(wait);
+        }
+        lane.0 = now.uptime + wait + DISTANCE;
+        let places = Arc::clone(&self.places);
+        Ok(Turn { wait, places })
+    }
+
+    /// Whether nothing would be lost with it.
+    pub(super) fn is_idle(&self, now: Moment) -> bool {
+        !self.is_spread(now) && Arc::strong_count(&self.places) == 1
+    }
+
+    fn is_spread(&self, now: Moment) -> bool {
+        self.recovery
+            .is_some_and(|recovery| !recovery.left(now).is_zero())
+    }
+}
+
+impl Turn {
+    /// A place among the refreshes that are under way, once there is one. It is
+    /// held until it is dropped.
+    pub(super) async fn place(self) -> Option<OwnedSemaphorePermit> {
+        // An error means that the semaphore was closed, which nothing does.
+        self.places.acquire_owned().await.ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+
+    fn at(millis: u64) -> Moment {
+        Moment {
+            wall: Timestamp::from_millis(millis.cast_signed()),
+            uptime: Duration::from_millis(millis),
+        }
+    }
+
+    #[test]
+    fn nothing_waits_while_all_is_well() {
+        let mut turns = Turns::default();
+        for _ in 0..1000 {
+            let turn = turns.take(Purpose::Background, at(0)).unwrap();
+            assert!(turn.wait.is_zero());
+        }
+    }
+
+    #[test]
+    fn after_an_outage_at_most_forty_begin_in_a_second() {
+        let mut turns = Turns::default();
+        turns.spread(at(0));
+        let mut begun = 0;
+        for millis in 0..1000 {
+            for purpose in [Purpose::Background, Purpose::Asked] {
+                let turn = turns.take(purpose, at(millis));
+                begun +=
+                    u32::from(turn.is_ok_and(|turn| millis + turn.wait.as_millis() as u64 <= 999));
+            }
+        }
+        assert!((30..=40).contains(&begun), "{begun}");
+    }
+
+    #[test]
+    fn who_waits_is_told_to_come_again_rather_than_kept_waiting() {
+        let mut turns = Turns::default();
+        turns.spread(at(0));
+        let waits: Vec<_> = std::iter::repeat_with(|| turns.take(Purpose::Asked, at(0)))
+            .map_while(Result::ok)
+            .map(|turn| turn.wait)
+            .collect();
+        assert_eq!(waits.len(), 61);
+        assert!(turns.take(Purpose::Asked, at(0)).is_err());
+        assert!(
+            turns
+                .take(Purpose::Asked, at(60_000))
+                .unwrap()
+                .wait
+                .is_zero()
+        );
+    }
+}

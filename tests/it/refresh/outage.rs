@@ -1,0 +1,236 @@
+//! A provider that is away for a while, and comes back.
+
+use std::time::Duration;
+
+use agent_authd::clock::Clock as _;
+
+use super::{Setting, in_clear, refusal, until, wanted};
+use crate::support::provider::{Fault, Provider, Rotation};
+
+/// The provider's period of grace, by the clock that the test moves.
+const GRACE: Rotation = Rotation::Grace(Duration::from_secs(60));
+
+/// A daemon with so many grants, the access tokens of all of which die at once.
+async fn crowd(rotation: Rotation, grants: usize) -> Setting {
+    let setting = Setting::with_clocked_provider(rotation, "").await;
+    for _ in 1..grants {
+        let import = setting.provider.import(3600);
+        setting.client().import_token(&import).await.unwrap();
+    }
+    setting
+}
+
+/// How many grants were refreshed.
+async fn refreshed(setting: &Setting) -> usize {
+    let tokens = setting.client().tokens(None).await.unwrap();
+    let refreshed = tokens.iter().filter(|token| token.refreshed_at.is_some());
+    refreshed.count()
+}
+
+/// Lets time pass until `is_so`, at twenty times its speed, so that the disk
+/// has time for what falls due meanwhile; how much has passed.
+async fn pass_until(
+    setting: &Setting,
+    what: &str,
+    mut is_so: impl AsyncFnMut() -> bool,
+) -> Duration {
+    let began = setting.clock.uptime();
+    until(what, async || {
+        setting.clock.pass_millis(100);
+        is_so().await
+    })
+    .await;
+    setting.clock.uptime() - began
+}
+
+/// Lets time pass until so many grants were refreshed; how many seconds.
+async fn seconds_until_refreshed(setting: &Setting, grants: usize) -> u64 {
+    let all = async || refreshed(setting).await == grants;
+    pass_until(setting, "the refreshes", all).await.as_secs()
+}
+
+/// No grant has ended, and no spent refresh token came out of any grace.
+async fn nothing_was_lost(setting: &Setting) {
+    let tokens = setting.client().tokens(None).await.unwrap();
+    assert!(tokens.iter().all(|token| token.reconnect_reason.is_none()));
+    assert_eq!(setting.provider.reuses(), 0);
+}
+
+/// Lets all twenty refreshes be done at the provider, and their answers be
+/// lost, together with those of the retry at once.
+async fn lose_twenty_answers(fault: Fault) -> Setting {
+    let setting = crowd(GRACE, 20).await;
+    setting.provider.fail_always(Some(fault));
+    setting.clock.pass(3600);
+    until("the requests", async || setting.provider.refreshes() == 40).await;
+    until("their ends", async || {
+        let tokens = setting.client().tokens(None).await.unwrap();
+        tokens.iter().all(|token| token.last_error.is_some())
+    })
+    .await;
+    setting
+}
+
+#[tokio::test]
+async fn a_blip_with_twenty_refreshes_under_way_costs_ten_seconds_and_no_grant() {
+    for fault in [Fault::LostAnswer, Fault::done_but(504)] {
+        let setting = lose_twenty_answers(fault).await;
+        setting.provider.fail_always(None);
+        let seconds = seconds_until_refreshed(&setting, 20).await;
+        assert!(seconds <= 10, "{seconds}");
+        nothing_was_lost(&setting).await;
+    }
+}
+
+#[tokio::test]
+async fn a_grant_in_doubt_is_tried_twice_within_the_grace_through_an_open_circuit() {
+    let setting = lose_twenty_answers(Fault::LostAnswer).await;
+    setting.provider.fail_always(Some(Fault::status(500, "")));
+    let began = setting.clock.uptime();
+    let over = began + Duration::from_secs(40);
+    pass_until(&setting, "forty seconds", async || {
+        setting.clock.uptime() >= over
+    })
+    .await;
+    let requests = setting.provider.requests();
+    let tries = |from: u64, to: u64| {
+        let seconds = from..to;
+        let at = |uptime: Duration| uptime.saturating_sub(began).as_secs();
+        let sent = requests[40..].iter();
+        sent.filter(|request| seconds.contains(&at(request.uptime)))
+            .count()
+    };
+    // All of them after 10 s and after 25 s; a probe now and then beside them.
+    let counts = [(0, 9), (9, 19), (19, 24), (24, 34)].map(|(from, to)| tries(from, to));
+    let [before, first, between, second] = counts;
+    assert!(first >= 20 && second >= 20, "{counts:?}");
+    assert!(before <= 8 && between <= 8, "{counts:?}");
+    setting.provider.fail_always(None);
+    let seconds = seconds_until_refreshed(&setting, 20).await;
+    assert!(seconds <= 10, "{seconds}");
+    nothing_was_lost(&setting).await;
+}
+
+#[tokio::test]
+async fn after_an_outage_refreshes_begin_within_ten_seconds_and_are_spread() {
+    const GRANTS: usize = 80;
+    let setting = crowd(Rotation::Strict, GRANTS).await;
+    setting.provider.fail_always(Some(Fault::status(503, "")));
+    setting.clock.pass(3600);
+    for _ in 0..200 {
+        setting.clock.pass(3);
+        setting.client().ok().await.unwrap();
+    }
+    let outage = setting.provider.requests();
+    assert!(outage.len() < 300, "{} in an outage", outage.len());
+    setting.provider.fail_always(None);
+    let back = setting.clock.uptime();
+    seconds_until_refreshed(&setting, GRANTS).await;
+    nothing_was_lost(&setting).await;
+    let requests = setting.provider.requests();
+    let times: Vec<_> = requests[outage.len()..]
+        .iter()
+        .map(|request| request.uptime.saturating_sub(back))
+        .collect();
+    assert!(times[0] <= Duration::from_secs(10), "{:?}", times[0]);
+    let last = times[times.len() - 1];
+    assert!(last <= Duration::from_secs(20), "{last:?}");
+    for begin in &times {
+        let second = *begin..*begin + Duration::from_secs(1);
+        let burst = times.iter().filter(|time| second.contains(time)).count();
+        assert!(burst <= 50, "{burst} at {begin:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_daemon_that_was_started_before_the_network_refreshes_ten_seconds_after_it_is_there() {
+    let setting = crowd(Rotation::Strict, 20).await;
+    setting.provider.go_away();
+    let setting = setting.restart_after(3600).await;
+    for _ in 0..200 {
+        setting.clock.pass(3);
+        setting.client().ok().await.unwrap();
+    }
+    assert_eq!(refreshed(&setting).await, 0);
+    setting.provider.come_back();
+    let seconds = seconds_until_refreshed(&setting, 20).await;
+    assert!(seconds <= 12, "{seconds}");
+    nothing_was_lost(&setting).await;
+}
+
+#[tokio::test]
+async fn at_most_thirty_two_refreshes_of_a_client_are_under_way_at_once() {
+    let setting = crowd(Rotation::Strict, 50).await;
+    setting.provider.answer_late(Duration::from_millis(400));
+    setting.clock.pass(3600);
+    until("the first", async || setting.provider.refreshes() >= 32).await;
+    until("the last", async || refreshed(&setting).await == 50).await;
+    let requests = setting.provider.requests();
+    let gap = requests[32].at - requests[0].at;
+    assert!(gap >= Duration::from_millis(400), "{gap:?}");
+}
+
+#[tokio::test]
+async fn a_grant_that_is_refused_for_good_holds_no_other_up() {
+    for error in [
+        "interaction_required",
+        "invalid_scope",
+        "unauthorized_client",
+    ] {
+        let setting = Setting::with_clocked_provider(Rotation::Strict, "").await;
+        let bad = setting.provider.grant();
+        setting.provider.fail_for(&bad, Fault::oauth(400, error));
+        let import = Provider::import_of(bad, 3600);
+        setting.client().import_token(&import).await.unwrap();
+        for round in 0..3 {
+            setting.clock.pass(3600);
+            let before = setting.provider.requests().len();
+            let good = async || {
+                let requests = setting.provider.requests();
+                let sent = requests[before..].iter();
+                sent.filter(|request| request.form["refresh_token"] != import_text(&import))
+                    .count()
+            };
+            let took = pass_until(&setting, "the good one", async || good().await > 0).await;
+            assert!(
+                took <= Duration::from_secs(15),
+                "{error}, {round}: {took:?}"
+            );
+        }
+        nothing_was_lost(&setting).await;
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the test looks at the token")]
+fn import_text(import: &agent_authd::client::TokenImport) -> &str {
+    use agent_authd::secret::ExposeSecret as _;
+    import.refresh_token.as_ref().unwrap().expose_secret()
+}
+
+#[tokio::test]
+async fn who_comes_again_when_told_to_is_served_as_soon_as_the_provider_is_back() {
+    let grace = Rotation::Grace(Duration::from_secs(600));
+    let setting = Setting::with_clocked_provider(grace, "refresh_active_within = 0\n").await;
+    let client = setting.client();
+    setting.clock.pass(3600);
+    for fault in [
+        Fault::LostAnswer,
+        Fault::Ignored,
+        Fault::done_but(504),
+        Fault::status(503, ""),
+        Fault::status(500, ""),
+    ] {
+        setting.provider.fail_always(Some(fault.clone()));
+        for _ in 0..3 {
+            let wait = refusal(client).await;
+            assert!(wait <= Duration::from_secs(16), "{fault:?}: {wait:?}");
+            setting.clock.pass(wait.as_secs());
+        }
+    }
+    setting.provider.fail_always(None);
+    setting.clock.pass(10);
+    let answer = client.authenticate(&wanted()).await.unwrap();
+    let token = in_clear(answer);
+    assert!(setting.provider.accepts(&token));
+    nothing_was_lost(&setting).await;
+}
