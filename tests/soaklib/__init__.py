@@ -1,0 +1,1 @@
+"""The parts of tests/soak: a provider, callers, faults, and what became of each grant."""

@@ -1,0 +1,56 @@
+"""Programs that ask for tokens, and some that hang up before the answer."""
+
+from __future__ import annotations
+
+import http.client
+import random
+import threading
+import time
+from typing import List
+
+from .daemon import Connection
+from .provider import Provider
+
+
+class Caller(threading.Thread):
+    """Asks again and again for a random grant's token until `end`."""
+
+    def __init__(self, socket: str, provider: Provider, names: List[str], end: float) -> None:
+        super().__init__(daemon=True)
+        self.socket, self.provider, self.names, self.end = socket, provider, names, end
+        self.served = self.refused = self.dead = self.cut_off = self.hung_up = 0
+        self.times: List[float] = []
+
+    def run(self) -> None:
+        connection = Connection(self.socket)
+        while time.monotonic() < self.end:
+            try:
+                if random.random() < 0.02:
+                    self._hang_up(connection)
+                else:
+                    self._ask(connection)
+            except (OSError, http.client.HTTPException):
+                # The daemon was killed; the next call finds its successor.
+                self.cut_off += 1
+                connection.close()
+            time.sleep(0.005)
+
+    def _request(self) -> dict:
+        return {"provider": random.choice(self.names), "scopes": [], "check_only": True}
+
+    def _ask(self, connection: Connection) -> None:
+        started = time.monotonic()
+        status, answer = connection.call("POST", "/v2/auth/authenticate", self._request())
+        self.times.append(time.monotonic() - started)
+        if status == 200 and answer["token"]:
+            self.served += 1
+            # Good when it was asked for; the way here is not the daemon's.
+            self.dead += self.provider.is_dead(answer["token"], started)
+        else:
+            self.refused += 1
+
+    def _hang_up(self, connection: Connection) -> None:
+        connection.send_call("POST", "/v2/auth/authenticate", self._request())
+        time.sleep(random.random() * 0.01)
+        connection.close()
+        self.hung_up += 1

@@ -1,0 +1,69 @@
+"""What goes wrong every few seconds: the process, the provider, the disk."""
+
+from __future__ import annotations
+
+import collections
+import pathlib
+import random
+import time
+
+from .daemon import Daemon
+from .provider import Provider
+
+
+class Faults:
+    """Injects one fault after another; each is over when it returns."""
+
+    def __init__(self, daemon: Daemon, provider: Provider, disk: pathlib.Path) -> None:
+        self.daemon, self.provider, self.disk = daemon, provider, disk
+        self.counts = collections.Counter()
+        self.kinds = {
+            "kill -9": (6, self._kill),
+            "orderly restart": (1, self._restart),
+            "daemon frozen": (1, self._freeze),
+            "provider away": (2, self._provider_away),
+            "provider frozen": (1, self._provider_frozen),
+            "disk full": (2, self._disk_full),
+        }
+
+    def inject_one(self) -> None:
+        names = list(self.kinds)
+        weights = [self.kinds[name][0] for name in names]
+        name = random.choices(names, weights)[0]
+        self.kinds[name][1]()
+        self.counts[name] += 1
+
+    def _kill(self) -> None:
+        self.daemon.kill()
+        self.daemon.start()
+
+    def _restart(self) -> None:
+        self.daemon.stop()
+        self.daemon.start()
+
+    def _freeze(self) -> None:
+        self.daemon.freeze(random.uniform(0.2, 3))
+
+    def _provider_away(self) -> None:
+        self.provider.away_until = time.monotonic() + random.uniform(0.1, 4)
+
+    def _provider_frozen(self) -> None:
+        self.provider.frozen_until = time.monotonic() + random.uniform(1, 8)
+
+    def _disk_full(self) -> None:
+        filler = self.disk / "filler"
+        try:
+            with open(filler, "wb", buffering=0) as file:
+                for size in (65536, 4096, 512):
+                    while True:
+                        file.write(b"\0" * size)
+        except OSError:
+            pass
+        time.sleep(random.uniform(1, 4))
+        # Half of the time a kill comes while nothing can be written.
+        if random.random() < 0.5:
+            self.daemon.kill()
+            filler.unlink()
+            self.daemon.start()
+        else:
+            filler.unlink()

@@ -1,0 +1,158 @@
+"""A token endpoint that rotates refresh tokens, fails as it is told to, and
+remembers what it gave out.
+
+Half of its grants are strict: the second use of a refresh token ends the grant.
+The other half have a grace period: for a minute, a second use of the newest
+spent token gets the same answer again. A fault that spends a token and loses
+the answer is injected for those alone, since no client can survive it at a
+strict server.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+import time
+import urllib.parse
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Dict, Optional, Tuple
+
+# Of an access token, and of the answer that a grace period repeats, in seconds.
+LIFE = 2
+GRACE = 60.0
+
+
+@dataclass
+class Grant:
+    """One login, and the refresh of it that was answered last."""
+
+    name: str
+    is_strict: bool
+    current: str = ""
+    previous: str = ""
+    repeated: dict = field(default_factory=dict)
+    spent_at: float = 0.0
+    # When the newest refresh came in, and when its answer was on the wire.
+    asked_at: float = 0.0
+    answered_at: float = 0.0
+
+
+class Provider(ThreadingHTTPServer):
+    """Serves from threads of its own until the process ends."""
+
+    daemon_threads = True
+    request_queue_size = 512
+
+    def __init__(self, faults: float) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.lock = threading.Lock()
+        self.faults = faults
+        self.grants: Dict[str, Grant] = {}
+        self.owner_of: Dict[str, Grant] = {}
+        self.access: Dict[str, float] = {}
+        self.count = self.refreshes = self.failed = self.lost_answers = self.reuses = 0
+        # Until when requests fail at once, and until when they are held.
+        self.away_until = self.frozen_until = 0.0
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def new_grant(self, name: str, is_strict: bool) -> Tuple[str, str]:
+        """A grant as a login makes one: its access and refresh token."""
+        with self.lock:
+            grant = Grant(name, is_strict)
+            self.grants[name] = grant
+            answer = self._issue(grant)
+        return answer["access_token"], answer["refresh_token"]
+
+    def is_dead(self, access_token: str, at: float) -> bool:
+        """Whether an access token had expired by then."""
+        with self.lock:
+            return self.access[access_token] < at
+
+    def refresh(self, refresh_token: str) -> Tuple[Optional[int], dict, Optional[Grant]]:
+        """A status, or none where the answer is lost, with its body and grant."""
+        now = time.monotonic()
+        with self.lock:
+            if now < self.away_until or random.random() < self.faults:
+                self.failed += 1
+                return random.choice([500, 503, 429]), {}, None
+            grant = self.owner_of.get(refresh_token)
+            if grant is None:
+                return 400, {"error": "invalid_grant"}, None
+            if refresh_token != grant.current:
+                return self._used_again(grant, refresh_token, now)
+            grant.asked_at, grant.answered_at = now, 0.0
+            grant.previous, grant.spent_at = refresh_token, now
+            self.refreshes += 1
+            grant.repeated = self._issue(grant)
+            if not grant.is_strict and random.random() < self.faults:
+                self.lost_answers += 1
+                return random.choice([None, 502, 504]), {}, grant
+            return 200, grant.repeated, grant
+
+    def _used_again(self, grant: Grant, token: str, now: float):
+        is_repeat = token == grant.previous and now - grant.spent_at < GRACE
+        if not grant.is_strict and is_repeat:
+            # The same refresh token, with an access token that is good as long
+            # as the answer says.
+            fresh = self._new_access()
+            return 200, {**grant.repeated, "access_token": fresh}, grant
+        self.reuses += 1
+        # RFC 9700, section 4.14.2: reuse ends the grant.
+        self.owner_of = {t: g for t, g in self.owner_of.items() if g is not grant}
+        return 400, {"error": "invalid_grant"}, None
+
+    def _issue(self, grant: Grant) -> dict:
+        access, refresh = self._new_access(), f"r{self.count}"
+        self.owner_of[refresh] = grant
+        grant.current = refresh
+        return {
+            "access_token": access, "refresh_token": refresh,
+            "token_type": "Bearer", "expires_in": LIFE,
+        }
+
+    def _new_access(self) -> str:
+        self.count += 1
+        access = f"a{self.count}"
+        self.access[access] = time.monotonic() + LIFE
+        return access
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Provider
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        token = dict(urllib.parse.parse_qsl(body)).get("refresh_token", "")
+        held = self.server.frozen_until - time.monotonic()
+        if held > 0:
+            time.sleep(held)
+        status, answer, grant = self.server.refresh(token)
+        if status is None:
+            self.close_connection = True
+            return
+        try:
+            self._send(status, json.dumps(answer).encode())
+        except OSError:
+            # The daemon was killed while it waited.
+            self.close_connection = True
+            return
+        if grant is not None:
+            grant.answered_at = time.monotonic()
+
+    def _send(self, status: int, data: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: object) -> None:
+        """A line per request would be most of the output."""
