@@ -18,6 +18,7 @@ from harness.provider import AuthorizationServer, authorization_server
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "server(**options): options of this test's provider.mjs")
+    config.addinivalue_line("markers", "alone(reason): no other test runs at the same time")
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def person() -> Person:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """The plain closing line that `tests/run` ends with."""
+    """The plain closing line that `tests/run` ends with; a worker has none."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None:
         return

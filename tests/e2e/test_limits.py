@@ -253,6 +253,7 @@ def memory(daemon: Daemon) -> int:
     return int(line.split()[1])
 
 
+@pytest.mark.alone("it measures how long an answer takes")
 def test_a_crowd_at_both_listeners_hardly_bothers_others(daemon: Daemon) -> None:
     both = doors(daemon)
     # Told beside the figures, since a machine may be slow by itself.
