@@ -17,6 +17,7 @@ mod imports;
 mod people;
 mod platform;
 mod providers;
+mod quotas;
 mod redirects;
 mod refresh;
 mod saving;
@@ -43,6 +44,7 @@ use crate::metrics::Metrics;
 use crate::oauth;
 use crate::provider::quirks::LoopbackHost;
 use crate::provider::{Provider, ProviderRef, Source};
+use crate::quota::Limits;
 use crate::vault::{self, Vault};
 
 /// Why a use case could not be done, by what the caller can do about it.
@@ -165,6 +167,8 @@ pub struct Settings {
     pub flow_lifetime: i64,
     /// How many calls may wait for flows at once, per owner.
     pub max_waiters: usize,
+    /// What each owner may store.
+    pub limits: Limits,
     /// How long after it was last handed out a token is still refreshed in the
     /// background, in seconds.
     pub refresh_active_within: i64,
@@ -193,11 +197,11 @@ struct Inner {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Providers.
-    pub providers: u32,
+    pub providers: u64,
     /// Tokens.
-    pub tokens: u32,
+    pub tokens: u64,
     /// Flows that wait for a person.
-    pub flows_pending: u32,
+    pub flows_pending: u64,
 }
 
 impl Broker {
@@ -262,11 +266,11 @@ impl Broker {
     pub fn counts(&self, owner: Option<Owner>) -> Result<Counts, Error> {
         let now = self.0.ambient.now();
         Ok(self.0.vault.read(|view| {
-            let (providers, tokens, flows_pending) = view.counts(owner, now)?;
+            let totals = view.totals(owner, now)?;
             Ok(Counts {
-                providers,
-                tokens,
-                flows_pending,
+                providers: totals.providers,
+                tokens: totals.tokens,
+                flows_pending: totals.flows_pending,
             })
         })?)
     }

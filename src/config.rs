@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::paths::{self, Defaults};
+use crate::quota::{Limits, MIB};
 use args::Flags;
 pub use error::Error;
 use file::File;
@@ -86,6 +87,8 @@ pub struct Config {
     pub max_waiters: u32,
     /// Events kept per owner.
     pub max_events: u32,
+    /// What each owner may store.
+    pub limits: Limits,
     /// How long after it was last handed out a token is still refreshed in the
     /// background; whole seconds.
     pub refresh_active_within: Duration,
@@ -150,6 +153,7 @@ impl Config {
             max_connections: file.max_connections.unwrap_or(MAX_CONNECTIONS),
             max_waiters: file.max_waiters.unwrap_or(MAX_WAITERS),
             max_events: file.max_events.unwrap_or(MAX_EVENTS),
+            limits: file.limits(),
             refresh_active_within: Duration::from_secs(
                 file.refresh_active_within
                     .unwrap_or(REFRESH_ACTIVE_WITHIN)
@@ -199,6 +203,11 @@ impl Config {
             ("max_connections", self.max_connections.to_string()),
             ("max_waiters", self.max_waiters.to_string()),
             ("max_events", self.max_events.to_string()),
+            ("max_providers", self.limits.providers.to_string()),
+            ("max_tokens", self.limits.tokens.to_string()),
+            ("max_flows", self.limits.flows.to_string()),
+            ("max_agent_connections", self.limits.connections.to_string()),
+            ("max_stored_mib", (self.limits.bytes / MIB).to_string()),
             (
                 "refresh_active_within",
                 self.refresh_active_within.as_secs().to_string(),
@@ -330,6 +339,11 @@ mod tests {
              max_connections = 1024\n\
              max_waiters = 256\n\
              max_events = 10000\n\
+             max_providers = 1000\n\
+             max_tokens = 100000\n\
+             max_flows = 10000\n\
+             max_agent_connections = 100000\n\
+             max_stored_mib = 256\n\
              refresh_active_within = 86400\n"
         );
         assert_eq!(config.file, None);

@@ -18,6 +18,7 @@ pub mod token;
 pub mod flow;
 pub mod event;
 pub mod connection;
+pub mod quota;
 pub mod metrics;
 pub mod api;
 pub mod paths;

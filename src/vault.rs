@@ -37,6 +37,7 @@ pub mod rotation;
 mod schema;
 mod sealed;
 mod tokens;
+mod totals;
 mod trouble;
 mod unlock;
 mod usage;

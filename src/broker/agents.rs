@@ -10,6 +10,7 @@ use crate::connection::Connection;
 use crate::event::{Event, Kind, Source};
 use crate::flow::Flow;
 use crate::identity::{AgentId, ConnectionId, Owner, TokenId};
+use crate::quota::New;
 use crate::token::Token;
 use crate::vault::{self, Change};
 
@@ -55,8 +56,16 @@ impl Broker {
     ) -> Result<Connected, Error> {
         let id = TokenId::parse(token_id).ok_or_else(Error::no_token)?;
         let permission = self.permission(owner, agent_id, Source::Api, "allowed");
+        let room = self.room();
         let connect = move |change: &Change<'_>| {
             let stored = change.token(owner, id)?.ok_or(vault::Error::NotFound)?;
+            let others = change.connections_of_token(owner, id)?;
+            if !others
+                .iter()
+                .any(|other| other.agent_id == permission.agent_id)
+            {
+                room.check(change, owner, New::Connection)?;
+            }
             let connection = change.permit(&permission, &stored.token)?;
             Ok((connection, stored.token))
         };
@@ -118,6 +127,7 @@ impl Broker {
         let given = request.token;
         let event = self.event(&imported, Kind::Imported);
         let permission = self.permission(owner, agent_id, Source::Api, "imported");
+        let room = self.room();
         let replace = move |change: &Change<'_>| {
             let old = change.stored_before(owner, &given)?;
             if let Err(refused) = require_same_account(old.as_ref(), &imported) {
@@ -125,6 +135,9 @@ impl Broker {
             }
             let kept = old.as_ref().map(|old| old.id);
             change.retire_tokens_of_agent(&imported, kept, &permission)?;
+            if old.is_none() {
+                room.check(change, owner, New::Token)?;
+            }
             let token = change.store_import(old, imported, &given, true)?;
             change.add_event(&import_event(event, &token))?;
             let connection = change.permit(&permission, &token)?;

@@ -9,6 +9,7 @@ use crate::api::requests::McpProviderCreateRequest;
 use crate::identity::Owner;
 use crate::oauth;
 use crate::provider::{Pkce, Provider, Source as DefinedBy};
+use crate::quota::New;
 use crate::vault::{self, Change, Stored};
 
 /// How long a provider's metadata is looked for before its tokens are deleted
@@ -38,6 +39,11 @@ impl Broker {
         if known.is_some() {
             return Err(Error::provider_exists(&provider_id));
         }
+        // Before a client is registered that could not be kept.
+        let room = self.room();
+        self.0
+            .vault
+            .read(|view| room.check(view, owner, New::Provider))?;
         let redirect_uri = self.redirect_uri_of(&provider_id);
         let discovered = self.0.oauth.discover(&mcp_server_url, &redirect_uri);
         let discovered = discovered.await.map_err(Error::Discovery)?;

@@ -12,6 +12,7 @@ use crate::flow::{Flow, FlowSecrets, Purpose, Status};
 use crate::identity::{AgentId, FlowId, Owner, Scopes, UserId};
 use crate::oauth::{AuthorizationRequest, authorization_url};
 use crate::provider::{Pkce, Provider};
+use crate::quota::New;
 use crate::secret::{CodeVerifier, State};
 use crate::vault::{Change, StoredFlow, View};
 
@@ -170,12 +171,14 @@ impl Broker {
             verifier: (provider.pkce != Pkce::Off)
                 .then(|| CodeVerifier::new(self.0.ambient.token())),
         };
+        let room = self.room();
         let start = move |change: &Change<'_>| {
             if let Some(same) = find_same(change, &flow)? {
                 let is_new = may_be_opened_again(&same.flow, now)
                     && change.open_flow_again(&same.flow, now)?;
                 return Ok((same, is_new));
             }
+            room.check(change, flow.owner, kind(&flow))?;
             change.insert_flow(&flow, &secrets)?;
             let stored = change.flow(flow.owner, flow.id)?;
             Ok((stored.ok_or(crate::vault::Error::NotFound)?, true))
@@ -235,6 +238,16 @@ pub(super) fn authorization_address(
 /// browser.
 fn may_be_opened_again(flow: &Flow, now: Timestamp) -> bool {
     flow.second_opening_at.is_none() && now >= flow.created_at.plus_seconds(SECOND_OPENING)
+}
+
+/// What a flow begins, by the quotas that it is held to.
+fn kind(flow: &Flow) -> New {
+    match flow.purpose {
+        Purpose::Renew(_) => New::Renewal,
+        Purpose::New | Purpose::Connect(_) => New::Login {
+            for_agent: flow.agent_id.is_some(),
+        },
+    }
 }
 
 /// A pending flow that asks the same question as `flow`.

@@ -9,6 +9,7 @@ use crate::api::requests::{ImportedToken, TokenImportRequest};
 use crate::event::{Event, Kind};
 use crate::identity::{Owner, Scopes, TokenId};
 use crate::provider::Provider;
+use crate::quota::New;
 use crate::token::{State, Token};
 use crate::vault::{self, Change, Secrets, View};
 
@@ -28,11 +29,15 @@ impl Broker {
         let provider = self.find_provider(owner, &request.provider_id)?;
         let imported = self.imported(owner, &provider, &request.token);
         let event = self.event(&imported, Kind::Imported);
+        let room = self.room();
         let import = move |change: &Change<'_>| {
             let given = &request.token;
             let old = change.stored_before(owner, given)?;
             if let Err(refused) = require_same_account(old.as_ref(), &imported) {
                 return Ok(Err(refused));
+            }
+            if old.is_none() {
+                room.check(change, owner, New::Token)?;
             }
             let token = change.store_import(old, imported, given, request.is_default)?;
             change.add_event(&import_event(event, &token))?;

@@ -5,7 +5,8 @@ use crate::api::requests::{ProviderCreateRequest, ProviderUpdateRequest};
 use crate::event::{Event, Kind, Source};
 use crate::identity::{FlowId, Owner, ProviderId};
 use crate::provider::{AuthMethod, Endpoints, Pkce, Provider, Source as DefinedBy};
-use crate::vault;
+use crate::quota::New;
+use crate::vault::{self, Change};
 
 impl Broker {
     /// Creates a provider.
@@ -27,13 +28,15 @@ impl Broker {
         owner: Owner,
         provider: Provider,
     ) -> Result<Provider, Error> {
-        let stored = provider.clone();
-        match self
-            .0
-            .vault
-            .write(move |change| change.insert_provider(owner, &stored))
-            .await
-        {
+        let (stored, room) = (provider.clone(), self.room());
+        let insert = move |change: &Change<'_>| {
+            if change.has_provider(owner, &stored.provider_id)? {
+                return Err(vault::Error::AlreadyExists);
+            }
+            room.check(change, owner, New::Provider)?;
+            change.insert_provider(owner, &stored)
+        };
+        match self.0.vault.write(insert).await {
             Ok(()) => Ok(provider),
             Err(vault::Error::AlreadyExists) => Err(Error::provider_exists(&provider.provider_id)),
             Err(error) => Err(error.into()),

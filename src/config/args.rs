@@ -23,7 +23,8 @@ file, then the default holds. Every flag has its key in the file (--data-dir is
 `data_dir`); further keys there: key_store, platform_dir (a folder of providers for every
 local user, /etc/agent-authd/providers.d by default; providers.d beside the file
 is read, too), flow_lifetime, max_connections, max_waiters, max_events,
-refresh_active_within, redirect_check_uid.";
+refresh_active_within, redirect_check_uid, and what each user may store: max_providers,
+max_tokens, max_flows (logins under way), max_agent_connections, max_stored_mib.";
 
 /// One OAuth token daemon per machine.
 ///

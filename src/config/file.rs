@@ -16,9 +16,10 @@ use super::Error;
 use super::key_store::KeyStore;
 use super::listen::RedirectListen;
 use super::log::{LogFormat, LogLevel};
+use crate::quota::{Limits, MIB};
 
 /// Every key, in the order of `--check-config`.
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 20] = [
     "system",
     "socket",
     "data_dir",
@@ -33,8 +34,16 @@ const KEYS: [&str; 15] = [
     "max_connections",
     "max_waiters",
     "max_events",
+    "max_providers",
+    "max_tokens",
+    "max_flows",
+    "max_agent_connections",
+    "max_stored_mib",
     "refresh_active_within",
 ];
+
+/// What a quota of things can be set to.
+const QUOTA: RangeInclusive<u32> = 1..=10_000_000;
 
 /// How alike a mistyped key and a known one must be, from 0 to 1, for the one
 /// to be suggested for the other.
@@ -57,6 +66,11 @@ pub(super) struct File {
     pub(super) max_connections: Option<u32>,
     pub(super) max_waiters: Option<u32>,
     pub(super) max_events: Option<u32>,
+    pub(super) max_providers: Option<u32>,
+    pub(super) max_tokens: Option<u32>,
+    pub(super) max_flows: Option<u32>,
+    pub(super) max_agent_connections: Option<u32>,
+    pub(super) max_stored_mib: Option<u32>,
     pub(super) refresh_active_within: Option<u32>,
 }
 
@@ -93,6 +107,19 @@ impl File {
         Ok(file)
     }
 
+    /// What each owner may store.
+    pub(super) fn limits(&self) -> Limits {
+        let usual = Limits::default();
+        let or = |set: Option<u32>, usual| set.map_or(usual, u64::from);
+        Limits {
+            providers: or(self.max_providers, usual.providers),
+            tokens: or(self.max_tokens, usual.tokens),
+            flows: or(self.max_flows, usual.flows),
+            connections: or(self.max_agent_connections, usual.connections),
+            bytes: or(self.max_stored_mib, usual.bytes / MIB) * MIB,
+        }
+    }
+
     fn set(&mut self, entry: &Entry<'_>) -> Result<(), Error> {
         match entry.key {
             "system" => self.system = Some(entry.truth()?),
@@ -116,6 +143,11 @@ impl File {
             "max_connections" => self.max_connections = Some(entry.number(1..=65_536)?),
             "max_waiters" => self.max_waiters = Some(entry.number(1..=65_536)?),
             "max_events" => self.max_events = Some(entry.number(0..=10_000_000)?),
+            "max_providers" => self.max_providers = Some(entry.number(QUOTA)?),
+            "max_tokens" => self.max_tokens = Some(entry.number(QUOTA)?),
+            "max_flows" => self.max_flows = Some(entry.number(QUOTA)?),
+            "max_agent_connections" => self.max_agent_connections = Some(entry.number(QUOTA)?),
+            "max_stored_mib" => self.max_stored_mib = Some(entry.number(1..=1_048_576)?),
             "refresh_active_within" => {
                 self.refresh_active_within = Some(entry.number(0..=31_536_000)?);
             }
@@ -274,7 +306,8 @@ mod tests {
             Path::new("/etc/a/config.toml"),
             "system = true\nredirect_check_uid = false\nsocket = 'run/s'\ndata_dir = '/d'\nkey_store = 'secret-service'\nkey_file = '/k'\nplatform_dir = 'p'\nredirect_listen = 'localhost:0'\n\
              log_format = 'json'\nlog_level = 'warn'\nflow_lifetime = 60\nmax_connections = 1\n\
-             max_waiters = 0x10\nmax_events = 0\nrefresh_active_within = 0\n",
+             max_waiters = 0x10\nmax_events = 0\nmax_providers = 1\nmax_tokens = 2\nmax_flows = 3\n\
+             max_agent_connections = 4\nmax_stored_mib = 5\nrefresh_active_within = 0\n",
         );
         assert_eq!(
             file.unwrap(),
@@ -293,6 +326,11 @@ mod tests {
                 max_connections: Some(1),
                 max_waiters: Some(16),
                 max_events: Some(0),
+                max_providers: Some(1),
+                max_tokens: Some(2),
+                max_flows: Some(3),
+                max_agent_connections: Some(4),
+                max_stored_mib: Some(5),
                 refresh_active_within: Some(0),
             }
         );

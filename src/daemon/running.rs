@@ -154,6 +154,7 @@ fn settings(config: &Config, browsers: &RedirectListener) -> Settings {
         redirect_base: browsers.base(),
         flow_lifetime: i64::try_from(config.flow_lifetime.as_secs()).unwrap_or(i64::MAX),
         max_waiters: usize::try_from(config.max_waiters).unwrap_or(usize::MAX),
+        limits: config.limits,
         refresh_active_within: i64::try_from(config.refresh_active_within.as_secs())
             .unwrap_or(i64::MAX),
     }

@@ -150,7 +150,9 @@ fn from_broker(error: &broker::Error, ambient: &Ambient) -> Answer {
             let millis = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
             unavailable(text, millis.div_ceil(1000).max(1))
         }
-        E::TooManyWaiters => detailed(StatusCode::TOO_MANY_REQUESTS, text),
+        E::TooManyWaiters | E::Vault(vault::Error::QuotaExceeded(_)) => {
+            detailed(StatusCode::TOO_MANY_REQUESTS, text)
+        }
         E::Stopping => unavailable(text, 1),
         E::Vault(vault::Error::Unwritable { .. }) => {
             tracing::error!(error = %text, "a change could not be stored");

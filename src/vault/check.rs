@@ -10,7 +10,9 @@ use rusqlite::Connection;
 use super::backup::require_integrity;
 use super::cipher::Cipher;
 use super::sealed::TABLES;
-use super::{Error, FILE, Options, backup, connection, folder, key, rotation, schema, unlock};
+use super::{
+    Error, FILE, Options, backup, connection, folder, key, rotation, schema, totals, unlock,
+};
 
 /// Rows read at a time.
 const BATCH: u32 = 1000;
@@ -121,6 +123,7 @@ impl Report {
         let (opened, faults) = sealed(&connection, &cipher)?;
         self.opened = opened;
         self.faults.extend(faults.iter().map(ToString::to_string));
+        self.faults.extend(totals::faults(&connection)?);
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 use rusqlite::{OptionalExtension as _, Row};
 
+use super::totals::CONNECTIONS;
 use super::{Change, Error, View};
 use crate::connection::Connection;
 use crate::identity::{AgentId, ConnectionId, Owner, TokenId};
@@ -55,11 +56,14 @@ impl Change<'_> {
             created_by,
             created_at,
         } = &connection;
-        let inserted = self.connection.execute(
-            "INSERT INTO connections (owner, id, agent_id, token_id, created_by, created_at)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (owner, agent_id, token_id) DO NOTHING",
-            (owner, id, agent_id, token_id, created_by, created_at),
-        )?;
+        let insert = || {
+            Ok(self.connection.execute(
+                "INSERT INTO connections (owner, id, agent_id, token_id, created_by, created_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (owner, agent_id, token_id) DO NOTHING",
+                (owner, id, agent_id, token_id, created_by, created_at),
+            )?)
+        };
+        let inserted = self.counted(&CONNECTIONS, *owner, id, insert)?;
         if inserted > 0 {
             return Ok(connection);
         }
@@ -80,13 +84,15 @@ impl Change<'_> {
         agent_id: &AgentId,
         id: ConnectionId,
     ) -> Result<Connection, Error> {
-        self.connection
-            .query_row(
+        let delete = || {
+            let deleted = self.connection.query_row(
                 "DELETE FROM connections WHERE owner = ?1 AND agent_id = ?2 AND id = ?3 RETURNING *",
                 (owner, agent_id, id),
                 read,
-            )
-            .optional()?
+            );
+            Ok(deleted.optional()?)
+        };
+        self.counted(&CONNECTIONS, owner, &id, delete)?
             .ok_or(Error::NotFound)
     }
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use rusqlite::ErrorCode;
 
+use crate::quota::Exceeded;
+
 /// What can go wrong with the vault.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -13,6 +15,9 @@ pub enum Error {
     /// There is one of that name already.
     #[error("there is one of that name already")]
     AlreadyExists,
+    /// The owner has no room for something new.
+    #[error(transparent)]
+    QuotaExceeded(#[from] Exceeded),
     /// The store cannot take a change now; what it holds can still be read.
     #[error("the vault cannot be written: {why}")]
     Unwritable {

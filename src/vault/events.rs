@@ -5,6 +5,7 @@ use rusqlite::types::FromSqlError;
 use uuid::Uuid;
 
 use super::columns::{from_json, json, parse};
+use super::totals::EVENTS;
 use super::{Change, Error, View};
 use crate::event::{Event, Kind, Source};
 use crate::identity::{Owner, ProviderId};
@@ -37,6 +38,16 @@ impl Change<'_> {
     /// # Errors
     /// [`Error::Unwritable`] if the store cannot take it.
     pub fn add_event(&self, event: &Event) -> Result<(), Error> {
+        let id = event.id.to_string();
+        let insert = || self.insert_event(event);
+        self.counted(&EVENTS, event.owner, &id, insert)?;
+        let oldest = "owner = ?1 AND seq <= (
+            SELECT seq FROM events WHERE owner = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2)";
+        self.delete_counted::<String>(&EVENTS, oldest, (event.owner, self.max_events))?;
+        Ok(())
+    }
+
+    fn insert_event(&self, event: &Event) -> Result<(), Error> {
         self.connection
             .prepare_cached(
                 "INSERT INTO events (owner, id, provider_id, agent_id, token_id, event_type, reason, source,
@@ -57,12 +68,6 @@ impl Change<'_> {
                 json(&event.detail)?,
                 event.created_at,
             ])?;
-        self.connection
-            .prepare_cached(
-                "DELETE FROM events WHERE owner = ?1 AND seq <= (
-                    SELECT seq FROM events WHERE owner = ?1 ORDER BY seq DESC LIMIT 1 OFFSET ?2)",
-            )?
-            .execute((event.owner, self.max_events))?;
         Ok(())
     }
 }

@@ -19,7 +19,8 @@ const WHOLE: &[(&str, &str)] = &[
         "a row for each refresh under way",
     ),
     ("SELECT NOT EXISTS", "stops at the first row"),
-    ("SELECT (SELECT count(*)", "counts"),
+    ("SELECT coalesce(sum(providers)", "a row for each owner"),
+    ("?1 IS NULL AND expires_at > ?2", "the flows under way"),
     (
         "SELECT owner, id, generation, ?1 FROM tokens",
         "a restored backup, once",

@@ -6,6 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::cipher::Place;
 use super::columns::named_text;
+use super::totals::FLOWS;
 use super::{Change, Error, View};
 use crate::clock::Timestamp;
 use crate::flow::{Flow, FlowSecrets, Purpose, Status};
@@ -152,7 +153,8 @@ impl Change<'_> {
             Purpose::Renew(token_id) => Some(token_id),
             Purpose::Connect(token_id) => token_id,
         };
-        self.connection
+        let insert = || {
+            Ok(self.connection
             .prepare_cached(
                 "INSERT INTO flows (owner, id, source, provider_id, client_id, token_url, user_id, agent_id,
                     purpose, subject, requested, redirect_uri, is_default, is_shareable, state_hash, key_id,
@@ -182,7 +184,9 @@ impl Change<'_> {
                 ":verifier": verifier,
                 ":created_at": flow.created_at,
                 ":expires_at": flow.expires_at,
-            })?;
+            })?)
+        };
+        self.counted(&FLOWS, flow.owner, &flow.id, insert)?;
         Ok(())
     }
 
@@ -280,14 +284,11 @@ impl Change<'_> {
         owner: Owner,
         provider: &ProviderRef,
     ) -> Result<Vec<FlowId>, Error> {
-        let mut statement = self.connection.prepare_cached(
-            "DELETE FROM flows WHERE owner = ?1 AND source = ?2 AND provider_id = ?3 RETURNING id",
-        )?;
-        let rows = statement.query_map((owner, provider.source, &provider.provider_id), |row| {
-            row.get(0)
-        })?;
+        let of_provider = "owner = ?1 AND source = ?2 AND provider_id = ?3";
+        let parameters = (owner, provider.source, &provider.provider_id);
+        let deleted = self.delete_counted(&FLOWS, of_provider, parameters)?;
         self.erase_after_commit();
-        Ok(rows.collect::<Result<_, _>>()?)
+        Ok(deleted)
     }
 
     /// Deletes the flows that ended, or could no longer be finished, before `limit`.
@@ -295,14 +296,12 @@ impl Change<'_> {
     /// # Errors
     /// [`Error::Unwritable`] if the store cannot take it.
     pub fn delete_flows_before(&self, limit: Timestamp) -> Result<usize, Error> {
-        let deleted = self.connection.execute(
-            "DELETE FROM flows WHERE coalesce(finished_at, expires_at) < ?1",
-            [limit],
-        )?;
-        if deleted > 0 {
+        let over = "coalesce(finished_at, expires_at) < ?1";
+        let deleted = self.delete_counted::<FlowId>(&FLOWS, over, [limit])?;
+        if !deleted.is_empty() {
             self.erase_after_commit();
         }
-        Ok(deleted)
+        Ok(deleted.len())
     }
 }
 

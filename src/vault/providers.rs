@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::cipher::Place;
 use super::columns::{from_json, json, parse};
+use super::totals::PROVIDERS;
 use super::{Change, Error, View};
 use crate::clock::Timestamp;
 use crate::identity::{Owner, ProviderId};
@@ -117,7 +118,8 @@ impl Change<'_> {
     /// # Errors
     /// [`Error::AlreadyExists`] if the owner has one of that identifier.
     pub fn insert_provider(&self, owner: Owner, provider: &Provider) -> Result<(), Error> {
-        let inserted = self.write_provider(
+        let insert = || {
+            self.write_provider(
             owner,
             provider,
             "INSERT INTO providers (owner, provider_id, id, name, client_id, key_id, client_secret,
@@ -127,7 +129,9 @@ impl Change<'_> {
                 :auth_method, :is_dynamic, :authorization_url, :token_url, :revocation_url, :issuer, :sends_iss,
                 :pkce, :kind, :authorization_params, :allowed_redirect_uris, :mcp_server_url, :resource, :created_at, :updated_at)
              ON CONFLICT (owner, provider_id) DO NOTHING",
-        )?;
+        )
+        };
+        let inserted = self.counted(&PROVIDERS, owner, &provider.provider_id, insert)?;
         if inserted == 0 {
             Err(Error::AlreadyExists)
         } else {
@@ -140,7 +144,8 @@ impl Change<'_> {
     /// # Errors
     /// [`Error::NotFound`] if there is none.
     pub fn update_provider(&self, owner: Owner, provider: &Provider) -> Result<(), Error> {
-        let updated = self.write_provider(
+        let update = || {
+            self.write_provider(
             owner,
             provider,
             "UPDATE providers SET id = :id, name = :name, client_id = :client_id, key_id = :key_id,
@@ -151,7 +156,9 @@ impl Change<'_> {
                 allowed_redirect_uris = :allowed_redirect_uris, mcp_server_url = :mcp_server_url,
                 resource = :resource, created_at = :created_at, updated_at = :updated_at
              WHERE owner = :owner AND provider_id = :provider_id",
-        )?;
+        )
+        };
+        let updated = self.counted(&PROVIDERS, owner, &provider.provider_id, update)?;
         self.erase_after_commit();
         if updated == 0 {
             Err(Error::NotFound)
@@ -166,12 +173,10 @@ impl Change<'_> {
     /// # Errors
     /// [`Error::NotFound`] if there is none.
     pub fn delete_provider(&self, owner: Owner, provider_id: &ProviderId) -> Result<(), Error> {
-        let deleted = self.connection.execute(
-            "DELETE FROM providers WHERE owner = ?1 AND provider_id = ?2",
-            (owner, provider_id),
-        )?;
+        let row = "owner = ?1 AND provider_id = ?2";
+        let deleted = self.delete_counted::<ProviderId>(&PROVIDERS, row, (owner, provider_id))?;
         self.erase_after_commit();
-        if deleted == 0 {
+        if deleted.is_empty() {
             Err(Error::NotFound)
         } else {
             Ok(())

@@ -15,6 +15,7 @@ const MIGRATIONS: &[&[&str]] = &[
         include_str!("schema/0002/defaults.sql"),
         include_str!("schema/0002/accounts.sql"),
         include_str!("schema/0002/indexes.sql"),
+        include_str!("schema/0002/totals.sql"),
     ],
 ];
 

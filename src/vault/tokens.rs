@@ -6,9 +6,10 @@ use rusqlite::{OptionalExtension as _, Row, named_params};
 
 use super::cipher::Place;
 use super::columns::json;
+use super::totals::{CONNECTIONS, TOKENS};
 use super::{Change, Error, View};
 use crate::clock::Timestamp;
-use crate::identity::{AgentId, Owner, TokenId, UserId};
+use crate::identity::{AgentId, ConnectionId, Owner, TokenId, UserId};
 use crate::provider::ProviderRef;
 use crate::secret::{AccessToken, RefreshToken};
 use crate::token::{Failure, State, Token};
@@ -178,7 +179,8 @@ impl Change<'_> {
     /// # Errors
     /// [`Error::Unwritable`] if the store cannot take it.
     pub fn insert_token(&self, token: &Token, secrets: Secrets<'_>) -> Result<(), Error> {
-        self.write_token(
+        let insert = || {
+            self.write_token(
             token,
             secrets,
             "INSERT INTO tokens (owner, id, source, provider_id, client_id, token_url, user_id, agent_id,
@@ -189,7 +191,9 @@ impl Change<'_> {
                 :account_label, :own_label, :key_id, :access_token, :refresh_token, :refresh_token_hash, :token_type, :granted, :requested,
                 :issued_at, :expires_at, :is_default, :person_needed, :generation, :metadata,
                 :created_at, :updated_at, :refreshed_at, :last_error, :last_error_at, :retry_at, :used_at)",
-        )?;
+        )
+        };
+        self.counted(&TOKENS, token.owner, &token.id, insert)?;
         Ok(())
     }
 
@@ -199,7 +203,8 @@ impl Change<'_> {
     /// # Errors
     /// [`Error::NotFound`] if the token is gone or holds another generation.
     pub fn replace_token(&self, token: &Token, secrets: Secrets<'_>) -> Result<(), Error> {
-        let updated = self.write_token(
+        let update = || {
+            self.write_token(
             token,
             secrets,
             "UPDATE tokens SET source = :source, provider_id = :provider_id, client_id = :client_id,
@@ -213,7 +218,9 @@ impl Change<'_> {
                 refreshed_at = :refreshed_at, last_error = :last_error,
                 last_error_at = :last_error_at, retry_at = :retry_at, used_at = :used_at
              WHERE owner = :owner AND id = :id AND generation = :generation - 1",
-        )?;
+        )
+        };
+        let updated = self.counted(&TOKENS, token.owner, &token.id, update)?;
         self.erase_after_commit();
         if updated == 0 {
             Err(Error::NotFound)
@@ -267,12 +274,13 @@ impl Change<'_> {
     /// # Errors
     /// [`Error::NotFound`] if it is gone already.
     pub fn delete_token(&self, owner: Owner, id: TokenId) -> Result<(), Error> {
-        let deleted = self.connection.execute(
-            "DELETE FROM tokens WHERE owner = ?1 AND id = ?2",
-            (owner, id),
-        )?;
+        // The foreign key would delete them uncounted.
+        let of_token = "owner = ?1 AND token_id = ?2";
+        self.delete_counted::<ConnectionId>(&CONNECTIONS, of_token, (owner, id))?;
+        let row = "owner = ?1 AND id = ?2";
+        let deleted = self.delete_counted::<TokenId>(&TOKENS, row, (owner, id))?;
         self.erase_after_commit();
-        if deleted == 0 {
+        if deleted.is_empty() {
             Err(Error::NotFound)
         } else {
             Ok(())

@@ -14,6 +14,7 @@ mod events;
 mod layers;
 mod limits;
 mod platform;
+mod quotas;
 mod process;
 mod refresh;
 mod support;

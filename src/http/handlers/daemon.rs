@@ -24,9 +24,9 @@ pub(in crate::http) async fn info(call: Call) -> Answer {
         },
         degraded_reason,
         redirect_base: call.broker.redirect_base().to_owned(),
-        providers: counts.providers.into(),
-        tokens: counts.tokens.into(),
-        flows_pending: counts.flows_pending.into(),
+        providers: counts.providers,
+        tokens: counts.tokens,
+        flows_pending: counts.flows_pending,
         features: api::FEATURES.iter().copied().map(str::to_owned).collect(),
     })
 }
@@ -47,14 +47,10 @@ pub(in crate::http) async fn metrics(call: Call) -> Answer {
         (
             "degraded",
             "1 while nothing can be stored.",
-            u32::from(is_degraded),
+            u64::from(is_degraded),
         ),
     ];
-    let gauges = gauges.map(|(name, help, value)| Gauge {
-        name,
-        help,
-        value: value.into(),
-    });
+    let gauges = gauges.map(|(name, help, value)| Gauge { name, help, value });
     let text = call.broker.metrics().text(owner, &gauges);
     Ok(reply::text(metrics::CONTENT_TYPE, text))
 }

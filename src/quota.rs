@@ -1,0 +1,251 @@
+//! What one owner may store: the limits, what there is, and whether there is
+//! room for something new.
+//!
+//! Pure rules. They are looked at only when something new is begun, so that
+//! they never stop a refresh, an exchange, a revocation or a deletion; what
+//! exceeds a limit that was lowered, or an upgrade, stays.
+
+use std::fmt;
+
+/// The room that is kept for the token of a login under way, in bytes: as much
+/// as large tokens and their metadata take.
+const TOKEN_ROOM: u64 = 8 * 1024;
+
+/// Bytes of a MiB, the unit of the setting.
+pub const MIB: u64 = 1024 * 1024;
+
+/// What each owner may have. The defaults are far above what a person's agents
+/// use, and far below what fills a disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Providers.
+    pub providers: u64,
+    /// Tokens, those of logins under way included.
+    pub tokens: u64,
+    /// Logins under way; as many renewals besides.
+    pub flows: u64,
+    /// Agents' permissions to use a token.
+    pub connections: u64,
+    /// All of it together, in bytes, the events included.
+    pub bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            providers: 1_000,
+            tokens: 100_000,
+            flows: 10_000,
+            connections: 100_000,
+            bytes: 256 * MIB,
+        }
+    }
+}
+
+/// What an owner has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Providers.
+    pub providers: u64,
+    /// Tokens.
+    pub tokens: u64,
+    /// Agents' permissions to use a token.
+    pub connections: u64,
+    /// Flows under way that make a new token.
+    pub logins: u64,
+    /// Flows under way that renew a token.
+    pub renewals: u64,
+    /// Those of both that wait for a person.
+    pub flows_pending: u64,
+    /// Bytes stored.
+    pub bytes: u64,
+}
+
+/// Something new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum New {
+    /// A provider.
+    Provider,
+    /// A token that was obtained elsewhere.
+    Token,
+    /// A login that makes a new token.
+    Login {
+        /// Whether it is for an agent, which is then permitted to use the token.
+        for_agent: bool,
+    },
+    /// A login that renews a token in place.
+    Renewal,
+    /// An agent's permission to use a token.
+    Connection,
+}
+
+/// A quota of an owner's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Quota {
+    /// Of providers.
+    Providers,
+    /// Of tokens.
+    Tokens,
+    /// Of flows under way.
+    Flows,
+    /// Of agents' permissions.
+    Connections,
+    /// Of bytes.
+    Bytes,
+}
+
+/// A quota is used up: nothing new can be begun until something has gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exceeded {
+    /// Which.
+    pub quota: Quota,
+    /// How much it allows; bytes for [`Quota::Bytes`].
+    pub limit: u64,
+}
+
+impl std::error::Error for Exceeded {}
+
+impl fmt::Display for Exceeded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (amount, setting, remedy) = match self.quota {
+            Quota::Providers => (
+                format!("{} providers", self.limit),
+                "max_providers",
+                "delete one with `agent-auth provider remove` or DELETE /v2/auth/providers/{provider_id}",
+            ),
+            Quota::Tokens => (
+                format!("{} tokens, logins under way included,", self.limit),
+                "max_tokens",
+                "delete one with DELETE /v2/auth/tokens/{token_id}",
+            ),
+            Quota::Flows => (
+                format!("{} logins under way", self.limit),
+                "max_flows",
+                "finish or refuse some, or wait until they expire",
+            ),
+            Quota::Connections => (
+                format!("{} permissions of agents", self.limit),
+                "max_agent_connections",
+                "take one away with DELETE /v2/auth/agents/{agent_id}/connections/{connection_id}",
+            ),
+            Quota::Bytes => (
+                format!("{} MiB stored", self.limit / MIB),
+                "max_stored_mib",
+                "delete tokens or providers that are no longer needed",
+            ),
+        };
+        write!(
+            f,
+            "this user's quota of {amount} is used up: {remedy} (the administrator can raise {setting})"
+        )
+    }
+}
+
+impl Limits {
+    /// Whether an owner who has `totals` may begin `new`.
+    ///
+    /// # Errors
+    /// The first quota that leaves no room for it.
+    pub fn check(&self, new: New, totals: &Totals) -> Result<(), Exceeded> {
+        let tokens = (Quota::Tokens, totals.tokens + totals.logins, self.tokens);
+        let connections = (Quota::Connections, totals.connections, self.connections);
+        let reserved = totals.bytes + totals.logins * TOKEN_ROOM;
+        let bytes = (Quota::Bytes, reserved, self.bytes);
+        let flows = |under_way| (Quota::Flows, under_way, self.flows);
+        match new {
+            New::Provider => {
+                has_room(&[(Quota::Providers, totals.providers, self.providers), bytes])
+            }
+            New::Token => has_room(&[tokens, bytes]),
+            New::Login { for_agent: false } => has_room(&[flows(totals.logins), tokens, bytes]),
+            New::Login { for_agent: true } => {
+                has_room(&[flows(totals.logins), tokens, connections, bytes])
+            }
+            New::Renewal => has_room(&[flows(totals.renewals)]),
+            New::Connection => has_room(&[connections, bytes]),
+        }
+    }
+}
+
+fn has_room(quotas: &[(Quota, u64, u64)]) -> Result<(), Exceeded> {
+    let full = quotas.iter().find(|(_, used, limit)| used >= limit);
+    full.map_or(Ok(()), |(quota, _, limit)| {
+        Err(Exceeded {
+            quota: *quota,
+            limit: *limit,
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits {
+        providers: 2,
+        tokens: 3,
+        flows: 2,
+        connections: 2,
+        bytes: 20 * 1024,
+    };
+
+    fn quota(new: New, totals: Totals) -> Option<Quota> {
+        LIMITS
+            .check(new, &totals)
+            .err()
+            .map(|exceeded| exceeded.quota)
+    }
+
+    #[test]
+    fn a_login_under_way_keeps_the_room_of_its_token() {
+        let totals = |tokens, logins| Totals {
+            tokens,
+            logins,
+            ..Totals::default()
+        };
+        assert_eq!(quota(New::Token, totals(1, 1)), None);
+        assert_eq!(quota(New::Token, totals(2, 1)), Some(Quota::Tokens));
+        let login = New::Login { for_agent: false };
+        assert_eq!(quota(login, totals(2, 1)), Some(Quota::Tokens));
+        assert_eq!(quota(login, totals(0, 2)), Some(Quota::Flows));
+        let almost_full = Totals {
+            bytes: 12 * 1024,
+            ..totals(0, 1)
+        };
+        assert_eq!(quota(New::Provider, almost_full), Some(Quota::Bytes));
+    }
+
+    #[test]
+    fn only_renewals_under_way_stop_a_renewal() {
+        let full = Totals {
+            providers: 9,
+            tokens: 9,
+            connections: 9,
+            logins: 9,
+            renewals: 1,
+            flows_pending: 10,
+            bytes: u64::MAX / 2,
+        };
+        assert_eq!(quota(New::Renewal, full), None);
+        let renewals = Totals {
+            renewals: 2,
+            ..full
+        };
+        assert_eq!(quota(New::Renewal, renewals), Some(Quota::Flows));
+    }
+
+    #[test]
+    fn a_refusal_names_the_quota_and_what_frees_room() {
+        let exceeded = LIMITS.check(
+            New::Connection,
+            &Totals {
+                connections: 2,
+                ..Totals::default()
+            },
+        );
+        let text = exceeded.unwrap_err().to_string();
+        assert!(text.contains("2 permissions of agents"), "{text}");
+        assert!(text.contains("max_agent_connections"), "{text}");
+        assert!(text.contains("DELETE /v2/auth/agents"), "{text}");
+    }
+}

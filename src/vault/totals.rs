@@ -1,0 +1,258 @@
+//! How much each owner stores, kept in the table `totals` by the changes
+//! themselves, in the same transaction: whoever asks reads one row.
+//!
+//! The bytes of a row are those of the texts that callers and providers can
+//! make long, and a fixed part for all else. They do not depend on a value that
+//! changes where a change of it is not entered here.
+
+use std::collections::BTreeMap;
+
+use rusqlite::types::FromSql;
+use rusqlite::{Connection, OptionalExtension as _, Params, Row, ToSql};
+
+use super::{Change, Error, View};
+use crate::clock::Timestamp;
+use crate::identity::Owner;
+use crate::quota::Totals;
+
+/// A table whose rows are counted. The table `totals` has a column of its name.
+#[derive(Debug)]
+pub(super) struct Counted {
+    name: &'static str,
+    /// The column that names a row of an owner.
+    key: &'static str,
+    /// A row's bytes, as SQL.
+    size: &'static str,
+}
+
+pub(super) const PROVIDERS: Counted = Counted {
+    name: "providers",
+    key: "provider_id",
+    size: "512 + octet_length(name) + octet_length(client_id) + coalesce(octet_length(client_secret), 0)
+        + octet_length(authorization_url) + octet_length(token_url)
+        + coalesce(octet_length(issuer), 0) + octet_length(authorization_params)
+        + octet_length(allowed_redirect_uris) + coalesce(octet_length(resource), 0)",
+};
+
+pub(super) const TOKENS: Counted = Counted {
+    name: "tokens",
+    key: "id",
+    size: "512 + octet_length(user_id) + coalesce(octet_length(agent_id), 0)
+        + octet_length(client_id) + octet_length(token_url) + octet_length(access_token)
+        + coalesce(octet_length(refresh_token), 0) + octet_length(granted)
+        + octet_length(requested) + octet_length(metadata)",
+};
+
+pub(super) const CONNECTIONS: Counted = Counted {
+    name: "connections",
+    key: "id",
+    size: "256 + octet_length(agent_id) + octet_length(created_by)",
+};
+
+pub(super) const FLOWS: Counted = Counted {
+    name: "flows",
+    key: "id",
+    size: "1024 + octet_length(user_id) + coalesce(octet_length(agent_id), 0)
+        + octet_length(client_id) + octet_length(token_url) + octet_length(requested)
+        + octet_length(redirect_uri)",
+};
+
+pub(super) const EVENTS: Counted = Counted {
+    name: "events",
+    key: "id",
+    size: "256 + coalesce(octet_length(agent_id), 0) + coalesce(octet_length(reason), 0)
+        + coalesce(octet_length(account_label), 0) + octet_length(scopes)
+        + coalesce(octet_length(detail), 0)",
+};
+
+const ALL: [&Counted; 5] = [&PROVIDERS, &TOKENS, &CONNECTIONS, &FLOWS, &EVENTS];
+
+/// Rows of each table of [`ALL`], and the bytes of all of them.
+type Counts = ([i64; ALL.len()], i64);
+
+impl View<'_> {
+    /// What an owner has at `now`, or with `None` everybody together.
+    ///
+    /// # Errors
+    /// [`Error::Unwritable`] if the file cannot be read.
+    pub fn totals(&self, owner: Option<Owner>, now: Timestamp) -> Result<Totals, Error> {
+        // One row for one owner; a row per owner for everybody.
+        let mut statement = self.connection.prepare_cached(match owner {
+            Some(_) => "SELECT providers, tokens, connections, bytes FROM totals WHERE owner = ?1",
+            None => {
+                "SELECT coalesce(sum(providers), 0), coalesce(sum(tokens), 0),
+                    coalesce(sum(connections), 0), coalesce(sum(bytes), 0) FROM totals WHERE ?1 IS NULL"
+            }
+        })?;
+        let stored = statement.query_row([owner], |row| {
+            Ok(Totals {
+                providers: count(row, 0)?,
+                tokens: count(row, 1)?,
+                connections: count(row, 2)?,
+                bytes: count(row, 3)?,
+                ..Totals::default()
+            })
+        });
+        let totals = stored.optional()?.unwrap_or_default();
+        self.with_flows_under_way(totals, owner, now)
+    }
+
+    fn with_flows_under_way(
+        &self,
+        totals: Totals,
+        owner: Option<Owner>,
+        now: Timestamp,
+    ) -> Result<Totals, Error> {
+        let mut statement = self.connection.prepare_cached(match owner {
+            Some(_) => {
+                "SELECT count(*), coalesce(sum(purpose = 'renew'), 0), coalesce(sum(status = 'pending'), 0)
+                 FROM flows WHERE status IN ('pending', 'exchanging') AND owner = ?1 AND expires_at > ?2"
+            }
+            None => {
+                "SELECT count(*), coalesce(sum(purpose = 'renew'), 0), coalesce(sum(status = 'pending'), 0)
+                 FROM flows WHERE status IN ('pending', 'exchanging') AND ?1 IS NULL AND expires_at > ?2"
+            }
+        })?;
+        Ok(statement.query_row((owner, now), |row| {
+            let (all, renewals) = (count(row, 0)?, count(row, 1)?);
+            Ok(Totals {
+                logins: all.saturating_sub(renewals),
+                renewals,
+                flows_pending: count(row, 2)?,
+                ..totals
+            })
+        })?)
+    }
+
+    fn size_of(
+        &self,
+        table: &Counted,
+        owner: Owner,
+        row: &dyn ToSql,
+    ) -> Result<Option<i64>, Error> {
+        let Counted { name, key, size } = table;
+        let mut statement = self.connection.prepare_cached(&format!(
+            "SELECT {size} FROM {name} WHERE owner = ?1 AND {key} = ?2"
+        ))?;
+        let size = statement.query_row((owner, row), |found| found.get(0));
+        Ok(size.optional()?)
+    }
+}
+
+impl Change<'_> {
+    /// Runs `work`, which writes or deletes no row of `table` but the one named
+    /// `row`, and enters by how much it changed the owner's totals.
+    pub(super) fn counted<T>(
+        &self,
+        table: &Counted,
+        owner: Owner,
+        row: &dyn ToSql,
+        work: impl FnOnce() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let before = self.size_of(table, owner, row)?;
+        let value = work()?;
+        let after = self.size_of(table, owner, row)?;
+        let rows = i64::from(after.is_some()) - i64::from(before.is_some());
+        let bytes = after.unwrap_or(0) - before.unwrap_or(0);
+        self.enter(table, owner, (rows, bytes))?;
+        Ok(value)
+    }
+
+    /// Deletes the rows of `table` for which `condition` holds, of whichever
+    /// owner, and enters it in the totals; the names of the rows.
+    pub(super) fn delete_counted<K: FromSql>(
+        &self,
+        table: &Counted,
+        condition: &str,
+        parameters: impl Params,
+    ) -> Result<Vec<K>, Error> {
+        let Counted { name, key, size } = table;
+        let mut statement = self.connection.prepare_cached(&format!(
+            "DELETE FROM {name} WHERE {condition} RETURNING owner, {size}, {key}"
+        ))?;
+        let mut gone: BTreeMap<Owner, (i64, i64)> = BTreeMap::new();
+        let mut names = Vec::new();
+        let mut rows = statement.query(parameters)?;
+        while let Some(row) = rows.next()? {
+            let bytes: i64 = row.get(1)?;
+            let (rows, total) = gone.entry(row.get(0)?).or_default();
+            *rows -= 1;
+            *total -= bytes;
+            names.push(row.get(2)?);
+        }
+        for (owner, difference) in gone {
+            self.enter(table, owner, difference)?;
+        }
+        Ok(names)
+    }
+
+    fn enter(&self, table: &Counted, owner: Owner, (rows, bytes): (i64, i64)) -> Result<(), Error> {
+        if (rows, bytes) == (0, 0) {
+            return Ok(());
+        }
+        let name = table.name;
+        self.connection
+            .prepare_cached(&format!(
+                "INSERT INTO totals (owner, {name}, bytes) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (owner) DO UPDATE SET {name} = {name} + ?2, bytes = bytes + ?3"
+            ))?
+            .execute((owner, rows, bytes))?;
+        Ok(())
+    }
+}
+
+/// A count in a row; none is below zero unless the file was tampered with.
+fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    row.get(column)
+        .map(|count: i64| u64::try_from(count).unwrap_or(0))
+}
+
+/// The owners whose totals are not what the tables hold, each in a clause.
+///
+/// # Errors
+/// [`Error::Corrupt`] if the tables cannot be read.
+pub(super) fn faults(connection: &Connection) -> Result<Vec<String>, Error> {
+    let (kept, mut held) = (kept(connection)?, held(connection)?);
+    // An owner whose last row has gone keeps a row of zeros.
+    for owner in kept.keys() {
+        held.entry(*owner).or_default();
+    }
+    let differs = |(owner, counts): &(u32, Counts)| kept.get(owner) != Some(counts);
+    let clause = |(owner, (rows, bytes)): (u32, Counts)| {
+        let (known, size) = kept.get(&owner).copied().unwrap_or_default();
+        format!(
+            "the totals of uid {owner} are wrong: rows {known:?}, {size} bytes in place of {rows:?}, {bytes} bytes; quotas go by them"
+        )
+    };
+    Ok(held.into_iter().filter(differs).map(clause).collect())
+}
+
+fn kept(connection: &Connection) -> Result<BTreeMap<u32, Counts>, Error> {
+    let columns = ALL.map(|table| table.name).join(", ");
+    let mut statement =
+        connection.prepare(&format!("SELECT owner, bytes, {columns} FROM totals"))?;
+    let rows = statement.query_map([], |row| {
+        let mut counts: Counts = ([0; ALL.len()], row.get(1)?);
+        for (index, count) in counts.0.iter_mut().enumerate() {
+            *count = row.get(2 + index)?;
+        }
+        Ok((row.get(0)?, counts))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn held(connection: &Connection) -> Result<BTreeMap<u32, Counts>, Error> {
+    let mut all: BTreeMap<u32, Counts> = BTreeMap::new();
+    for (index, Counted { name, size, .. }) in ALL.into_iter().enumerate() {
+        let mut statement = connection.prepare(&format!(
+            "SELECT owner, count(*), sum({size}) FROM {name} GROUP BY owner"
+        ))?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let (counts, bytes) = all.entry(row.get(0)?).or_default();
+            counts[index] = row.get(1)?;
+            *bytes += row.get::<_, i64>(2)?;
+        }
+    }
+    Ok(all)
+}
