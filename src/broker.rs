@@ -30,7 +30,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 pub use self::authenticate::{Authenticated, HandedOut};
-pub use self::consent::{Answered, ConsentAnswer, ConsentQuestion, Consented};
+pub use self::consent::{Answered, ConsentAnswer, ConsentQuestion, Consented, OfferedAccount};
 pub use self::flows::Waited;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::redirects::refusal;

@@ -1,7 +1,8 @@
-//! A person's permission for one agent to use one stored token.
+//! A person's permission for one agent to use one stored token with the scopes
+//! that were shown.
 
 use crate::clock::Timestamp;
-use crate::identity::{AgentId, ConnectionId, Owner, TokenId};
+use crate::identity::{AgentId, ConnectionId, Owner, Scopes, TokenId};
 
 /// An agent's permission to use a token.
 #[derive(Clone, Debug)]
@@ -14,6 +15,8 @@ pub struct Connection {
     pub agent_id: AgentId,
     /// The token it may use.
     pub token_id: TokenId,
+    /// The scopes that were shown when it was given.
+    pub scopes: Scopes,
     /// The `user_id` on whose behalf it was given.
     pub created_by: String,
     /// When it was given.

@@ -228,6 +228,19 @@ impl Token {
         self.requested.difference(&self.granted)
     }
 
+    /// What a person is shown that it gives: the scopes asked for and granted.
+    #[must_use]
+    pub fn scopes_shown(&self) -> Scopes {
+        self.requested.union(&self.granted)
+    }
+
+    /// The scopes that flows asked for since a permission for `permitted` was
+    /// given. What a refresh reply spells differently is not among them.
+    #[must_use]
+    pub fn widened_beyond(&self, permitted: &Scopes) -> Scopes {
+        self.requested.difference(permitted)
+    }
+
     /// Whether it can be handed out, now or after a refresh, without a person.
     #[must_use]
     pub fn is_usable(&self, now: Timestamp) -> bool {

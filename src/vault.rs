@@ -55,6 +55,7 @@ use uuid::Uuid;
 pub use self::attempts::Attempt;
 pub use self::error::Error;
 pub use self::flows::StoredFlow;
+pub use self::forms::Offer;
 pub use self::tokens::{Secrets, Stored};
 
 use self::cipher::Cipher;

@@ -9,10 +9,10 @@ use crate::clock::{Ambient, Timestamp};
 use crate::connection::Connection;
 use crate::event::{Event, Kind, Source};
 use crate::flow::Flow;
-use crate::identity::{AgentId, ConnectionId, Owner, TokenId};
+use crate::identity::{AgentId, ConnectionId, Owner, Scopes, TokenId};
 use crate::quota::New;
 use crate::token::Token;
-use crate::vault::{self, Change};
+use crate::vault::{self, Change, View};
 
 /// An agent's permission, and the token that it is for.
 type Connected = (Connection, Token);
@@ -66,7 +66,8 @@ impl Broker {
             {
                 room.check(change, owner, New::Connection)?;
             }
-            let connection = change.permit(&permission, &stored.token)?;
+            let scopes = stored.token.scopes_shown();
+            let connection = change.permit(&permission, &stored.token, &scopes)?;
             Ok((connection, stored.token))
         };
         self.0.vault.write(connect).await.map_err(no_such_token)
@@ -140,7 +141,8 @@ impl Broker {
             }
             let token = change.store_import(old, imported, &given, true)?;
             change.add_event(&import_event(event, &token))?;
-            let connection = change.permit(&permission, &token)?;
+            let scopes = token.scopes_shown();
+            let connection = change.permit(&permission, &token, &scopes)?;
             Ok(Ok((connection, token)))
         };
         self.0.vault.write(replace).await?
@@ -193,24 +195,44 @@ pub(super) struct Permission {
     pub(super) ambient: Ambient,
 }
 
+impl View<'_> {
+    /// Whether an agent may use a token with all the scopes that it has now; who
+    /// names no agent may use any.
+    pub(super) fn may_use(
+        &self,
+        agent_id: Option<&AgentId>,
+        token: &Token,
+    ) -> Result<bool, vault::Error> {
+        let Some(agent_id) = agent_id else {
+            return Ok(true);
+        };
+        let connection = self.connection(token.owner, agent_id, token.id)?;
+        let is_permitted = |found: Connection| token.widened_beyond(&found.scopes).is_empty();
+        Ok(connection.is_some_and(is_permitted))
+    }
+}
+
 impl Change<'_> {
-    /// Lets an agent use a token, with the event that says so, unless it may
-    /// already.
+    /// Lets an agent use a token with these scopes, with the event that says
+    /// so, unless it may already.
     pub(super) fn permit(
         &self,
         permission: &Permission,
         token: &Token,
+        scopes: &Scopes,
     ) -> Result<Connection, vault::Error> {
         let id = ConnectionId::new(permission.ambient.uuid());
+        let before = self.connection(token.owner, &permission.agent_id, token.id)?;
         let connection = self.connect(Connection {
             id,
             owner: token.owner,
             agent_id: permission.agent_id.clone(),
             token_id: token.id,
+            scopes: scopes.clone(),
             created_by: permission.created_by.clone(),
             created_at: permission.now,
         })?;
-        if connection.id == id {
+        if before.is_none_or(|before| before.scopes != connection.scopes) {
             self.add_agent_event(permission, token, Kind::AgentConnected, permission.reason)?;
         }
         Ok(connection)

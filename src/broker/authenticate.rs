@@ -110,15 +110,12 @@ impl Broker {
         token_id: TokenId,
     ) -> Result<Authenticated, Error> {
         let read = |view: &View<'_>| {
-            let stored = view.token(question.owner, token_id)?;
+            let Some(stored) = view.token(question.owner, token_id)? else {
+                return Ok(None);
+            };
             let agent = question.request.agent_id.as_ref();
-            let connections = view.connections_of_token(question.owner, token_id)?;
-            let permitted = agent.is_none_or(|agent| {
-                connections
-                    .iter()
-                    .any(|connection| connection.agent_id == *agent)
-            });
-            Ok(stored.map(|stored| (stored, permitted)))
+            let is_permitted = view.may_use(agent, &stored.token)?;
+            Ok(Some((stored, is_permitted)))
         };
         let found = self.0.vault.read(read)?;
         let found = found.filter(|(stored, _)| stored.token.provider == question.provider);
@@ -312,21 +309,29 @@ fn candidates(
     let (owner, user) = (question.owner, Some(&question.user_id));
     let provider = &question.provider;
     let all = view.tokens_of_provider(owner, provider, user, None)?;
-    let bound = match &question.request.agent_id {
+    let connections = match &question.request.agent_id {
         None => None,
-        agent => Some(view.tokens_of_provider(owner, provider, user, agent.as_ref())?),
+        Some(agent) => Some(view.connections_of_agent(owner, agent)?),
     };
-    let is_permitted = |token: &Token| match &bound {
-        None => token.agent_id.is_none(),
-        Some(bound) => bound.iter().any(|stored| stored.token.id == token.id),
+    // The scopes that the request may use of a token; `None` for none of it.
+    let permitted = |token: &Token| match &connections {
+        None => token.agent_id.is_none().then(|| token.requested.clone()),
+        Some(connections) => {
+            let mut connections = connections.iter();
+            let found = connections.find(|connection| connection.token_id == token.id);
+            found.map(|connection| connection.scopes.clone())
+        }
     };
-    let candidates = all
-        .iter()
-        .map(|stored| Candidate {
-            is_permitted: is_permitted(&stored.token),
+    let candidate = |token: &Token| {
+        let permitted = permitted(token);
+        let is_permitted = |scopes| token.widened_beyond(scopes).is_empty();
+        Candidate {
+            is_bound: permitted.is_some(),
+            is_permitted: permitted.as_ref().is_some_and(is_permitted),
             has_ended: false,
-            token: stored.token.clone(),
-        })
-        .collect();
+            token: token.clone(),
+        }
+    };
+    let candidates = all.iter().map(|stored| candidate(&stored.token)).collect();
     Ok((candidates, all))
 }

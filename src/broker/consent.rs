@@ -10,7 +10,7 @@ use super::{Broker, Error};
 use crate::clock::Timestamp;
 use crate::event::Source;
 use crate::flow::{Flow, Purpose, Status};
-use crate::identity::{AgentId, FlowId, TokenId};
+use crate::identity::{AgentId, FlowId, Scopes, TokenId};
 use crate::provider::Provider;
 use crate::secret::FormToken;
 use crate::token::Token;
@@ -26,9 +26,19 @@ pub struct ConsentQuestion {
     /// What people call the provider.
     pub provider_name: String,
     /// The accounts that would do, the likeliest first.
-    pub accounts: Vec<Token>,
+    pub accounts: Vec<OfferedAccount>,
     /// What the answer must bring back.
     pub form_token: FormToken,
+}
+
+/// An account that a person may let an agent use.
+#[derive(Debug)]
+pub struct OfferedAccount {
+    /// The stored token that stands for it.
+    pub token: Token,
+    /// What it gives that the agent was not permitted so far; `None` if the
+    /// agent was not permitted to use it at all.
+    pub added: Option<Scopes>,
 }
 
 /// How a consent page stands.
@@ -80,15 +90,24 @@ impl Broker {
         }
         let provider = self.provider_of(flow.owner, &flow.provider)?;
         let form_token = FormToken::new(self.0.ambient.token());
-        let (owner, id, issued) = (flow.owner, flow.id, form_token.clone());
-        self.0
-            .vault
-            .write(move |change| change.issue_form(owner, id, &issued))
-            .await?;
+        let agent_id = flow.agent_id.clone().ok_or_else(no_consent)?;
+        let (asked, agent, issued) = (flow.clone(), agent_id.clone(), form_token.clone());
         let now = self.0.ambient.now();
+        // What is offered is remembered with the form: its answer is for no more.
+        let issue = move |change: &Change<'_>| {
+            let accounts = change.offered(&asked, &agent, now)?;
+            let scopes = |account: &OfferedAccount| {
+                let token = &account.token;
+                (token.id.to_string(), token.scopes_shown())
+            };
+            let offer = accounts.iter().map(scopes).collect();
+            change.issue_form(asked.owner, asked.id, &issued, &offer)?;
+            Ok(accounts)
+        };
+        let accounts = self.0.vault.write(issue).await?;
         Ok(Consented::Open(Box::new(ConsentQuestion {
-            accounts: self.0.vault.read(|view| view.eligible(&flow, now))?,
-            agent_id: flow.agent_id.clone().ok_or_else(no_consent)?,
+            accounts,
+            agent_id,
             provider_name: provider.name,
             form_token,
             flow,
@@ -117,9 +136,9 @@ impl Broker {
         );
         let permission = permission.ok_or_else(no_consent)?;
         let redeem = move |change: &Change<'_>| {
-            if !change.redeem_form(asked.owner, asked.id, &form_token)? {
+            let Some(offer) = change.redeem_form(asked.owner, asked.id, &form_token)? else {
                 return Ok(false);
-            }
+            };
             let ConsentAnswer::Allow(token_id) = answer else {
                 return Ok(true);
             };
@@ -127,7 +146,12 @@ impl Broker {
             let Some(token) = eligible.into_iter().find(|token| token.id == token_id) else {
                 return Ok(false);
             };
-            change.permit(&permission, &token)?;
+            let offered = offer.get(&token_id.to_string());
+            let is_shown = |scopes: &&Scopes| token.scopes_shown().difference(scopes).is_empty();
+            let Some(scopes) = offered.filter(is_shown) else {
+                return Ok(false);
+            };
+            change.permit(&permission, &token, scopes)?;
             change.complete_flow(&asked, token.id, now)
         };
         if !self.0.vault.write(redeem).await? {
@@ -174,6 +198,21 @@ impl Broker {
 }
 
 impl View<'_> {
+    /// The accounts that a consent page offers for an agent.
+    fn offered(
+        &self,
+        flow: &Flow,
+        agent_id: &AgentId,
+        now: Timestamp,
+    ) -> Result<Vec<OfferedAccount>, vault::Error> {
+        let offer = |token: Token| {
+            let connection = self.connection(flow.owner, agent_id, token.id)?;
+            let added = connection.map(|found| token.scopes_shown().difference(&found.scopes));
+            Ok(OfferedAccount { token, added })
+        };
+        self.eligible(flow, now)?.into_iter().map(offer).collect()
+    }
+
     /// The tokens that would do for a flow that asks to share one.
     fn eligible(&self, flow: &Flow, now: Timestamp) -> Result<Vec<Token>, vault::Error> {
         if let Purpose::Connect(Some(named)) = flow.purpose {

@@ -12,8 +12,11 @@ use crate::token::{State, Token};
 #[derive(Clone, Debug)]
 pub(super) struct Candidate {
     pub(super) token: Token,
-    /// Whether the agent that asks may use it; without an agent, whether it
-    /// is the user's own.
+    /// Whether the agent that asks was given it; without an agent, whether it is
+    /// the user's own.
+    pub(super) is_bound: bool,
+    /// Whether the agent that asks may use it with all the scopes that it has;
+    /// without an agent as [`Self::is_bound`].
     pub(super) is_permitted: bool,
     /// Whether it turned out that it cannot be handed out, whatever it says.
     pub(super) has_ended: bool,
@@ -49,17 +52,18 @@ pub(super) fn decide(
         let token = &candidate.token;
         !candidate.has_ended && token.is_usable(now) && token.satisfies(wanted)
     };
-    let permitted = || candidates.iter().filter(|candidate| candidate.is_permitted);
-    if let Some(candidate) = permitted().find(&serves) {
+    let mut permitted = candidates.iter().filter(|candidate| candidate.is_permitted);
+    if let Some(candidate) = permitted.find(&serves) {
         return Decision::Use(candidate.token.id);
     }
     if agent.is_some() && candidates.iter().any(|candidate| serves(&candidate)) {
         return Decision::Connect(None);
     }
     // A grant that stands is widened before one that has ended is renewed.
-    let renewable = permitted()
+    let bound = || candidates.iter().filter(|candidate| candidate.is_bound);
+    let renewable = bound()
         .find(|candidate| candidate.token.state == State::Active)
-        .or_else(|| permitted().next());
+        .or_else(|| bound().next());
     renewable.map_or(Decision::New, |Candidate { token, .. }| {
         Decision::Renew(token.id, wanted.union(&token.requested))
     })
@@ -93,6 +97,7 @@ mod tests {
         };
         Candidate {
             token,
+            is_bound: true,
             is_permitted: true,
             has_ended: false,
         }
@@ -153,7 +158,7 @@ mod tests {
     #[test]
     fn another_agents_token_leads_to_the_consent_page() {
         let mut stored = candidate(1);
-        stored.is_permitted = false;
+        (stored.is_bound, stored.is_permitted) = (false, false);
         assert_eq!(
             decide(&a(), Some(&bot()), vec![stored], now()),
             Decision::Connect(None)
@@ -161,9 +166,23 @@ mod tests {
     }
 
     #[test]
-    fn an_agents_token_does_not_serve_the_user_without_agent() {
+    fn a_token_widened_beyond_the_permission_leads_to_the_consent_page() {
         let mut stored = candidate(1);
         stored.is_permitted = false;
+        let decided = |wanted: &Scopes| {
+            let stored = vec![stored.clone()];
+            decide(wanted, Some(&bot()), stored, now())
+        };
+        assert_eq!(decided(&a()), Decision::Connect(None));
+        // It is still the one that a flow for more scopes renews.
+        let more = decided(&Scopes::new(["c"]));
+        assert!(matches!(more, Decision::Renew(..)), "{more:?}");
+    }
+
+    #[test]
+    fn an_agents_token_does_not_serve_the_user_without_agent() {
+        let mut stored = candidate(1);
+        (stored.is_bound, stored.is_permitted) = (false, false);
         assert_eq!(decide(&a(), None, vec![stored], now()), Decision::New);
     }
 

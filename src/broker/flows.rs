@@ -109,10 +109,17 @@ impl Broker {
             Status::Pending | Status::Exchanging => None,
             Status::Failed { error, description } => Some(Waited::Failed { error, description }),
             Status::Completed(token_id) => {
-                let stored = self.0.vault.read(|view| view.token(flow.owner, token_id))?;
-                match stored {
+                let read = |view: &View<'_>| {
+                    let Some(stored) = view.token(flow.owner, token_id)? else {
+                        return Ok(None);
+                    };
+                    let is_permitted = view.may_use(flow.agent_id.as_ref(), &stored.token)?;
+                    Ok(Some((stored, is_permitted)))
+                };
+                match self.0.vault.read(read)? {
                     None => Some(Waited::NotFound),
-                    Some(stored) => Some(
+                    Some((_, false)) => Some(not_permitted()),
+                    Some((stored, true)) => Some(
                         self.hand_out(stored)
                             .await?
                             .map_or(Waited::NotFound, Waited::Completed),
@@ -232,6 +239,17 @@ pub(super) fn authorization_address(
         state: &secrets.state,
         verifier: secrets.verifier.as_ref(),
     })
+}
+
+/// The answer to a waiter whose agent may no longer use the flow's token as it
+/// is: it was taken away, or widened by another flow.
+fn not_permitted() -> Waited {
+    let why = "the agent may not use this account with the permissions that it has now; \
+               ask for the token again";
+    Waited::Failed {
+        error: "connection_required".to_owned(),
+        description: Some(why.to_owned()),
+    }
 }
 
 /// Whether no redirect has come for so long that one further caller may open a

@@ -5,10 +5,10 @@ use super::Broker;
 use crate::clock::Timestamp;
 use crate::event::{Event, Kind, Source};
 use crate::flow::{Flow, Purpose};
-use crate::identity::TokenId;
+use crate::identity::{Scopes, TokenId};
 use crate::provider::Provider;
 use crate::token::{Grant, State, Token};
-use crate::vault::{self, Change, Secrets};
+use crate::vault::{self, Change, Secrets, Stored};
 
 impl Broker {
     /// Stores what the provider gave, with all that hangs on it, and ends the
@@ -25,6 +25,10 @@ impl Broker {
         let permission = self.permission_of_flow(&flow, Source::Flow, "login");
         self.save(move |change| {
             let new = || new_token(token_id, &flow, &provider, &grant, now);
+            let before = match flow.purpose {
+                Purpose::Renew(token_id) => change.token(flow.owner, token_id)?,
+                _ => None,
+            };
             let renewed = renewed_token(change, &flow, &provider, &grant, now)?;
             let is_renewed = renewed.is_some();
             let token = match renewed {
@@ -40,7 +44,8 @@ impl Broker {
             let event = Event::about(&token, Kind::Connected, Source::Flow, event_id, now);
             change.add_event(&event.because(reason))?;
             if let Some(permission) = &permission {
-                change.permit(permission, &token)?;
+                let before = before.as_ref().filter(|_| is_renewed);
+                change.permit(permission, &token, &permitted_by_flow(&token, before))?;
             }
             // Its provider was deleted meanwhile, and its flows with it: then
             // nothing of this change may stay.
@@ -52,6 +57,15 @@ impl Broker {
             }
         })
         .await
+    }
+}
+
+/// The scopes that an agent's own flow permits it: all of a new token, and of one
+/// that it renewed those that it added. What others had added before stays theirs.
+fn permitted_by_flow(token: &Token, before: Option<&Stored>) -> Scopes {
+    match before {
+        None => token.scopes_shown(),
+        Some(before) => token.requested.difference(&before.token.requested),
     }
 }
 

@@ -12,7 +12,7 @@ use url::form_urlencoded;
 
 use super::pages::{self, Account, Consent, Decision, Failure, Onward};
 use super::{ENDED_PATH, failed_page, reply, see_other};
-use crate::broker::{Answered, Broker, ConsentAnswer, ConsentQuestion, Consented};
+use crate::broker::{Answered, Broker, ConsentAnswer, ConsentQuestion, Consented, OfferedAccount};
 use crate::identity::TokenId;
 use crate::secret::FormToken;
 use crate::server::{Reply, body};
@@ -77,10 +77,12 @@ fn ask(question: &ConsentQuestion, status: u16) -> Reply {
     let accounts: Vec<_> = question
         .accounts
         .iter()
-        .map(|token| Account {
+        .map(|OfferedAccount { token, added }| Account {
             id: token.id,
             label: token.label(),
-            scopes: &token.granted,
+            granted: &token.granted,
+            gives: token.scopes_shown(),
+            added: added.as_ref(),
         })
         .collect();
     let mut page = pages::consent(&Consent {

@@ -142,8 +142,13 @@ pub struct Account<'a> {
     pub id: TokenId,
     /// What a person calls it, where the provider said.
     pub label: Option<&'a str>,
-    /// The scopes granted to it: what the agent would really get.
-    pub scopes: &'a Scopes,
+    /// The scopes granted to it.
+    pub granted: &'a Scopes,
+    /// What the agent is permitted with it: the scopes asked for and granted.
+    pub gives: Scopes,
+    /// What of that the agent was not permitted so far; `None` if it was not
+    /// permitted to use the account at all.
+    pub added: Option<&'a Scopes>,
 }
 
 /// What a person decided on the consent page.

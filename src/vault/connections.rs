@@ -41,9 +41,28 @@ impl View<'_> {
     }
 }
 
+impl View<'_> {
+    /// An agent's connection to a token.
+    ///
+    /// # Errors
+    /// As [`Self::connections_of_agent`].
+    pub fn connection(
+        &self,
+        owner: Owner,
+        agent_id: &AgentId,
+        token_id: TokenId,
+    ) -> Result<Option<Connection>, Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT * FROM connections WHERE owner = ?1 AND agent_id = ?2 AND token_id = ?3",
+        )?;
+        let found = statement.query_row((owner, agent_id, token_id), read);
+        Ok(found.optional()?)
+    }
+}
+
 impl Change<'_> {
-    /// Lets an agent use a token; the connection there is already is returned
-    /// instead of a second one.
+    /// Lets an agent use a token with these scopes; a connection that is there
+    /// already gets those it lacks, and is returned instead of a second one.
     ///
     /// # Errors
     /// [`Error::Unwritable`] if the store cannot take it.
@@ -53,25 +72,31 @@ impl Change<'_> {
             owner,
             agent_id,
             token_id,
+            scopes,
             created_by,
             created_at,
         } = &connection;
         let insert = || {
             Ok(self.connection.execute(
-                "INSERT INTO connections (owner, id, agent_id, token_id, created_by, created_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (owner, agent_id, token_id) DO NOTHING",
-                (owner, id, agent_id, token_id, created_by, created_at),
+                "INSERT INTO connections (owner, id, agent_id, token_id, scopes, created_by, created_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (owner, agent_id, token_id) DO NOTHING",
+                (owner, id, agent_id, token_id, scopes, created_by, created_at),
             )?)
         };
         let inserted = self.counted(&CONNECTIONS, *owner, id, insert)?;
         if inserted > 0 {
             return Ok(connection);
         }
-        Ok(self.connection.query_row(
-            "SELECT * FROM connections WHERE owner = ?1 AND agent_id = ?2 AND token_id = ?3",
-            (owner, agent_id, token_id),
-            read,
-        )?)
+        let found = self.connection(*owner, agent_id, *token_id)?;
+        let found = found.ok_or(Error::NotFound)?;
+        let scopes = found.scopes.union(scopes);
+        if scopes != found.scopes {
+            self.connection.execute(
+                "UPDATE connections SET scopes = ?3 WHERE owner = ?1 AND id = ?2",
+                (owner, found.id, &scopes),
+            )?;
+        }
+        Ok(Connection { scopes, ..found })
     }
 
     /// Takes a token away from an agent and returns the connection there was.
@@ -103,6 +128,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Connection> {
         owner: row.get("owner")?,
         agent_id: row.get("agent_id")?,
         token_id: row.get("token_id")?,
+        scopes: row.get("scopes")?,
         created_by: row.get("created_by")?,
         created_at: row.get("created_at")?,
     })

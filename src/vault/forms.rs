@@ -1,35 +1,64 @@
-//! The tokens of consent forms: the flow's row remembers the one shown last.
+//! The forms of the pages: the flow's row remembers the token of the one shown
+//! last, and what it offered.
 
+use std::collections::BTreeMap;
+
+use rusqlite::OptionalExtension as _;
+
+use super::columns::{Json, json};
 use super::flows::hash;
 use super::{Change, Error};
-use crate::identity::{FlowId, Owner};
+use crate::identity::{FlowId, Owner, Scopes};
 use crate::secret::FormToken;
 
+/// What a form offers: the scopes, by the identifier of a token or an agent.
+pub type Offer = BTreeMap<String, Scopes>;
+
 impl Change<'_> {
-    /// Remembers the token of the consent form that is about to be shown; one
-    /// shown before is good no longer.
+    /// Remembers the token of the form that is about to be shown, and what the
+    /// form offers; one shown before is good no longer.
     ///
     /// # Errors
     /// [`Error::Unwritable`] if the store cannot take it.
-    pub fn issue_form(&self, owner: Owner, id: FlowId, token: &FormToken) -> Result<(), Error> {
+    pub fn issue_form(
+        &self,
+        owner: Owner,
+        id: FlowId,
+        token: &FormToken,
+        offer: &Offer,
+    ) -> Result<(), Error> {
         self.connection.execute(
-            "UPDATE flows SET form_hash = ?3 WHERE owner = ?1 AND id = ?2 AND status = 'pending'",
-            (owner, id, hash(token)),
+            "UPDATE flows SET form_hash = ?3, form_offer = ?4
+             WHERE owner = ?1 AND id = ?2 AND status IN ('pending', 'completed')",
+            (owner, id, hash(token), json(offer)?),
         )?;
         Ok(())
     }
 
-    /// Uses up the token that a consent form came back with; `false` if it is
-    /// not the one that was shown last, or was used before.
+    /// Uses up the token that a form came back with; what the form offered, or
+    /// `None` if it is not the one that was shown last, or was used before.
     ///
     /// # Errors
     /// [`Error::Unwritable`] if the store cannot take it.
-    pub fn redeem_form(&self, owner: Owner, id: FlowId, token: &FormToken) -> Result<bool, Error> {
-        let redeemed = self.connection.execute(
-            "UPDATE flows SET form_hash = NULL
-             WHERE owner = ?1 AND id = ?2 AND status = 'pending' AND form_hash = ?3",
-            (owner, id, hash(token)),
+    pub fn redeem_form(
+        &self,
+        owner: Owner,
+        id: FlowId,
+        token: &FormToken,
+    ) -> Result<Option<Offer>, Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT coalesce(form_offer, '{}') FROM flows
+             WHERE owner = ?1 AND id = ?2 AND status IN ('pending', 'completed')
+               AND form_hash = ?3",
         )?;
-        Ok(redeemed > 0)
+        let offer = statement.query_row((owner, id, hash(token)), |row| row.get(0));
+        let Some(Json(offer)) = offer.optional()? else {
+            return Ok(None);
+        };
+        self.connection.execute(
+            "UPDATE flows SET form_hash = NULL, form_offer = NULL WHERE owner = ?1 AND id = ?2",
+            (owner, id),
+        )?;
+        Ok(Some(offer))
     }
 }

@@ -68,6 +68,30 @@ mod tests {
     }
 
     #[test]
+    fn a_permission_of_version_1_is_for_all_scopes_that_its_token_has() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(MIGRATIONS[0][0]).unwrap();
+        connection
+            .execute_batch(
+                r#"PRAGMA user_version = 1; PRAGMA foreign_keys = ON;
+                INSERT INTO keys VALUES ('k', '', 0);
+                INSERT INTO tokens (owner, id, source, provider_id, client_id, token_url, user_id,
+                    key_id, access_token, token_type, granted, requested, issued_at, is_default,
+                    generation, metadata, created_at, updated_at)
+                VALUES (0, 't', 'owner', 'p', 'c', 'u', 'me', 'k', '', 'Bearer', '["a","b"]',
+                    '["b","c"]', 0, 1, 1, '{}', 0, 0);
+                INSERT INTO connections (owner, id, agent_id, token_id, created_by, created_at)
+                VALUES (0, 'x', 'bot', 't', 'me', 0);"#,
+            )
+            .unwrap();
+        migrate(&mut connection).unwrap();
+        let scopes: String = connection
+            .query_row("SELECT scopes FROM connections", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(scopes, r#"["a","b","c"]"#);
+    }
+
+    #[test]
     fn a_newer_file_is_refused() {
         let connection = Connection::open_in_memory().unwrap();
         connection

@@ -11,7 +11,7 @@ use crate::support::stage::{Stage, text};
 const OWN: [(&str, &str); 2] = [("Origin", "null"), ("Sec-Fetch-Site", "same-origin")];
 
 /// An agent's question, and the address of its page.
-async fn asked(stage: &Stage, changes: Value) -> (Value, String) {
+pub(crate) async fn asked(stage: &Stage, changes: Value) -> (Value, String) {
     let mut wanted = json!({"agent_id": "bot"});
     for (name, value) in changes.as_object().unwrap() {
         wanted[name] = value.clone();
@@ -23,7 +23,7 @@ async fn asked(stage: &Stage, changes: Value) -> (Value, String) {
 }
 
 /// The form's token on the page at `url`.
-async fn form_token(url: &str) -> String {
+pub(crate) async fn form_token(url: &str) -> String {
     let page = person::open(url).await;
     assert_eq!(page.status, 200, "{}", page.body);
     let (_, rest) = page
@@ -34,14 +34,14 @@ async fn form_token(url: &str) -> String {
 }
 
 /// Sends a form, and follows where it leads.
-async fn send(url: &str, headers: &[(&str, &str)], fields: &[(&str, &str)]) -> Page {
+pub(crate) async fn send(url: &str, headers: &[(&str, &str)], fields: &[(&str, &str)]) -> Page {
     let form = form_urlencoded::Serializer::new(String::new())
         .extend_pairs(fields)
         .finish();
     person::send_form(url, headers, &form).await
 }
 
-async fn decide(url: &str, token: &str, decision: &str, account: &str) -> Page {
+pub(crate) async fn decide(url: &str, token: &str, decision: &str, account: &str) -> Page {
     let fields = [
         ("form_token", token),
         ("account", account),
@@ -121,7 +121,7 @@ async fn connecting_another_account_leaves_the_users_default_as_it_is() {
 }
 
 /// Where the page leads on to.
-fn onward(page: &Page) -> String {
+pub(crate) fn onward(page: &Page) -> String {
     let (_, rest) = page
         .body
         .split_once("class=\"button primary\" href=\"")

@@ -13,6 +13,7 @@ mod discovery;
 mod events;
 mod layers;
 mod limits;
+mod permissions;
 mod platform;
 mod quotas;
 mod process;

@@ -31,12 +31,16 @@ fn consent_with(text: &str) -> Page {
             Account {
                 id: TokenId::new(Uuid::from_u128(1)),
                 label: Some(text),
-                scopes: &scopes(text),
+                granted: &scopes(text),
+                gives: scopes(text),
+                added: None,
             },
             Account {
                 id: TokenId::new(Uuid::from_u128(2)),
                 label: None,
-                scopes: &scopes("beyond"),
+                granted: &scopes("beyond"),
+                gives: scopes("beyond"),
+                added: Some(&scopes("beyond")),
             },
         ],
         scopes: &scopes(text),

@@ -275,6 +275,16 @@ impl Provider {
         self.fail_always(Some(Fault::Late(wait)));
     }
 
+    /// Names the account whose person consents from now on.
+    pub(crate) fn name_account(&self, account: &str) {
+        self.shared.state().grants.account = Some(account.to_owned());
+    }
+
+    /// Has it say from now on that it granted these scopes.
+    pub(crate) fn spell_scopes(&self, scopes: &str) {
+        self.shared.state().grants.scope = scopes.to_owned();
+    }
+
     /// Has it revoke tokens from now on, and say where.
     pub(crate) fn offer_revocation(&self) {
         self.shared.state().revokes = true;

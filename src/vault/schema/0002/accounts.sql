@@ -8,3 +8,21 @@ CREATE INDEX tokens_by_refresh_token ON tokens (owner, refresh_token_hash)
 -- A flow is opened in one browser: when a second caller was told to open one,
 -- since no redirect had come.
 ALTER TABLE flows ADD COLUMN second_opening_at INTEGER;
+
+-- An agent's permission is for the scopes shown when it was given. One of version
+-- 1 is for all that the token has at the upgrade.
+ALTER TABLE connections ADD COLUMN scopes TEXT NOT NULL DEFAULT '[]';
+
+UPDATE connections SET scopes = (
+    SELECT json_group_array(scope) FROM (
+        SELECT asked.value AS scope FROM tokens t, json_each(t.requested) asked
+        WHERE t.owner = connections.owner AND t.id = connections.token_id
+        UNION
+        SELECT given.value FROM tokens t, json_each(t.granted) given
+        WHERE t.owner = connections.owner AND t.id = connections.token_id
+    )
+);
+
+-- What the form that was shown last offers, as JSON: the scopes by token, or by
+-- agent. Its answer permits no more than that.
+ALTER TABLE flows ADD COLUMN form_offer TEXT;

@@ -35,6 +35,10 @@ pub(super) struct Grants {
     access: HashMap<String, Access>,
     refresh: HashMap<String, Refresh>,
     reuses: usize,
+    /// The scopes that it says it granted.
+    pub(super) scope: String,
+    /// The account whose person consents, if it names one.
+    pub(super) account: Option<String>,
 }
 
 #[derive(Debug)]
@@ -73,6 +77,8 @@ impl Grants {
             access: HashMap::new(),
             refresh: HashMap::new(),
             reuses: 0,
+            scope: "read".to_owned(),
+            account: None,
         }
     }
 
@@ -212,8 +218,11 @@ impl Grants {
     fn reply(&self, access: &str, refresh: Option<&str>) -> Value {
         let mut reply = json!({
             "access_token": access, "token_type": "Bearer",
-            "expires_in": self.life, "scope": "read",
+            "expires_in": self.life, "scope": self.scope,
         });
+        if let Some(account) = &self.account {
+            reply["username"] = json!(account);
+        }
         if let Some(refresh) = refresh {
             reply["refresh_token"] = json!(refresh);
         }
