@@ -64,11 +64,10 @@ use self::opening::{Unlocked, name_file};
 use self::readers::Readers;
 use self::trouble::Trouble;
 use self::usage::Usage;
-use self::writer::Writer;
+use self::writer::{Work, Writer, Written};
 use crate::clock::{Ambient, Timestamp};
 use crate::config::Config;
 use crate::config::key_store::KeyStore;
-use crate::failpoint;
 use crate::identity::{OrganizationId, Owner, TokenId};
 
 /// The vault's file in the data folder.
@@ -124,6 +123,13 @@ struct Inner {
     _lock: DataLock,
 }
 
+/// What a change needs beside the writing connection.
+struct Context {
+    cipher: Arc<Cipher>,
+    usage: Arc<Usage>,
+    max_events: u32,
+}
+
 /// What a read sees.
 pub struct View<'a> {
     connection: &'a Connection,
@@ -170,6 +176,39 @@ impl Change<'_> {
     }
 }
 
+impl Inner {
+    fn context(&self) -> Context {
+        Context {
+            cipher: Arc::clone(&self.cipher),
+            usage: Arc::clone(&self.usage),
+            max_events: self.max_events,
+        }
+    }
+}
+
+impl Context {
+    /// Makes a change within the transaction of `connection`; its value, and
+    /// whether it overwrote a secret.
+    fn run<T>(
+        &self,
+        connection: &Connection,
+        work: impl FnOnce(&Change<'_>) -> Result<T, Error>,
+    ) -> Written<T> {
+        let view = View {
+            connection,
+            cipher: &self.cipher,
+            usage: &self.usage,
+        };
+        let change = Change {
+            view,
+            max_events: self.max_events,
+            erases: Cell::new(false),
+        };
+        let value = work(&change)?;
+        Ok((value, change.erases.get()))
+    }
+}
+
 impl Vault {
     /// Opens the vault, making it and its key where there is none.
     ///
@@ -184,14 +223,15 @@ impl Vault {
             lock,
             ..
         } = Unlocked::open(options, ambient)?;
+        let trouble = Arc::<Trouble>::default();
         Ok(Self(Arc::new(Inner {
             id,
-            writer: Writer::start(connection)?,
+            writer: Writer::start(connection, Arc::clone(&trouble))?,
             readers: Readers::new(options.data_dir.join(FILE)),
             cipher: Arc::new(cipher),
             usage: Arc::default(),
             max_events: options.max_events,
-            trouble: Arc::default(),
+            trouble,
             data_dir: options.data_dir,
             next_backup: Mutex::default(),
             _lock: lock,
@@ -229,37 +269,24 @@ impl Vault {
         &self,
         work: impl FnOnce(&Change<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let (cipher, usage) = (Arc::clone(&self.0.cipher), Arc::clone(&self.0.usage));
-        let (trouble, max_events) = (Arc::clone(&self.0.trouble), self.0.max_events);
-        let job = move |connection: &mut Connection| {
-            let mut erases = false;
-            let result = writer::transact(connection, |connection| {
-                let view = View {
-                    connection,
-                    cipher: &cipher,
-                    usage: &usage,
-                };
-                let change = Change {
-                    view,
-                    max_events,
-                    erases: Cell::new(false),
-                };
-                let value = work(&change)?;
-                erases = change.erases.get();
-                Ok(value)
-            });
-            trouble.note_change(&result);
-            if erases && result.is_ok() {
-                failpoint::pass("vault.erase");
-                if let Err(error) = writer::checkpoint(connection) {
-                    // The change is durable; the next one that erases tries again.
-                    tracing::warn!(error = %error, "old ciphertext is still in the write-ahead log");
-                }
-                failpoint::pass("vault.erased");
-            }
-            result
-        };
-        self.0.writer.run(job).await
+        let context = self.0.context();
+        let work = move |connection: &Connection| context.run(connection, work);
+        self.0.writer.run(Work::Once(Some(Box::new(work)))).await
+    }
+
+    /// As [`Self::write`], for what a provider has answered and cannot be asked
+    /// for again: goes before the changes that wait, and is made by itself
+    /// where those that it shared a transaction with cannot be stored.
+    ///
+    /// # Errors
+    /// As [`Self::write`].
+    pub async fn save<T: Send + 'static>(
+        &self,
+        work: impl Fn(&Change<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let context = self.0.context();
+        let work = move |connection: &Connection| context.run(connection, &work);
+        self.0.writer.run(Work::Save(Box::new(work))).await
     }
 
     /// Notes that a token was handed out, without waiting for the disk.

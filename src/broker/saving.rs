@@ -22,7 +22,7 @@ impl Broker {
     ) -> Result<T, vault::Error> {
         let mut pause = PAUSES.0;
         loop {
-            match self.0.vault.write(change.clone()).await {
+            match self.0.vault.save(change.clone()).await {
                 Err(vault::Error::Unwritable { why }) => {
                     tracing::error!(error = %why, "a new grant cannot be stored yet; trying again");
                 }

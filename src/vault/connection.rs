@@ -11,9 +11,8 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::Error;
 
-/// How long a statement waits for another connection of this daemon; the only
-/// wait there is, for a checkpoint, is a few milliseconds.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a change waits for another program that is writing into the file.
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Prepared statements kept per connection: more than the vault has.
 const STATEMENTS: usize = 64;

@@ -7,7 +7,7 @@ use rusqlite::ErrorCode;
 use crate::quota::Exceeded;
 
 /// What can go wrong with the vault.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
     /// There is no such row, or no longer.
     #[error("there is no such row")]

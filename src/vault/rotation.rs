@@ -94,7 +94,11 @@ pub(super) fn finish(
     reseal_all(connection, cipher, ambient)?;
     connection.execute("DELETE FROM keys WHERE key_id <> ?1", [&primary])?;
     // Nothing that the old key opens stays behind in the write-ahead log.
-    writer::checkpoint(connection)?;
+    if !writer::checkpoint(connection)? {
+        tracing::warn!(
+            "another program reads the vault; the log is emptied of the old key's rows at the next start"
+        );
+    }
     backup::make(connection, &options.data_dir, ambient.now())?;
     backup::remove_sealed_otherwise(&options.data_dir, &primary)?;
     let store = key::store(options)?;

@@ -1,76 +1,87 @@
-//! The one writer: a thread that owns the writing connection and runs one
-//! transaction after another.
+//! The one writer: a thread that owns the writing connection and makes all
+//! changes that wait durable together.
 //!
-//! A transaction that was handed over runs to its end even if whoever asked
-//! for it has gone.
+//! A change that was handed over runs to its end even if its caller has gone.
 
-use std::sync::mpsc;
+mod committer;
+mod job;
+mod queue;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
+pub(super) use self::job::{Work, Written};
+
+use self::committer::Committer;
+use self::job::Task;
+use self::queue::Queue;
 use super::Error;
+use super::connection::BUSY_TIMEOUT;
+use super::trouble::Trouble;
 
-type Job = Box<dyn FnOnce(&mut Connection) + Send>;
-
-/// Hands transactions to the writing thread; the thread ends with it.
-#[derive(Debug)]
+/// Hands changes to the writing thread; the thread ends with it.
 pub(super) struct Writer {
-    jobs: Option<mpsc::Sender<Job>>,
+    queue: Arc<Queue>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Writer")
+    }
+}
+
 impl Writer {
-    /// Starts the thread.
+    /// Starts the thread, which reports to `trouble` whether the vault can be
+    /// written.
     ///
     /// # Errors
     /// [`Error::Unwritable`] if the system gives no thread.
-    pub(super) fn start(mut connection: Connection) -> Result<Self, Error> {
-        let (jobs, queue) = mpsc::channel::<Job>();
+    pub(super) fn start(connection: Connection, trouble: Arc<Trouble>) -> Result<Self, Error> {
+        let committer = Committer::new(connection, trouble)?;
+        let queue = Arc::new(Queue::default());
+        let own = Arc::clone(&queue);
         let thread = thread::Builder::new()
             .name("vault-writer".to_owned())
-            .spawn(move || {
-                for job in queue {
-                    job(&mut connection);
-                }
-                // What is left in the write-ahead log goes into the file.
-                if let Err(error) = checkpoint(&connection) {
-                    tracing::debug!(error = %error, "the last checkpoint was left to the next start");
-                }
-            })
-            .map_err(|error| Error::Unwritable { why: error.to_string() })?;
+            .spawn(move || committer.run(&own))
+            .map_err(|error| Error::Unwritable {
+                why: error.to_string(),
+            })?;
         Ok(Self {
-            jobs: Some(jobs),
+            queue,
             thread: Some(thread),
         })
     }
 
-    /// Runs `work` with the writing connection and gives its result.
-    pub(super) async fn run<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut Connection) -> Result<T, Error> + Send + 'static,
-    ) -> Result<T, Error> {
+    /// Makes a change and gives its result once it is durable.
+    ///
+    /// # Errors
+    /// Those of the work, and why its transaction could not be committed.
+    pub(super) async fn run<T: Send + 'static>(&self, work: Work<T>) -> Result<T, Error> {
         let gone = || Error::Unwritable {
             why: "the vault is closed".to_owned(),
         };
         let (reply, answer) = oneshot::channel();
-        let job: Job = Box::new(move |connection| {
-            // Whoever asked may have gone; the work is done all the same.
-            let _ = reply.send(work(connection));
-        });
-        self.jobs
-            .as_ref()
-            .ok_or_else(gone)?
-            .send(job)
-            .map_err(|_| gone())?;
+        let task = Task {
+            work,
+            result: None,
+            reply,
+        };
+        self.queue.push(Box::new(task)).map_err(|_| gone())?;
         answer.await.map_err(|_| gone())?
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
-        self.jobs = None;
+        self.queue.close();
         if let Some(thread) = self.thread.take() {
             // A thread that panicked has nothing more to write.
             let _ = thread.join();
@@ -90,8 +101,14 @@ pub(super) fn transact<T>(
 }
 
 /// Moves the write-ahead log into the file and empties it, so that what a
-/// commit has overwritten is not left in it.
-pub(super) fn checkpoint(connection: &Connection) -> Result<(), Error> {
-    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-    Ok(())
+/// commit has overwritten is not left in it. Waits for no other connection:
+/// whether it is complete, which a transaction of another program that reads
+/// the file prevents for as long as it lasts.
+pub(super) fn checkpoint(connection: &Connection) -> Result<bool, Error> {
+    connection.busy_timeout(Duration::ZERO)?;
+    let is_busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
+        row.get::<_, bool>(0)
+    });
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    Ok(!is_busy?)
 }

@@ -1,0 +1,195 @@
+//! The writing thread: what waits goes into one transaction, a savepoint for
+//! each change, and is durable with one commit.
+//!
+//! A change that fails undoes itself alone. Where the commit fails, no caller
+//! is told that anything was stored.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use super::super::Error;
+use super::super::trouble::Trouble;
+use super::checkpoint;
+use super::job::{Job, Outcome};
+use super::queue::{Next, Queue};
+use crate::failpoint;
+
+/// The first wait after a checkpoint that another connection kept from
+/// finishing, and the longest. The daemon's own reads take microseconds; a
+/// backup tool's may take minutes.
+const RETRY: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
+
+/// Commits without a checkpoint after which one is made although changes
+/// wait, so that a busy log does not grow without end.
+const MOST_COMMITS: u32 = 256;
+
+/// What the writing thread holds.
+pub(super) struct Committer {
+    connection: Connection,
+    trouble: Arc<Trouble>,
+    /// The log may hold ciphertext that has been overwritten.
+    erases: bool,
+    commits: u32,
+    /// How long the next try of a checkpoint waits, after one that was kept
+    /// from finishing.
+    retry: Duration,
+}
+
+impl Committer {
+    pub(super) fn new(connection: Connection, trouble: Arc<Trouble>) -> Result<Self, Error> {
+        // Checkpoints are made when nothing waits, not in the middle of a commit.
+        connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+        Ok(Self {
+            connection,
+            trouble,
+            erases: false,
+            commits: 0,
+            retry: RETRY.0,
+        })
+    }
+
+    /// Runs until the queue is closed and empty.
+    pub(super) fn run(mut self, queue: &Queue) {
+        loop {
+            match queue.next(self.erases.then_some(self.retry)) {
+                Next::Batch(jobs) => self.store(jobs, queue),
+                Next::Quiet => self.checkpoint(),
+                Next::Closed => break,
+            }
+        }
+        // What is left in the write-ahead log goes into the file.
+        if let Err(error) = checkpoint(&self.connection) {
+            tracing::debug!(error = %error, "the last checkpoint was left to the next start");
+        }
+    }
+
+    /// Makes the changes durable, then answers their callers. The log is
+    /// emptied before the answers where nothing else waits.
+    fn store(&mut self, mut jobs: Vec<Box<dyn Job>>, queue: &Queue) {
+        let committed = self.commit(&mut jobs);
+        let results: Vec<_> = match committed {
+            Ok(()) => jobs.iter().map(|_| Ok(())).collect(),
+            Err(error) => {
+                let each = jobs.iter_mut();
+                each.map(|job| self.again(job, &error)).collect()
+            }
+        };
+        if self.erases {
+            failpoint::pass("vault.erase");
+        }
+        if (self.erases && queue.is_empty()) || self.commits >= MOST_COMMITS {
+            self.checkpoint();
+            failpoint::pass("vault.erased");
+        }
+        for (job, result) in jobs.into_iter().zip(results) {
+            job.answer(result);
+        }
+    }
+
+    /// Commits a save by itself whose shared transaction failed with `error`:
+    /// another change of it may have been too large.
+    fn again(&mut self, job: &mut Box<dyn Job>, error: &Error) -> Result<(), Error> {
+        if job.is_save() {
+            self.commit(std::slice::from_mut(job))
+        } else {
+            Err(error.clone())
+        }
+    }
+
+    /// Runs the changes in one transaction and commits it durably.
+    fn commit(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Error> {
+        let committed = commit(&self.connection, jobs, &self.trouble);
+        match &committed {
+            Ok(Committed { erases, is_kept }) => {
+                if *is_kept {
+                    self.trouble.note_change(&Ok(()));
+                    self.commits += 1;
+                }
+                self.erases |= erases;
+            }
+            Err(error) => self.trouble.note_change::<()>(&Err(error.clone())),
+        }
+        committed.map(drop)
+    }
+
+    fn checkpoint(&mut self) {
+        let is_busy = match checkpoint(&self.connection) {
+            Ok(is_complete) => !is_complete,
+            Err(error) => {
+                // The changes are durable; what is in the log stays there.
+                tracing::debug!(error = %error, "old ciphertext is still in the write-ahead log");
+                true
+            }
+        };
+        self.commits = 0;
+        if is_busy {
+            self.retry = (self.retry * 2).min(RETRY.1);
+        } else {
+            self.retry = RETRY.0;
+            self.erases = false;
+        }
+    }
+}
+
+/// What a commit did.
+struct Committed {
+    /// Whether a secret was overwritten.
+    erases: bool,
+    /// Whether anything was written at all.
+    is_kept: bool,
+}
+
+/// # Errors
+/// Why none of the changes was stored.
+fn commit(
+    connection: &Connection,
+    jobs: &mut [Box<dyn Job>],
+    trouble: &Trouble,
+) -> Result<Committed, Error> {
+    let behavior = TransactionBehavior::Immediate;
+    let transaction = Transaction::new_unchecked(connection, behavior)?;
+    let (mut erases, mut is_kept) = (false, false);
+    for job in jobs {
+        match in_savepoint(&transaction, &mut **job)? {
+            Outcome::Kept { erases: one } => {
+                erases |= one;
+                is_kept = true;
+            }
+            Outcome::Undone {
+                unwritable: Some(error),
+            } => trouble.note_change::<()>(&Err(error)),
+            Outcome::Undone { unwritable: None } => {}
+        }
+    }
+    transaction.commit()?;
+    Ok(Committed { erases, is_kept })
+}
+
+/// Runs one change in a savepoint of its own.
+///
+/// # Errors
+/// Only if the whole transaction is lost: SQLite ends it by itself after some
+/// failures, a full disk among them.
+fn in_savepoint(connection: &Connection, job: &mut dyn Job) -> Result<Outcome, Error> {
+    connection.execute_batch("SAVEPOINT change")?;
+    // A defect in one change must not end the writer, nor the other changes.
+    let outcome = catch_unwind(AssertUnwindSafe(|| job.run(connection)))
+        .unwrap_or(Outcome::Undone { unwritable: None });
+    if connection.is_autocommit() {
+        let why = "the whole transaction was given up".to_owned();
+        return Err(match outcome {
+            Outcome::Undone {
+                unwritable: Some(error),
+            } => error,
+            _ => Error::Unwritable { why },
+        });
+    }
+    if matches!(outcome, Outcome::Undone { .. }) {
+        connection.execute_batch("ROLLBACK TO change")?;
+    }
+    connection.execute_batch("RELEASE change")?;
+    Ok(outcome)
+}

@@ -1,0 +1,208 @@
+//! What holds for changes that are made together, on a file of its own.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::time::Instant;
+
+use super::super::connection;
+use super::*;
+
+/// A vault with one table, whose name is a number's.
+struct Place {
+    folder: tempfile::TempDir,
+    trouble: Arc<Trouble>,
+    writer: Writer,
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = connection::open_writer(&folder.path().join("vault.db")).unwrap();
+        connection
+            .execute_batch("CREATE TABLE numbers (number INTEGER NOT NULL) STRICT")
+            .unwrap();
+        let trouble = Arc::new(Trouble::default());
+        let writer = Writer::start(connection, Arc::clone(&trouble)).unwrap();
+        Self {
+            folder,
+            trouble,
+            writer,
+        }
+    }
+
+    fn reader(&self) -> Connection {
+        connection::open_reader(&self.folder.path().join("vault.db")).unwrap()
+    }
+
+    fn stored(&self) -> Vec<i64> {
+        let reader = self.reader();
+        let mut statement = reader.prepare("SELECT number FROM numbers").unwrap();
+        let rows = statement.query_map([], |row| row.get(0)).unwrap();
+        rows.map(Result::unwrap).collect()
+    }
+
+    /// Keeps the writer busy until the guard is dropped, so that what is
+    /// handed over meanwhile is committed together.
+    fn hold(&self) -> (mpsc::Sender<()>, impl Future<Output = Result<(), Error>>) {
+        let (release, held) = mpsc::channel::<()>();
+        let (started, is_held) = mpsc::channel();
+        let work = Work::Once(Some(Box::new(move |_: &Connection| {
+            let _ = started.send(());
+            let _ = held.recv();
+            Ok(((), false))
+        })));
+        let (reply, answer) = oneshot::channel();
+        let task = Task {
+            work,
+            result: None,
+            reply,
+        };
+        assert!(self.writer.queue.push(Box::new(task)).is_ok());
+        is_held.recv().unwrap();
+        (release, async move { answer.await.unwrap() })
+    }
+}
+
+fn insert(number: i64) -> impl Fn(&Connection) -> Written<()> + Send + Clone + 'static {
+    move |connection| {
+        connection.execute("INSERT INTO numbers VALUES (?1)", [number])?;
+        Ok(((), true))
+    }
+}
+
+fn once(work: impl FnOnce(&Connection) -> Written<()> + Send + 'static) -> Work<()> {
+    Work::Once(Some(Box::new(work)))
+}
+
+/// Ends the transaction that it shares, as SQLite does where a disk is full.
+fn lose_transaction(connection: &Connection) -> Written<()> {
+    connection.execute_batch("ROLLBACK")?;
+    Err(Error::Unwritable {
+        why: "the disk is full".to_owned(),
+    })
+}
+
+#[tokio::test]
+async fn changes_that_wait_are_made_durable_by_one_commit() {
+    let place = Place::new();
+    let commits = Arc::new(AtomicUsize::new(0));
+    let (release, held) = place.hold();
+    let counting = |number| {
+        let commits = Arc::clone(&commits);
+        once(move |connection| {
+            // The first of a transaction sees that nothing has changed in it.
+            let changed: i64 =
+                connection.query_row("SELECT count(*) FROM numbers", [], |row| row.get(0))?;
+            if changed == 0 {
+                commits.fetch_add(1, Ordering::Relaxed);
+            }
+            insert(number)(connection)
+        })
+    };
+    let all = async {
+        tokio::join!(
+            place.writer.run(counting(1)),
+            place.writer.run(counting(2)),
+            async {
+                drop(release);
+                held.await
+            }
+        )
+    };
+    let (first, second, _) = all.await;
+    first.unwrap();
+    second.unwrap();
+    assert_eq!(commits.load(Ordering::Relaxed), 1);
+    assert_eq!(place.stored(), [1, 2]);
+}
+
+#[tokio::test]
+async fn a_change_that_fails_or_panics_undoes_itself_alone() {
+    let place = Place::new();
+    let (release, held) = place.hold();
+    let (first, failed, panicked, last, _) = tokio::join!(
+        place.writer.run(once(insert(1))),
+        place.writer.run(once(|connection| {
+            insert(2)(connection)?;
+            Err(Error::NotFound)
+        })),
+        place.writer.run(once(|connection| {
+            insert(3)(connection)?;
+            panic!("a defect")
+        })),
+        place.writer.run(once(insert(4))),
+        async {
+            drop(release);
+            held.await
+        }
+    );
+    first.unwrap();
+    assert!(matches!(failed, Err(Error::NotFound)));
+    assert!(panicked.is_err());
+    last.unwrap();
+    assert_eq!(place.stored(), [1, 4]);
+}
+
+#[tokio::test]
+async fn where_the_commit_fails_nobody_is_told_that_anything_was_stored() {
+    let place = Place::new();
+    let (release, held) = place.hold();
+    let (first, lost, last, held) = tokio::join!(
+        place.writer.run(once(insert(1))),
+        place.writer.run(once(lose_transaction)),
+        place.writer.run(once(insert(2))),
+        async {
+            drop(release);
+            held.await
+        }
+    );
+    held.unwrap();
+    for result in [first, lost, last] {
+        assert!(matches!(result, Err(Error::Unwritable { .. })));
+    }
+    assert_eq!(place.stored(), [] as [i64; 0]);
+    assert!(place.trouble.unwritable().is_some());
+}
+
+#[tokio::test]
+async fn a_save_is_made_again_alone_where_the_commit_it_shared_fails() {
+    let place = Place::new();
+    let (release, held) = place.hold();
+    let (saved, other, lost, _) = tokio::join!(
+        place.writer.run(Work::Save(Box::new(insert(1)))),
+        place.writer.run(once(insert(2))),
+        place.writer.run(once(lose_transaction)),
+        async {
+            drop(release);
+            held.await
+        }
+    );
+    saved.unwrap();
+    assert!(other.is_err() && lost.is_err());
+    assert_eq!(place.stored(), [1]);
+}
+
+#[tokio::test]
+async fn a_foreign_reader_holds_up_no_change_and_the_log_is_emptied_after_it() {
+    let place = Place::new();
+    place.writer.run(once(insert(1))).await.unwrap();
+    let foreign = place.reader();
+    foreign.execute_batch("BEGIN").unwrap();
+    foreign
+        .query_row("SELECT count(*) FROM numbers", [], |_| Ok(()))
+        .unwrap();
+    let began = Instant::now();
+    for number in 2..12 {
+        place.writer.run(once(insert(number))).await.unwrap();
+    }
+    assert!(began.elapsed() < BUSY_TIMEOUT / 2, "{:?}", began.elapsed());
+    let log = place.folder.path().join("vault.db-wal");
+    let is_empty = || std::fs::metadata(&log).unwrap().len() == 0;
+    assert!(!is_empty(), "the reader still sees the state before");
+    foreign.execute_batch("COMMIT").unwrap();
+    let deadline = Instant::now() + BUSY_TIMEOUT;
+    while !is_empty() {
+        assert!(Instant::now() < deadline, "the log is not emptied");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
