@@ -169,9 +169,9 @@ class Operations(RuleBasedStateMachine):
         if is_default:
             self.model.make_default(token)
         elif is_default is False and token.is_default:
-            heirs = self.model.heirs(token.provider)
-            token.is_default = not heirs
-            self.adopt_default(token.provider, heirs)
+            successors = self.model.successors(self.model.group_of(token))
+            token.is_default = not successors
+            self.adopt_default(token.provider, successors)
 
     # Agents
 
@@ -316,17 +316,19 @@ class Operations(RuleBasedStateMachine):
             "expires_in_seconds": None if token.is_alive else 0,
         }
 
-    def adopt_default(self, provider: str, heirs: Optional[List[Token]] = None) -> None:
-        """Learns from the daemon which token followed the default, where more
+    def adopt_default(self, provider: str, successors: Optional[List[Token]] = None) -> None:
+        """Learns from the daemon which token followed each default, where more
         than one may; it must be one of those."""
-        tokens = self.model.tokens_of(provider)
-        if not tokens or any(token.is_default for token in tokens):
-            return
-        allowed = {token.id for token in (heirs or self.model.heirs(provider))}
-        shown = self.ask("GET", "tokens", 200, params={"provider_id": provider})
-        (default,) = [token["id"] for token in shown if token["is_default"]]
-        assert default in allowed
-        self.model.make_default(self.model.tokens[default])
+        for agent in {token.agent for token in self.model.tokens_of(provider)}:
+            group = [t for t in self.model.tokens_of(provider) if t.agent == agent]
+            if any(token.is_default for token in group):
+                continue
+            allowed = {token.id for token in (successors or self.model.successors(group))}
+            shown = self.ask("GET", "tokens", 200, params={"provider_id": provider})
+            defaults = [t["id"] for t in shown if t["is_default"] and t["agent_id"] == agent]
+            (default,) = defaults
+            assert default in allowed
+            self.model.make_default(self.model.tokens[default])
 
 
 # A failure is made smaller before it is shown, which takes its time.

@@ -43,7 +43,7 @@ class AuthMethod(str, Enum):
 class Authenticate(BaseModel):
     user_id: Optional[str] = None
     ls_user_id: Optional[str] = None
-    agent_id: Optional[str] = None
+    agent_id: Optional[Filled] = None
     provider: str
     scopes: List[str]
     use_agent_builder_public_oauth: bool = False

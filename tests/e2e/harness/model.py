@@ -51,8 +51,12 @@ class Model:
     def tokens_of(self, provider: str) -> List[Token]:
         return [token for token in self.tokens.values() if token.provider == provider]
 
+    def group_of(self, token: Token) -> List[Token]:
+        """The tokens of which exactly one is the default: an agent's, or the user's own."""
+        return [t for t in self.tokens_of(token.provider) if t.agent == token.agent]
+
     def add(self, token: Token, is_default: bool) -> None:
-        others = self.tokens_of(token.provider)
+        others = self.group_of(token)
         token.is_default = is_default or not any(other.is_default for other in others)
         self.tokens[token.id] = token
         if token.is_default:
@@ -60,13 +64,12 @@ class Model:
         self.tell(token.provider, "imported")
 
     def make_default(self, token: Token) -> None:
-        for other in self.tokens_of(token.provider):
+        for other in self.group_of(token):
             other.is_default = other is token
 
-    def heirs(self, provider: str) -> List[Token]:
-        """Which of these may follow the default: those used last."""
-        others = [token for token in self.tokens_of(provider) if not token.is_default]
-        return _used_last(others)
+    def successors(self, group: List[Token]) -> List[Token]:
+        """Which of a group may follow its default: those used last."""
+        return _used_last([token for token in group if not token.is_default])
 
     def remove(self, token: Token, event: str) -> None:
         """Deletes a token. Who follows a default is for the daemon to say."""
@@ -114,7 +117,8 @@ class Model:
             if token.is_alive and scopes <= token.scopes and self.permits(agent, token)
         ]
         default = [token for token in permitted if token.is_default]
-        return default or _used_last(permitted)
+        # An agent may be permitted the defaults of more than one group.
+        return _used_last(default or permitted)
 
     def permits(self, agent: Optional[str], token: Token) -> bool:
         if agent is None:
