@@ -19,6 +19,8 @@ pub const DOCUMENT: &str = include_str!("api/openapi.json");
 /// `features` of `GET /info`. A client looks a name up before it relies on the
 /// addition. A name is never taken away.
 pub const FEATURES: &[&str] = &[
+    // POST /v2/auth/flows/{auth_id}/browser-link.
+    "browser_link",
     // `generation` in the metadata of a token that is handed out.
     "generation",
     // `is_new` in the metadata of an answer that names a flow.

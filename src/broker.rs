@@ -6,6 +6,7 @@
 
 mod agents;
 mod authenticate;
+mod browser_links;
 mod consent;
 mod decision;
 mod deletion;
@@ -30,6 +31,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 pub use self::authenticate::{Authenticated, HandedOut};
+pub use self::browser_links::{BROWSER_LINK_PATH, BrowserLink, Followed};
 pub use self::consent::{Answered, ConsentAnswer, ConsentQuestion, Consented, OfferedAccount};
 pub use self::flows::Waited;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -187,6 +189,7 @@ struct Inner {
     waiters: Arc<Waiters>,
     refreshes: Refreshes,
     people: people::People,
+    browser_links: browser_links::BrowserLinks,
     platform: platform::Platform,
     metrics: Metrics,
     /// Becomes true when the daemon is about to end.
@@ -220,6 +223,7 @@ impl Broker {
             waiters: Arc::new(Waiters::new(settings.max_waiters)),
             refreshes: Refreshes::default(),
             people: people::People::default(),
+            browser_links: browser_links::BrowserLinks::default(),
             platform: platform::Platform::default(),
             metrics: Metrics::default(),
             stopping: watch::Sender::new(false),

@@ -25,7 +25,9 @@ use self::pages::{Connected, Failure, Page};
 use self::visitor::{Arrival, Visitor, Welcome};
 use crate::api::requests::{CallbackQuery, SetupQuery};
 use crate::api::validate::Faults;
-use crate::broker::{AuthorizationResponse, Broker, Ended, Error, Outcome};
+use crate::broker::{
+    AuthorizationResponse, BROWSER_LINK_PATH, Broker, Ended, Error, Followed, Outcome,
+};
 use crate::identity::Owner;
 use crate::server::Reply;
 
@@ -73,6 +75,9 @@ pub async fn answer(
             None => reply(&pages::failed(&Failure::MethodNotAllowed)),
         };
     }
+    if let Some(token) = path.strip_prefix(BROWSER_LINK_PATH) {
+        return follow_link(&broker, owner, token);
+    }
     if let Some(flow) = asked {
         return consent::show(&broker, flow).await;
     }
@@ -105,6 +110,16 @@ async fn admit(welcome: Welcome, arrival: Arrival) -> Result<Option<Owner>, Visi
         return Ok(None);
     }
     welcome.admit(arrival.visitor().await)
+}
+
+/// Sends a browser that was started on a link on to its login.
+fn follow_link(broker: &Broker, owner: Option<Owner>, token: &str) -> Reply {
+    match broker.follow_browser_link(owner, token) {
+        Ok(Some(Followed::Onward(address))) => see_other(&address),
+        Ok(Some(Followed::Over(flow))) => see_other(&format!("{ENDED_PATH}{flow}")),
+        Ok(None) => reply(&pages::failed(&Failure::LinkUsed)),
+        Err(error) => reply(&failed_page(&error)),
+    }
 }
 
 /// Why a redirect was not taken; nothing has changed.

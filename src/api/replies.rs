@@ -15,7 +15,8 @@ use serde::{Deserialize, Serialize};
 
 pub use connections::{ConnectionListResponse, ConnectionResponse};
 pub use flows::{
-    AuthStatus, AuthenticateResponse, WaitResponse, WaitStatus, flow_metadata, token_metadata,
+    AuthStatus, AuthenticateResponse, BrowserLinkResponse, WaitResponse, WaitStatus, flow_metadata,
+    token_metadata,
 };
 pub use providers::ProviderResponse;
 pub use tokens::{

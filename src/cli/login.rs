@@ -71,7 +71,8 @@ pub(super) async fn execute(client: &Client, args: &LoginArgs) -> Result<ExitCod
         bail!("agent-authd started no login for {provider}");
     };
     let is_new = is_new(answer.metadata.as_ref());
-    let is_opened = is_new && !args.no_browser && open(&url)?;
+    check_scheme(&url)?;
+    let is_opened = is_new && !args.no_browser && open(client, flow).await?;
     output::note(if is_opened {
         "Your browser should now show the provider's page. If it does not, open:"
     } else if is_new {
@@ -92,15 +93,34 @@ fn is_new(metadata: Option<&Map<String, Value>>) -> bool {
     is_new.and_then(Value::as_bool).unwrap_or(true)
 }
 
-/// Opens the browser; `false` if there is none.
-fn open(url: &str) -> Result<bool> {
+/// Refuses an address that a browser should not be given.
+fn check_scheme(url: &str) -> Result<()> {
     let scheme = Url::parse(url).map(|url| url.scheme().to_owned());
     ensure!(
         scheme.is_ok_and(|scheme| scheme == "https" || scheme == "http"),
-        "agent-authd gave an address that is none of the web"
+        "agent-authd gave a login address that is not http or https"
     );
+    Ok(())
+}
+
+/// Opens the browser; `false` if there is none, or the daemon is too old to give
+/// an address for it. Other users can read a browser's command line, so it is
+/// never started on an address that holds the flow's state.
+async fn open(client: &Client, flow: FlowId) -> Result<bool> {
+    let link = match client.browser_link(flow).await {
+        Ok(link) => link.url,
+        Err(client::Error::Refused { status, .. }) if status.as_u16() == 404 => {
+            output::note(
+                "The running agent-authd cannot start a browser without showing the login to \
+                 other users; upgrade and restart it, or go on by hand.",
+            );
+            return Ok(false);
+        }
+        Err(error) => return Err(error).context("cannot start the browser"),
+    };
+    check_scheme(&link)?;
     let quietly = BrowserOptions::new().with_suppress_output(true).to_owned();
-    Ok(webbrowser::open_browser_with_options(Browser::Default, url, &quietly).is_ok())
+    Ok(webbrowser::open_browser_with_options(Browser::Default, &link, &quietly).is_ok())
 }
 
 /// Waits for the flow to end, and meanwhile shows that it waits, or takes what

@@ -13,8 +13,8 @@ use super::requests::{
 };
 use super::{Client, Error};
 use crate::api::replies::{
-    AuthenticateResponse, Info, Message, ProviderResponse, RevokeTokensResponse,
-    TokenImportResponse, TokenStatusResponse, TokenSummary, WaitResponse,
+    AuthenticateResponse, BrowserLinkResponse, Info, Message, ProviderResponse,
+    RevokeTokensResponse, TokenImportResponse, TokenStatusResponse, TokenSummary, WaitResponse,
 };
 use crate::identity::{FlowId, ProviderId, TokenId};
 use crate::secret::{AuthorizationCode, State};
@@ -81,6 +81,13 @@ impl Client {
         let seconds = timeout.as_secs();
         self.fetch(&format!("/v2/auth/wait/{flow}?timeout={seconds}"))
             .await
+    }
+
+    /// An address that a browser can be started on: it sends one browser of this
+    /// user on to the flow, once.
+    pub async fn browser_link(&self, flow: FlowId) -> Result<BrowserLinkResponse, Error> {
+        let path = format!("/v2/auth/flows/{flow}/browser-link");
+        self.call(Method::POST, &path, None::<&()>).await
     }
 
     /// Finishes a flow with what a redirect brought to a place that the daemon

@@ -41,6 +41,8 @@ fn operations() -> Builder {
 fn flows(routes: &mut Builder) {
     routes.on(POST, "/v2/auth/authenticate", auth::authenticate);
     routes.on(GET, "/v2/auth/wait/{auth_id}", auth::wait);
+    let path = "/v2/auth/flows/{auth_id}/browser-link";
+    routes.on(POST, path, auth::browser_link);
     let path = "/v2/auth/callback/{provider_id}";
     routes.on(GET, path, auth::callback_of_browser);
     routes.on(POST, path, auth::callback);

@@ -7,7 +7,7 @@ mod run;
 use std::fs::Permissions;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use nix::sys::stat::Mode;
@@ -18,6 +18,7 @@ use daemon::Daemon;
 const AUTHENTICATE: &str = "POST /v2/auth/authenticate";
 const PROVIDERS: &str = "POST /v2/auth/providers";
 const FLOW: &str = "11111111-2222-4333-8444-555555555555";
+const LINK: &str = "POST /v2/auth/flows/11111111-2222-4333-8444-555555555555/browser-link";
 const WAIT: &str = "GET /v2/auth/wait/11111111-2222-4333-8444-555555555555?timeout=60";
 
 /// The binary, told of no socket but this one.
@@ -158,23 +159,54 @@ fn a_login_waits_until_the_person_is_done() {
     assert!(!said.contains("t0"), "{said}");
 }
 
-#[test]
-fn a_login_opens_the_browser_with_the_address() {
-    let daemon = Daemon::answering(&[(AUTHENTICATE, 200, pending()), (WAIT, 200, completed("t0"))]);
+/// A browser that writes down what it is started on, beside the daemon's socket.
+fn browser(daemon: &Daemon) -> (PathBuf, PathBuf) {
     let seen = daemon.socket().with_file_name("seen");
     nix::unistd::mkfifo(&seen, Mode::S_IRWXU).unwrap();
     let browser = daemon.socket().with_file_name("browser");
     let script = format!("#!/bin/sh\necho \"$1\" > {}\n", seen.display());
     std::fs::write(&browser, script).unwrap();
     std::fs::set_permissions(&browser, Permissions::from_mode(0o700)).unwrap();
+    (browser, seen)
+}
+
+#[test]
+fn a_login_starts_the_browser_on_an_address_that_holds_no_state() {
+    let link = json!({
+        "url": "http://127.0.0.1:8252/go/x", "expires_at": "2026-01-01T00:00:00Z",
+    });
+    let daemon = Daemon::answering(&[
+        (AUTHENTICATE, 200, pending()),
+        (LINK, 200, link),
+        (WAIT, 200, completed("t0")),
+    ]);
+    let (browser, seen) = browser(&daemon);
     let output = agent_auth(&daemon.socket())
         .args(["login", "example"])
         .env("BROWSER", &browser)
         .output()
         .unwrap();
-    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let opened = std::fs::read_to_string(&seen).unwrap();
-    assert_eq!(opened, "https://example.com/authorize?state=s\n");
+    assert_eq!(opened, "http://127.0.0.1:8252/go/x\n");
+    // What is printed is for the person alone, who may be at another machine.
+    assert_eq!(stdout(&output), "https://example.com/authorize?state=s\n");
+}
+
+#[test]
+fn a_daemon_that_gives_no_local_address_has_no_browser_started() {
+    let daemon = Daemon::answering(&[(AUTHENTICATE, 200, pending()), (WAIT, 200, completed("t0"))]);
+    let (browser, _) = browser(&daemon);
+    let output = agent_auth(&daemon.socket())
+        .args(["login", "example"])
+        .env("BROWSER", &browser)
+        .output()
+        .unwrap();
+    // The browser would have waited for a reader.
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let said = stderr(&output);
+    assert!(said.contains("upgrade and restart it"), "{said}");
+    assert!(said.contains("Open this address in a browser:"), "{said}");
 }
 
 #[test]

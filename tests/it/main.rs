@@ -7,6 +7,7 @@
 
 mod agents;
 mod authenticate;
+mod browser_links;
 mod cli;
 mod consent;
 mod discovery;

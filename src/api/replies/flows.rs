@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::clock::Timestamp;
 use crate::secret::AccessToken;
 use crate::token::Token;
 
@@ -36,6 +37,15 @@ pub struct AuthenticateResponse {
     pub user_id: Option<String>,
     /// About the token ([`token_metadata`]) or the flow ([`flow_metadata`]).
     pub metadata: Option<Map<String, Value>>,
+}
+
+/// The reply of `POST /v2/auth/flows/{auth_id}/browser-link`. (Beside the contract.)
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BrowserLinkResponse {
+    /// An address of the daemon that sends a browser on to the login, once.
+    pub url: String,
+    /// When it stops working.
+    pub expires_at: Timestamp,
 }
 
 /// How a flow stands.

@@ -7,7 +7,8 @@ use serde_json::json;
 use super::super::reply::{self, Answer};
 use super::super::request::Call;
 use crate::api::replies::{
-    AuthStatus, AuthenticateResponse, WaitResponse, WaitStatus, flow_metadata, token_metadata,
+    AuthStatus, AuthenticateResponse, BrowserLinkResponse, WaitResponse, WaitStatus, flow_metadata,
+    token_metadata,
 };
 use crate::api::requests::{AuthenticateRequest, CallbackQuery, FinalizeRequest, WaitQuery};
 use crate::broker;
@@ -82,6 +83,18 @@ pub(in crate::http) async fn wait(call: Call) -> Answer {
             token: Some(access_token),
             ..bare(WaitStatus::Completed)
         },
+    })
+}
+
+/// Beside the contract: an address that a browser can be started on without
+/// showing a state to those who read command lines.
+pub(in crate::http) async fn browser_link(call: Call) -> Answer {
+    let link = call
+        .broker
+        .browser_link(call.peer.owner, call.parameter(0))?;
+    reply::ok(&BrowserLinkResponse {
+        url: link.url,
+        expires_at: link.expires_at,
     })
 }
 

@@ -33,6 +33,8 @@ pub enum Failure<'a> {
         /// What people call the provider.
         provider_name: &'a str,
     },
+    /// A link that a browser is started on was used before, or is too old.
+    LinkUsed,
     /// No page has this path.
     NotFound,
     /// A parameter is missing, malformed or there twice.
@@ -61,7 +63,7 @@ impl Failure<'_> {
             Self::OtherUser => 403,
             Self::NotFound => 404,
             Self::MethodNotAllowed => 405,
-            Self::Expired => 410,
+            Self::Expired | Self::LinkUsed => 410,
             Self::WrongHost => 421,
             Self::Internal { .. } => 500,
             Self::ProviderRefused { .. } => 502,
@@ -76,6 +78,7 @@ impl Failure<'_> {
             Self::UnknownState => "We do not know this link",
             Self::ProviderRefused { .. } => "The provider said no",
             Self::ProviderUnavailable { .. } => "The provider did not answer",
+            Self::LinkUsed => "This link was used already",
             Self::NotFound => "There is nothing here",
             Self::BadRequest => "This link is not complete",
             Self::MethodNotAllowed => "This page is only for reading",
