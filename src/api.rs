@@ -33,6 +33,18 @@ pub const FEATURES: &[&str] = &[
 mod tests {
     use super::FEATURES;
 
+    /// A label is refused for the characters that are shown written out.
+    #[test]
+    fn the_document_refuses_the_characters_that_nobody_can_see() {
+        let document: serde_json::Value = serde_json::from_str(super::DOCUMENT).unwrap();
+        let ranges = crate::visible::invisible_ranges().iter();
+        let ranges: String = ranges
+            .map(|(first, last)| format!("{first}-{last}"))
+            .collect();
+        let pattern = document["components"]["schemas"]["Label"]["pattern"].as_str();
+        assert_eq!(pattern, Some(format!("^[^{ranges}]*$").as_str()));
+    }
+
     #[test]
     fn features_are_sorted_and_named_once() {
         assert!(FEATURES.is_sorted_by(|left, right| left < right));

@@ -64,6 +64,12 @@ pub enum Error {
         /// What.
         what: String,
     },
+    /// A path of the API has the name that was chosen.
+    #[error("the provider id {:?} is reserved, since a path of the API has that name; choose another", provider_id.as_str())]
+    Reserved {
+        /// The name.
+        provider_id: ProviderId,
+    },
     /// A redirect address that the provider does not allow.
     #[error("it is neither a loopback address nor in the provider's allowed_redirect_uris")]
     RedirectNotAllowed,
@@ -151,6 +157,15 @@ impl Error {
         Self::AlreadyExists {
             what: format!("provider {:?}", provider_id.as_str()),
         }
+    }
+
+    fn check_name(provider_id: &ProviderId) -> Result<(), Self> {
+        if provider_id.is_reserved() {
+            return Err(Self::Reserved {
+                provider_id: provider_id.clone(),
+            });
+        }
+        Ok(())
     }
 
     fn no_token() -> Self {

@@ -29,6 +29,7 @@ use crate::client::{Authenticate, Client};
 use crate::clock::Ambient;
 use crate::config;
 use crate::identity::{AgentId, ProviderId, Scopes, UserId};
+use crate::visible::has_invisible;
 
 /// The exit code when a person must log in before there is a token.
 const PERSON_NEEDED: u8 = 3;
@@ -163,11 +164,20 @@ fn provider_id(text: &str) -> Result<ProviderId, String> {
 }
 
 fn user_id(text: &str) -> Result<UserId, &'static str> {
+    check_label(text)?;
     UserId::parse(text).ok_or("it must not be empty")
 }
 
 fn agent_id(text: &str) -> Result<AgentId, &'static str> {
+    check_label(text)?;
     AgentId::parse(text).ok_or("it must not be empty")
+}
+
+fn check_label(text: &str) -> Result<(), &'static str> {
+    if has_invisible(text) {
+        return Err("it must not have control characters or others that nobody can see");
+    }
+    Ok(())
 }
 
 #[cfg(test)]

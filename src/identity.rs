@@ -96,6 +96,13 @@ impl ProviderId {
         valid.then(|| Self(text.to_owned()))
     }
 
+    /// Whether a path of the API has this name, so that a provider of that name
+    /// could be neither read nor deleted.
+    #[must_use]
+    pub fn is_reserved(&self) -> bool {
+        self.0 == "mcp-discover"
+    }
+
     /// The identifier's text.
     #[must_use]
     pub fn as_str(&self) -> &str {

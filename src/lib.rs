@@ -12,6 +12,7 @@ mod failpoint;
 
 pub mod clock;
 pub mod secret;
+pub mod visible;
 pub mod identity;
 pub mod provider;
 pub mod token;

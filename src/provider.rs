@@ -6,6 +6,7 @@
 
 mod address;
 pub mod catalog;
+mod parameters;
 pub mod quirks;
 
 use std::collections::BTreeMap;
@@ -13,7 +14,12 @@ use std::collections::BTreeMap;
 use url::Url;
 use uuid::Uuid;
 
-pub use self::address::{EndpointError, is_loopback, parse_endpoint, parse_redirect};
+pub use self::address::{
+    EndpointError, is_loopback, is_loopback_redirect, parse_endpoint, parse_redirect,
+};
+pub use self::parameters::{
+    CLIENT_ID_PATTERN, RESERVED_PARAMETERS, is_client_id, is_parameter_name, is_reserved_parameter,
+};
 
 use crate::clock::Timestamp;
 use crate::identity::ProviderId;
@@ -154,9 +160,7 @@ impl Provider {
         self.allowed_redirect_uris
             .iter()
             .any(|allowed| allowed == redirect_uri)
-            || Url::parse(redirect_uri).is_ok_and(|url| {
-                url.scheme() == "http" && is_loopback(&url) && url.fragment().is_none()
-            })
+            || is_loopback_redirect(redirect_uri)
     }
 }
 
@@ -237,16 +241,3 @@ impl Kind {
         }
     }
 }
-
-/// Parameters of the authorization request that `authorization_params` may
-/// not set: each is made for the one flow it belongs to.
-pub const RESERVED_PARAMETERS: [&str; 8] = [
-    "client_id",
-    "client_secret",
-    "redirect_uri",
-    "response_type",
-    "state",
-    "scope",
-    "code_challenge",
-    "code_challenge_method",
-];

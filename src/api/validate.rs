@@ -22,8 +22,8 @@ pub(crate) use fields::Fields;
 pub(crate) use place::Place;
 pub(crate) use problem::Problem;
 pub(crate) use readers::{
-    choice, endpoint, filled_text, flag, list, object, provider_id, redirect_uri, scopes, seconds,
-    text, text_map, token_id, whole_number,
+    INVISIBLE_LABEL, choice, client_id, endpoint, filled_label, filled_text, flag, label, list,
+    object, provider_id, redirect_uri, scopes, seconds, text, text_map, token_id, whole_number,
 };
 
 /// Every fault of one request: `{"detail": [ … ]}`.
@@ -72,6 +72,19 @@ impl Faults {
     pub fn of_rule(member: &str, rule: &str) -> Self {
         let loc = vec![Loc::Name("body".to_owned()), Loc::Name(member.to_owned())];
         place::fault(loc, Problem::rule(rule), None).into()
+    }
+
+    /// The fault of a label in the path that nobody could tell from another;
+    /// `None` if it has none.
+    #[must_use]
+    pub fn of_path_label(parameter: &str, label: &str) -> Option<Self> {
+        if !crate::visible::has_invisible(label) {
+            return None;
+        }
+        let steps = ["path", parameter].map(|step| Loc::Name(step.to_owned()));
+        let input = place::shown(&Value::from(label), false);
+        let problem = Problem::rule(INVISIBLE_LABEL);
+        Some(place::fault(steps.into(), problem, input).into())
     }
 
     fn push(&mut self, fault: Fault) {

@@ -21,7 +21,7 @@ impl Broker {
     /// client of our own with the server that authorizes its callers.
     ///
     /// # Errors
-    /// [`Error::AlreadyExists`], before anybody is asked; [`Error::Discovery`].
+    /// [`Error::AlreadyExists`] and [`Error::Reserved`], before anybody is asked; [`Error::Discovery`].
     pub async fn discover_provider(
         &self,
         owner: Owner,
@@ -32,6 +32,7 @@ impl Broker {
             name,
             mcp_server_url,
         } = request;
+        Error::check_name(&provider_id)?;
         let known = self
             .0
             .vault

@@ -12,12 +12,13 @@ impl Broker {
     /// Creates a provider.
     ///
     /// # Errors
-    /// [`Error::AlreadyExists`].
+    /// [`Error::AlreadyExists`], [`Error::Reserved`].
     pub async fn create_provider(
         &self,
         owner: Owner,
         request: ProviderCreateRequest,
     ) -> Result<Provider, Error> {
+        Error::check_name(&request.provider_id)?;
         let (id, now) = (self.0.ambient.uuid(), self.0.ambient.now());
         let provider = request.into_provider(id, DefinedBy::Owner, now);
         self.store_provider(owner, provider).await

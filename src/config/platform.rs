@@ -133,6 +133,10 @@ fn read(path: &Path) -> Result<Provider, Error> {
     let body = body.map_err(|error| fault(path, error.to_string()))?;
     let request = ProviderCreateRequest::from_json(&body)
         .map_err(|faults| fault(path, faults.to_string()))?;
+    if request.provider_id.is_reserved() {
+        let what = "its provider_id is reserved, since a path of the API has that name";
+        return Err(fault(path, what.to_owned()));
+    }
     let id = stable_id(&request.provider_id);
     Ok(request.into_provider(id, Source::Platform, changed_at(&metadata)))
 }

@@ -129,7 +129,7 @@ fn from_broker(error: &broker::Error, ambient: &Ambient) -> Answer {
         E::NotFound { .. } | E::Vault(vault::Error::NotFound) => {
             detailed(StatusCode::NOT_FOUND, text)
         }
-        E::AlreadyExists { .. } => detailed(StatusCode::CONFLICT, text),
+        E::AlreadyExists { .. } | E::Reserved { .. } => detailed(StatusCode::CONFLICT, text),
         E::RedirectNotAllowed => json(
             StatusCode::UNPROCESSABLE_ENTITY,
             &Faults::of_rule("redirect_uri", &text),

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use crate::identity::Scopes;
-use crate::provider::{Pkce, Provider, RESERVED_PARAMETERS};
+use crate::provider::{Pkce, Provider, is_reserved_parameter};
 use crate::secret::{CodeVerifier, ExposeSecret as _, State};
 
 /// What an authorization request is made of.
@@ -35,7 +35,7 @@ pub struct AuthorizationRequest<'a> {
 /// The address that a person's browser opens.
 ///
 /// The provider's own `authorization_params` win over its quirks; neither wins
-/// over [`RESERVED_PARAMETERS`], not even in the endpoint's own query.
+/// over a reserved parameter, not even in the endpoint's own query.
 #[must_use]
 #[expect(
     clippy::disallowed_methods,
@@ -45,7 +45,7 @@ pub fn authorization_url(request: &AuthorizationRequest<'_>) -> Url {
     let provider = request.provider;
     let extra = extra_parameters(provider);
     let endpoint = without(&provider.endpoints.authorization, |name| {
-        RESERVED_PARAMETERS.contains(&name) || extra.contains_key(name)
+        is_reserved_parameter(name) || extra.contains_key(name)
     });
     let client = BasicClient::new(ClientId::new(provider.client.client_id.clone()))
         .set_auth_uri(AuthUrl::from_url(endpoint));
@@ -94,7 +94,7 @@ fn extra_parameters(provider: &Provider) -> BTreeMap<&str, Cow<'_, str>> {
         .into_iter()
         .chain(fixed.map(|(name, value)| (*name, Cow::from(*value))))
         .chain(own.map(|(name, value)| (name.as_str(), Cow::from(value))))
-        .filter(|(name, _)| !RESERVED_PARAMETERS.contains(name))
+        .filter(|(name, _)| !is_reserved_parameter(name))
         .collect()
 }
 

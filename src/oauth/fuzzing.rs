@@ -294,7 +294,7 @@ fn is_tellable(error: &Error) {
 
 fn is_one_short_line(text: &str) {
     assert!(!text.trim().is_empty() && text.chars().count() <= TEXT_LIMIT);
-    assert!(!text.contains(char::is_control), "{text:?}");
+    assert!(!crate::visible::has_invisible(text), "{text:?}");
 }
 
 #[expect(clippy::disallowed_methods, reason = "a made-up secret is looked for")]

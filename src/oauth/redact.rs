@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::provider::Provider;
 use crate::secret::ExposeSecret;
+use crate::visible::is_invisible;
 
 /// The longest text of a provider's that is kept, in characters: a sentence or
 /// two, as error descriptions are.
@@ -53,19 +54,13 @@ impl Redactor {
     /// `text` as it may be shown; `None` when nothing is left of it.
     pub(super) fn shown(&self, text: &str) -> Option<String> {
         // Redacted before it is cut, so that no half of a secret stays.
-        let mut text: String = text.chars().filter(|c| !is_unprintable(*c)).collect();
+        let mut text: String = text.chars().filter(|c| !is_invisible(*c)).collect();
         for secret in &self.0 {
             text = text.replace(secret.as_str(), REDACTED);
         }
         let text: String = text.trim().chars().take(TEXT_LIMIT).collect();
         (!text.is_empty()).then_some(text)
     }
-}
-
-/// Control characters, and those that turn or hide the text around them.
-fn is_unprintable(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 #[cfg(test)]

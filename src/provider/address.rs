@@ -65,6 +65,13 @@ pub fn parse_redirect(text: &str) -> Result<String, EndpointError> {
     if url.fragment().is_some() {
         return Err(EndpointError::Fragment);
     }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(EndpointError::UserInfo);
+    }
+    // To some readers a slash.
+    if text.contains('\\') {
+        return Err(EndpointError::Obscure);
+    }
     let is_fit = match url.scheme() {
         "http" | "https" => is_plain(text, &url),
         // An app's own, as `vscode:` and `com.example.app:` are.
@@ -73,6 +80,15 @@ pub fn parse_redirect(text: &str) -> Result<String, EndpointError> {
     is_fit
         .then(|| text.to_owned())
         .ok_or(EndpointError::Obscure)
+}
+
+/// Whether a browser may be sent to `text` because it is this machine itself
+/// (RFC 8252, section 7.3), spelled plainly.
+#[must_use]
+pub fn is_loopback_redirect(text: &str) -> bool {
+    parse_redirect(text).is_ok_and(|text| {
+        Url::parse(&text).is_ok_and(|url| url.scheme() == "http" && is_loopback(&url))
+    })
 }
 
 /// Whether what a person reads is what is called: visible ASCII, and the host
@@ -98,8 +114,9 @@ fn is_plain(text: &str, url: &Url) -> bool {
 }
 
 fn is_port(text: &str) -> bool {
-    text.strip_prefix(':')
-        .is_some_and(|digits| digits.bytes().all(|digit| digit.is_ascii_digit()))
+    text.strip_prefix(':').is_some_and(|digits| {
+        !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit())
+    })
 }
 
 /// Whether a URL's host is this machine itself: 127.0.0.0/8, `[::1]` or `localhost`.
@@ -188,6 +205,49 @@ mod tests {
     }
 
     #[test]
+    fn only_the_plain_spelling_of_loopback_is_this_machine() {
+        for good in [
+            "http://127.0.0.1:3000/back?x=1",
+            "http://127.0.0.1",
+            "http://[::1]:3000/back",
+            "http://localhost:3000/back",
+        ] {
+            assert!(is_loopback_redirect(good), "{good}");
+        }
+        for bad in [
+            "https://127.0.0.1/back",
+            "http://127.0.0.1:3000/#x",
+            "http://me@127.0.0.1:3000/",
+            "http://me:pw@127.0.0.1:3000/",
+            "http://@127.0.0.1/",
+            "http://127.0.0.1\\@evil.example/",
+            "http:\\\\127.0.0.1/",
+            "http:/127.0.0.1/",
+            "http:127.0.0.1/",
+            "http://0x7f.1/",
+            "http://127.1/",
+            "http://2130706433/",
+            "http://0177.0.0.1/",
+            "http://127.0.0.1./",
+            "http://127。0。0。1/",
+            "http://127\u{ff0e}0\u{ff0e}0\u{ff0e}1/",
+            "http://１２７.0.0.1/",
+            "http://%31%32%37.0.0.1/",
+            "http://loc\talhost/",
+            "http://localhost\n/",
+            " http://127.0.0.1/",
+            "http://127.0.0.1/\u{200b}",
+            "http://[0:0::1]/",
+            "http://[::ffff:127.0.0.1]/",
+            "http://127.0.0.1:/",
+            "http://localhost.example.com/",
+            "http://ｌocalhost/",
+        ] {
+            assert!(!is_loopback_redirect(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
     fn a_redirect_goes_to_the_web_or_to_an_app() {
         for good in [
             "https://app.example.com/back?x=1",
@@ -201,7 +261,13 @@ mod tests {
             ("/back", EndpointError::NotAUrl),
             ("https://app.example.com/#x", EndpointError::Fragment),
             ("javascript:alert(1)", EndpointError::Obscure),
-            ("https://me@app.example.com/", EndpointError::Obscure),
+            ("https://me@app.example.com/", EndpointError::UserInfo),
+            ("app://me@back/", EndpointError::UserInfo),
+            (
+                "https://app.example.com\\@evil.example/",
+                EndpointError::Obscure,
+            ),
+            ("https://app.example.com/back\\", EndpointError::Obscure),
         ] {
             assert_eq!(parse_redirect(bad), Err(error), "{bad}");
         }

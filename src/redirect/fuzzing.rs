@@ -132,7 +132,7 @@ fn is_judged(provider: &Provider, response: &CallbackQuery) {
     assert!(!is_mixed_up || error == "invalid_issuer");
     assert!(!error.is_empty());
     for text in [Some(&error), description.as_ref()].into_iter().flatten() {
-        assert!(text.chars().count() <= TEXT_LIMIT && !text.contains(char::is_control));
+        assert!(text.chars().count() <= TEXT_LIMIT && !crate::visible::has_invisible(text));
     }
     no_text_becomes_markup(&error, description.as_deref());
 }

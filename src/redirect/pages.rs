@@ -251,12 +251,15 @@ mod filters {
 
     use askama::Values;
 
-    /// `text` on one line, cut to [`super::LONGEST_FOREIGN_TEXT`].
+    use crate::visible;
+
+    /// `text` on one line, with what nobody could see written out, cut to
+    /// [`super::LONGEST_FOREIGN_TEXT`].
     #[askama::filter_fn]
     pub(super) fn brief(text: impl Display, _: &dyn Values) -> askama::Result<String> {
         let text = text.to_string();
-        let on_one_line = |c: char| if c.is_control() { ' ' } else { c };
-        let mut characters = text.chars().map(on_one_line);
+        let text = visible::shown(&text.replace(['\n', '\r', '\t'], " "));
+        let mut characters = text.chars();
         let mut brief: String = characters
             .by_ref()
             .take(super::LONGEST_FOREIGN_TEXT)

@@ -140,7 +140,7 @@ fn a_refusal_is_told_in_the_daemons_words() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(
         stderr(&output),
-        "agent-auth: no token for example: there is no provider [2Jexample\n"
+        "agent-auth: no token for example: there is no provider \\u{1b}[2Jexample\n"
     );
 }
 
@@ -294,7 +294,7 @@ fn providers_are_listed_without_what_steers_a_terminal() {
     let output = ran(&daemon, &["provider", "list"]);
     assert_eq!(
         stdout(&output),
-        "PROVIDER  NAME         LOGIN AT\nexample   Example[31m  https://example.com/a\n"
+        "PROVIDER  NAME               LOGIN AT\nexample   Example\\u{1b}[31m  https://example.com/a\n"
     );
     let output = ran(&daemon, &["provider", "list", "--json"]);
     let listed: Value = serde_json::from_slice(&output.stdout).unwrap();

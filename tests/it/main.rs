@@ -21,4 +21,5 @@ mod process;
 mod refresh;
 mod support;
 mod tokens;
+mod validation;
 mod vault;

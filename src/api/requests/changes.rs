@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use url::Url;
 
 use super::providers::{parameters, redirect_uris, secret};
-use crate::api::validate::{Faults, Fields, choice, endpoint, flag, text};
+use crate::api::validate::{Faults, Fields, choice, client_id, endpoint, flag, label, text};
 use crate::provider::Pkce;
 use crate::secret::ClientSecret;
 
@@ -43,8 +43,8 @@ impl ProviderUpdateRequest {
     pub fn from_json(body: &[u8]) -> Result<Self, Faults> {
         let mut fields = Fields::body(body)?;
         let request = Self {
-            name: fields.optional("name", text),
-            client_id: fields.optional("client_id", text),
+            name: fields.optional("name", label),
+            client_id: fields.optional("client_id", client_id),
             client_secret: fields.optional("client_secret", text).and_then(secret),
             auth_url: fields.optional("auth_url", endpoint),
             token_url: fields.optional("token_url", endpoint),
@@ -74,7 +74,7 @@ impl TokenUpdateRequest {
     pub fn from_json(body: &[u8]) -> Result<Self, Faults> {
         let mut fields = Fields::body(body)?;
         let request = Self {
-            provider_account_label: fields.optional("provider_account_label", text),
+            provider_account_label: fields.optional("provider_account_label", label),
             is_default: fields.optional("is_default", flag),
         };
         fields.finish(|| Some(request))

@@ -1,7 +1,7 @@
 //! Requests that ask for a token, wait for one, or bring a code by hand.
 
 use crate::api::validate::{
-    Faults, Fields, filled_text, flag, scopes, text, token_id, whole_number,
+    Faults, Fields, filled_label, filled_text, flag, label, scopes, text, token_id, whole_number,
 };
 use crate::identity::{AgentId, Scopes, TokenId, UserId};
 use crate::secret::{AuthorizationCode, State};
@@ -45,9 +45,9 @@ impl AuthenticateRequest {
     /// Every fault of it.
     pub fn from_json(body: &[u8]) -> Result<Self, Faults> {
         let mut fields = Fields::body(body)?;
-        let user_id = fields.optional("user_id", text);
-        let ls_user_id = fields.optional("ls_user_id", text);
-        let agent_id = fields.optional("agent_id", filled_text);
+        let user_id = fields.optional("user_id", label);
+        let ls_user_id = fields.optional("ls_user_id", label);
+        let agent_id = fields.optional("agent_id", filled_label);
         let provider = fields.required("provider", text);
         let scopes = fields.required("scopes", scopes);
         let use_platform_provider =
@@ -57,7 +57,7 @@ impl AuthenticateRequest {
         let redirect_uri = fields.optional("redirect_uri", text);
         let is_default = fields.with_default("is_default", flag, true);
         let check_only = fields.with_default("check_only", flag, false);
-        let user = |label: Option<String>| label.as_deref().and_then(UserId::parse);
+        let user = |name: Option<String>| name.as_deref().and_then(UserId::parse);
         fields.finish(|| {
             Some(Self {
                 provider: provider?,

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::api::validate::Faults;
 use crate::clock::Timestamp;
-use crate::provider::{Pkce, RESERVED_PARAMETERS, Source, is_loopback};
+use crate::provider::{Pkce, Source, is_loopback, is_reserved_parameter};
 
 /// Stands in the place of every secret; no other text has it.
 const CANARY: &str = "canary";
@@ -161,7 +161,7 @@ fn is_a_provider(data: &[u8]) {
         assert!(address.fragment().is_none(), "{address}");
     }
     let mut names = provider.authorization_params.keys();
-    assert!(names.all(|name| !RESERVED_PARAMETERS.contains(&name.as_str())));
+    assert!(names.all(|name| !is_reserved_parameter(name)));
 }
 
 /// A token that is accepted has a life that is none of the past, and brings no

@@ -9,13 +9,14 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::api::validate::{
-    Faults, Fields, Place, Problem, choice, endpoint, flag, list, provider_id, redirect_uri, text,
-    text_map,
+    Faults, Fields, Place, Problem, choice, client_id, endpoint, flag, label, list, provider_id,
+    redirect_uri, text, text_map,
 };
 use crate::clock::Timestamp;
 use crate::identity::ProviderId;
 use crate::provider::{
-    AuthMethod, Client, Endpoints, Kind, Pkce, Provider, RESERVED_PARAMETERS, Source,
+    AuthMethod, Client, Endpoints, Kind, Pkce, Provider, Source, is_parameter_name,
+    is_reserved_parameter,
 };
 use crate::secret::ClientSecret;
 
@@ -58,8 +59,8 @@ impl ProviderCreateRequest {
     pub fn from_json(body: &[u8]) -> Result<Self, Faults> {
         let mut fields = Fields::body(body)?;
         let provider_id = fields.required("provider_id", provider_id);
-        let name = fields.required("name", text);
-        let client_id = fields.required("client_id", text);
+        let name = fields.required("name", label);
+        let client_id = fields.required("client_id", client_id);
         let client_secret = fields.optional("client_secret", text).and_then(secret);
         let auth_url = fields.required("auth_url", endpoint);
         let token_url = fields.required("token_url", endpoint);
@@ -182,7 +183,7 @@ impl McpProviderCreateRequest {
     pub fn from_json(body: &[u8]) -> Result<Self, Faults> {
         let mut fields = Fields::body(body)?;
         let provider_id = fields.required("provider_id", provider_id);
-        let name = fields.required("name", text);
+        let name = fields.required("name", label);
         let mcp_server_url = fields.required("mcp_server_url", endpoint);
         fields.finish(|| {
             Some(Self {
@@ -201,12 +202,15 @@ pub(super) fn secret(text: String) -> Option<ClientSecret> {
 
 /// Fixed parameters of the authorization request, no reserved one.
 pub(super) fn parameters(place: &mut Place<'_>) -> Option<BTreeMap<String, String>> {
-    let is_reserved = |name: &str| RESERVED_PARAMETERS.contains(&name);
-    text_map(
-        place,
-        is_reserved,
-        "this parameter is set by each flow and cannot be fixed",
-    )
+    text_map(place, |name| {
+        if !is_parameter_name(name) {
+            Some("a parameter's name has letters, digits, hyphens, dots and underscores only")
+        } else if is_reserved_parameter(name) {
+            Some("this parameter is set by each flow and cannot be fixed")
+        } else {
+            None
+        }
+    })
 }
 
 /// Redirect addresses allowed beside loopback ones.

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 
 use crate::api::validate::{
-    Faults, Fields, filled_text, flag, list, object, scopes, seconds, text, without_secrets,
+    Faults, Fields, filled_label, filled_text, flag, label, list, object, scopes, seconds, text,
+    without_secrets,
 };
 use crate::identity::{Scopes, UserId};
 use crate::secret::{AccessToken, RefreshToken};
@@ -68,7 +69,7 @@ impl ImportedToken {
             .and_then(refresh_token);
         let expires_in_seconds = fields.optional("expires_in_seconds", seconds);
         let scopes = fields.with_default("scopes", scopes, Scopes::default());
-        let user_id = fields.optional("user_id", filled_text);
+        let user_id = fields.optional("user_id", filled_label);
         let metadata = fields.optional("metadata", object);
         Some(Self {
             user_id: user_id.as_deref().and_then(UserId::parse),
@@ -102,7 +103,7 @@ impl UpsertAgentTokenRequest {
     pub fn from_json(body: &[u8]) -> Result<Self, Faults> {
         let mut fields = Fields::body(body)?;
         let token = ImportedToken::read(&mut fields);
-        let provider_account_label = fields.optional("provider_account_label", text);
+        let provider_account_label = fields.optional("provider_account_label", label);
         fields.finish(|| {
             Some(Self {
                 token: token?,

@@ -14,7 +14,14 @@ use uuid::Uuid;
 
 use super::{Place, Problem};
 use crate::identity::{ProviderId, Scopes, TokenId};
-use crate::provider::{AuthMethod, EndpointError, Kind, Pkce, parse_endpoint, parse_redirect};
+use crate::provider::{
+    AuthMethod, CLIENT_ID_PATTERN, EndpointError, Kind, Pkce, is_client_id, parse_endpoint,
+    parse_redirect,
+};
+use crate::visible::has_invisible;
+
+/// Why a label is refused that looks like another, or like none.
+pub(crate) const INVISIBLE_LABEL: &str = "it has control characters or others that nobody can see";
 
 /// A text.
 pub(crate) fn text(place: &mut Place<'_>) -> Option<String> {
@@ -28,6 +35,33 @@ pub(crate) fn filled_text(place: &mut Place<'_>) -> Option<String> {
         return place.refuse(Problem::empty_text());
     }
     Some(text)
+}
+
+/// A label that people tell apart by reading it.
+pub(crate) fn label(place: &mut Place<'_>) -> Option<String> {
+    let text = text(place)?;
+    if has_invisible(&text) {
+        return place.refuse(Problem::rule(INVISIBLE_LABEL));
+    }
+    Some(text)
+}
+
+/// A label that says something.
+pub(crate) fn filled_label(place: &mut Place<'_>) -> Option<String> {
+    let text = label(place)?;
+    if text.is_empty() {
+        return place.refuse(Problem::empty_text());
+    }
+    Some(text)
+}
+
+/// A client identifier (RFC 6749, appendix A.1).
+pub(crate) fn client_id(place: &mut Place<'_>) -> Option<String> {
+    let text = borrowed_text(place, Problem::not_text)?;
+    if !is_client_id(text) {
+        return place.refuse(Problem::not_of_pattern(CLIENT_ID_PATTERN));
+    }
+    Some(text.to_owned())
 }
 
 fn borrowed_text<'a>(place: &mut Place<'a>, otherwise: fn() -> Problem) -> Option<&'a str> {
@@ -137,12 +171,11 @@ pub(crate) fn object(place: &mut Place<'_>) -> Option<Map<String, Value>> {
     }
 }
 
-/// An object of texts; a member whose name `is_reserved` is refused with
-/// `clause`.
+/// An object of texts. `wrong` says what is wrong with a member's name, if
+/// anything is.
 pub(crate) fn text_map(
     place: &mut Place<'_>,
-    is_reserved: fn(&str) -> bool,
-    clause: &str,
+    wrong: fn(&str) -> Option<&'static str>,
 ) -> Option<BTreeMap<String, String>> {
     let Value::Object(members) = place.value() else {
         return place.refuse(Problem::not_a_dictionary());
@@ -151,7 +184,7 @@ pub(crate) fn text_map(
         .iter()
         .map(|(name, member)| {
             place.member(name, member, |inner| {
-                if is_reserved(name) {
+                if let Some(clause) = wrong(name) {
                     return inner.refuse(Problem::rule(clause));
                 }
                 Some((name.clone(), text(inner)?))

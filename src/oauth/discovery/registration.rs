@@ -6,7 +6,7 @@ use super::explorer::Explorer;
 use super::server::Server;
 use super::{Error, Step};
 use crate::oauth::conform::text;
-use crate::provider::{AuthMethod, Client};
+use crate::provider::{AuthMethod, Client, is_client_id};
 use crate::secret::ClientSecret;
 
 const STEP: Step = Step::Registration;
@@ -48,6 +48,10 @@ pub(super) async fn register(
 fn registered(reply: &Map<String, Value>, wanted: AuthMethod) -> Result<Client, Error> {
     let client_id = text(reply, "client_id")
         .ok_or_else(|| Error::nonsense(STEP, "the answer holds no client_id"))?;
+    if !is_client_id(client_id) {
+        let what = "the answer's client_id is too long, or has line breaks or other characters that no client_id may have";
+        return Err(Error::nonsense(STEP, what));
+    }
     let auth_method = match text(reply, "token_endpoint_auth_method") {
         None => wanted,
         Some(name) => AuthMethod::ALL
@@ -58,9 +62,13 @@ fn registered(reply: &Map<String, Value>, wanted: AuthMethod) -> Result<Client, 
                 Error::nonsense(STEP, what)
             })?,
     };
-    let client_secret = text(reply, "client_secret")
-        .filter(|_| auth_method != AuthMethod::None)
-        .map(ClientSecret::new);
+    let client_secret = text(reply, "client_secret").filter(|_| auth_method != AuthMethod::None);
+    // A secret has the same letters as an identifier (RFC 6749, appendix A.2).
+    if client_secret.is_some_and(|secret| !is_client_id(secret)) {
+        let what = "the answer's client_secret is too long, or has characters that no client_secret may have";
+        return Err(Error::nonsense(STEP, what));
+    }
+    let client_secret = client_secret.map(ClientSecret::new);
     if auth_method != AuthMethod::None && client_secret.is_none() {
         let what = "the client is to prove itself with a secret, and was given none";
         return Err(Error::nonsense(STEP, what));
@@ -109,6 +117,13 @@ mod tests {
         for reply in [
             json!({}),
             json!({"client_id": 7}),
+            json!({"client_id": "c\r\nd"}),
+            json!({"client_id": "c\u{200b}"}),
+            json!({"client_id": "c".repeat(60_000)}),
+            json!({
+                "client_id": "c", "client_secret": "s".repeat(60_000),
+                "token_endpoint_auth_method": "client_secret_post",
+            }),
             json!({"client_id": "c", "token_endpoint_auth_method": "client_secret_post"}),
             json!({"client_id": "c", "token_endpoint_auth_method": "private_key_jwt"}),
         ] {
