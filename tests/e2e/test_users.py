@@ -112,6 +112,9 @@ def attempts(ada: Ada) -> Dict[Operation, List[Tuple[str, Any, Any]]]:
         ("GET", "/v2/auth/wait/{auth_id}"): [
             (f"/v2/auth/wait/{ada.flow}", None, {"status": "not_found", "token": None})
         ],
+        ("POST", "/v2/auth/flows/{auth_id}/browser-link"): [
+            (f"/v2/auth/flows/{ada.flow}/browser-link", None, 404)
+        ],
         ("GET", "/v2/auth/callback/{provider_id}"): [
             (f"/v2/auth/callback/adas?{code}", None, 400),
             (f"/v2/auth/callback/adas?error=access_denied&state={ada.state}", None, 400),
