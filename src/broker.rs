@@ -22,6 +22,7 @@ mod quotas;
 mod redirects;
 mod refresh;
 mod saving;
+mod tasks;
 mod tokens;
 mod waiters;
 
@@ -39,6 +40,7 @@ pub(crate) use self::redirects::refusal;
 pub use self::redirects::{AuthorizationResponse, Ended, Outcome};
 
 use self::refresh::Refreshes;
+use self::tasks::Tasks;
 use self::waiters::Waiters;
 use crate::clock::Ambient;
 use crate::identity::{FlowId, OrganizationId, Owner, ProviderId, UserId};
@@ -203,6 +205,8 @@ struct Inner {
     settings: Settings,
     waiters: Arc<Waiters>,
     refreshes: Refreshes,
+    /// Refreshes, exchanges and revocations that are under way.
+    tasks: Tasks,
     people: people::People,
     browser_links: browser_links::BrowserLinks,
     platform: platform::Platform,
@@ -237,6 +241,7 @@ impl Broker {
         let broker = Self(Arc::new(Inner {
             waiters: Arc::new(Waiters::new(settings.max_waiters)),
             refreshes: Refreshes::default(),
+            tasks: Tasks::default(),
             people: people::People::default(),
             browser_links: browser_links::BrowserLinks::default(),
             platform: platform::Platform::default(),
@@ -247,7 +252,7 @@ impl Broker {
             ambient,
             settings,
         }));
-        broker.resume().await?;
+        broker.end_interrupted_flows().await?;
         Ok(broker)
     }
 
@@ -319,10 +324,15 @@ impl Broker {
         self.0.vault.trouble()
     }
 
-    /// Lets waiters go, and what is being saved finish, before the daemon ends.
-    pub async fn stop(&self) {
+    /// Lets waiters go and begins no more refreshes: the daemon is about to end.
+    pub fn begin_stop(&self) {
         self.0.stopping.send_replace(true);
-        self.0.refreshes.settled().await;
+    }
+
+    /// Returns when every refresh, exchange and revocation under way has ended
+    /// and what they gave is stored. To be called when nothing begins any more.
+    pub async fn finish_stop(&self) {
+        self.0.tasks.settled().await;
         if let Err(error) = self.0.vault.flush_usage().await {
             tracing::warn!(error = %error, "when tokens were last used was not written down");
         }
@@ -357,6 +367,11 @@ impl Broker {
                 .await?;
         }
         Ok(())
+    }
+
+    /// Whether the daemon is about to end.
+    fn is_stopping(&self) -> bool {
+        *self.0.stopping.borrow()
     }
 
     /// The human on whose behalf an owner acts who names none.

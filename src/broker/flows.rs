@@ -8,6 +8,7 @@ use url::Url;
 use super::authenticate::HandedOut;
 use super::{Broker, Error};
 use crate::clock::Timestamp;
+use crate::event::Source;
 use crate::flow::{Flow, FlowSecrets, Purpose, Status};
 use crate::identity::{AgentId, FlowId, Owner, Scopes, UserId};
 use crate::oauth::{AuthorizationRequest, authorization_url};
@@ -207,20 +208,16 @@ impl Broker {
         Ok(authorization_address(provider, flow, &secrets).into())
     }
 
-    /// Puts right what a crash left half done.
-    pub(super) async fn resume(&self) -> Result<(), Error> {
-        let now = self.0.ambient.now();
+    /// Ends every login whose exchange was cut off by the daemon's end: its code
+    /// may have been spent, and must not be sent again.
+    ///
+    /// # Errors
+    /// [`Error::Vault`].
+    pub(super) async fn end_interrupted_flows(&self) -> Result<(), Error> {
         let why = "agent-authd was restarted while the provider was asked; start the login again";
-        let failed = self
-            .0
-            .vault
-            .write(move |change| change.fail_interrupted_flows(why, now))
-            .await?;
-        if failed > 0 {
-            tracing::warn!(
-                flows = failed,
-                "logins were cut off by a restart and must be started again"
-            );
+        for StoredFlow { flow, .. } in self.0.vault.read(|view| view.exchanging_flows())? {
+            self.deny(&flow, Source::Startup, "interrupted", Some(why.to_owned()))
+                .await?;
         }
         Ok(())
     }

@@ -110,7 +110,8 @@ impl Broker {
         // From here on the code is spent: what follows runs to its end even
         // if the browser goes away.
         let broker = self.clone();
-        let exchange = tokio::spawn(async move { broker.exchange(stored, provider, code).await });
+        let exchange = async move { broker.exchange(stored, provider, code).await };
+        let exchange = self.0.tasks.spawn(exchange);
         exchange.await.map_err(|_| Error::Stopping)?
     }
 

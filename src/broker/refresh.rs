@@ -39,6 +39,10 @@ use crate::secret::RefreshToken;
 use crate::token::{Freshness, Grant, State, Token};
 use crate::vault;
 
+/// When a caller is told to try again while the daemon stops: a restart takes
+/// about as long.
+const RETRY_AFTER_STOP: Duration = Duration::from_secs(2);
+
 /// How a refresh ended.
 #[derive(Clone, Debug)]
 pub(super) enum Refreshed {
@@ -107,11 +111,6 @@ pub(super) struct Refreshes {
 }
 
 impl Refreshes {
-    /// Returns when none is under way.
-    pub(super) async fn settled(&self) {
-        self.flights.settled().await;
-    }
-
     /// Tries anew what failed before a client's settings were changed.
     pub(super) fn forget_client(&self, owner: Owner, binding: &Binding) {
         self.health.forget_client(owner, binding);
@@ -149,13 +148,17 @@ impl Broker {
     fn join_refresh(&self, token: &Token, purpose: Purpose) -> Result<Flight, Refreshed> {
         let refreshes = &self.0.refreshes;
         let admission = || {
+            if self.is_stopping() {
+                // It could not be waited for: the next daemon refreshes it.
+                return Err(Refreshed::NotNow(RETRY_AFTER_STOP));
+            }
             let now = self.0.ambient.moment();
             refreshes.health.wakes(now);
             refreshes.health.admit(token, purpose, now)
         };
         let start = |outcome, Admission { ticket, turn }| {
             let (broker, token) = (self.clone(), token.clone());
-            tokio::spawn(async move {
+            self.0.tasks.spawn(async move {
                 let refreshes = &broker.0.refreshes;
                 let pilot = refreshes.flights.pilot(token.id, outcome);
                 let ended = broker.refresh_in_turn(&token, purpose, ticket, turn).await;

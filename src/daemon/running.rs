@@ -115,12 +115,14 @@ impl Running {
     /// it has; after 40 s in any case.
     pub async fn stop(self) {
         self.stop.send_replace(true);
+        self.broker.begin_stop();
         let ended = async {
-            self.broker.stop().await;
             for task in self.tasks {
                 // One that panicked has said so.
                 let _ = task.await;
             }
+            // Last: a request that was still being read may have begun something.
+            self.broker.finish_stop().await;
         };
         if tokio::time::timeout(STOP_TIMEOUT, ended).await.is_err() {
             tracing::warn!("some work did not end in time");

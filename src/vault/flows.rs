@@ -96,6 +96,18 @@ impl View<'_> {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// Every flow whose exchange is under way, or was when the process ended.
+    ///
+    /// # Errors
+    /// As [`Self::flow`].
+    pub fn exchanging_flows(&self) -> Result<Vec<StoredFlow>, Error> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT * FROM flows WHERE status = 'exchanging'")?;
+        let rows = statement.query_map([], read_flow)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// Whether there is a flow that ended, or could no longer be finished,
     /// before `limit`.
     ///
@@ -256,24 +268,6 @@ impl Change<'_> {
         )?;
         self.erase_after_commit();
         Ok(ended > 0)
-    }
-
-    /// Fails every flow whose exchange was cut off by the daemon's end: its
-    /// code may have been spent, and must not be sent again.
-    ///
-    /// # Errors
-    /// [`Error::Unwritable`] if the store cannot take it.
-    pub fn fail_interrupted_flows(
-        &self,
-        description: &str,
-        now: Timestamp,
-    ) -> Result<usize, Error> {
-        Ok(self.connection.execute(
-            "UPDATE flows SET status = 'failed', error = 'interrupted', error_description = ?1,
-                finished_at = ?2, verifier = NULL
-             WHERE status = 'exchanging'",
-            (description, now),
-        )?)
     }
 
     /// Deletes the flows of a provider.

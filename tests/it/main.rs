@@ -19,6 +19,7 @@ mod platform;
 mod quotas;
 mod process;
 mod refresh;
+mod stop;
 mod support;
 mod tokens;
 mod validation;

@@ -22,6 +22,7 @@ use agent_authd::secret::ExposeSecret as _;
 use crate::support::clock::TestClock;
 use crate::support::daemon::{Home, InProcess};
 use crate::support::provider::{PROVIDER_ID, Provider, Rotation};
+use crate::support::waiting::until;
 
 /// How long something may take that happens by itself, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -84,15 +85,6 @@ async fn refusal(client: &Client) -> Duration {
 /// The one token that is stored.
 async fn summary(client: &Client) -> TokenSummary {
     client.tokens(None).await.unwrap().pop().unwrap()
-}
-
-/// Returns when `is_so`, which must come about by itself.
-async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !is_so().await {
-        assert!(Instant::now() < deadline, "{what} does not come about");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
 }
 
 /// A daemon with a clock of its own and one grant, whose access token lives

@@ -12,3 +12,4 @@ pub(crate) mod daemon;
 pub(crate) mod person;
 pub(crate) mod provider;
 pub(crate) mod stage;
+pub(crate) mod waiting;

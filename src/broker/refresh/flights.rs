@@ -82,16 +82,6 @@ impl Flights {
     pub(super) fn has(&self, token: TokenId) -> bool {
         self.lock().contains_key(&token)
     }
-
-    /// Returns when none is under way.
-    pub(super) async fn settled(&self) {
-        loop {
-            let next = self.lock().values().next().cloned();
-            let Some(mut flight) = next else { return };
-            // An error means that it has ended, too.
-            let _ = flight.outcome.wait_for(Option::is_some).await;
-        }
-    }
 }
 
 impl Flight {
@@ -150,7 +140,6 @@ mod tests {
         assert!(matches!(first.landed().await, Refreshed::Done));
         assert!(matches!(second.landed().await, Refreshed::Done));
         assert!(!flights.has(id()));
-        flights.settled().await;
     }
 
     #[tokio::test]

@@ -29,6 +29,20 @@ pub(crate) async fn open(url: &str) -> Page {
     follow(url.parse().unwrap(), "GET", "").await
 }
 
+/// Consents at the provider and opens the redirect back to the daemon. The
+/// browser goes away when the connection is dropped.
+pub(crate) async fn consent(url: &str) -> TcpStream {
+    let (head, _) = fetch(&url.parse().unwrap(), "GET", "").await;
+    let back: Url = value_of(&head, "location").unwrap().parse().unwrap();
+    let host = format!("{}:{}", back.host_str().unwrap(), back.port().unwrap());
+    let mut stream = TcpStream::connect(&host).await.unwrap();
+    let target = &back[url::Position::BeforePath..url::Position::AfterQuery];
+    let request =
+        format!("GET {target} HTTP/1.1\r\nHost: {host}\r\nSec-Fetch-Mode: navigate\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream
+}
+
 /// Sends a form from the page at `url`, with these headers besides, and
 /// follows where it leads.
 pub(crate) async fn send_form(url: &str, headers: &[(&str, &str)], form: &str) -> Page {

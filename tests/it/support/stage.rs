@@ -1,6 +1,7 @@
 //! A daemon, a strict provider registered with it, and calls in plain JSON:
 //! what a test of one operation needs.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use agent_authd::client::send;
@@ -167,14 +168,15 @@ pub(crate) async fn get(home: &Home, path: &str) -> Answer {
     call(home, Method::GET, path, None).await
 }
 
+/// Deletes something at the daemon of `socket`; `None` if the connection
+/// breaks before the answer.
+pub(crate) async fn try_delete(socket: &Path, path: &str) -> Option<u16> {
+    let answer = send(socket, request(Method::DELETE, path, None)).await;
+    answer.ok().map(|answer| answer.status().as_u16())
+}
+
 async fn call(home: &Home, method: Method, path: &str, body: Option<Value>) -> Answer {
-    let body = body.map_or_else(String::new, |body| body.to_string());
-    let request = Request::builder()
-        .method(method)
-        .uri(format!("/v2/auth{path}"))
-        .header("content-type", "application/json")
-        .body(Full::new(Bytes::from(body)))
-        .unwrap();
+    let request = request(method, path, body);
     let answer = send(&home.socket(), request).await.unwrap();
     let status = answer.status().as_u16();
     let bytes = answer.into_body().collect().await.unwrap().to_bytes();
@@ -184,4 +186,14 @@ async fn call(home: &Home, method: Method, path: &str, body: Option<Value>) -> A
         serde_json::from_slice(&bytes).unwrap()
     };
     Answer { status, json }
+}
+
+fn request(method: Method, path: &str, body: Option<Value>) -> Request<Full<Bytes>> {
+    let body = body.map_or_else(String::new, |body| body.to_string());
+    Request::builder()
+        .method(method)
+        .uri(format!("/v2/auth{path}"))
+        .header("content-type", "application/json")
+        .body(Full::new(Bytes::from(body)))
+        .unwrap()
 }

@@ -1,0 +1,121 @@
+//! What a stop of the daemon waits for, and what a crash leaves of a login.
+
+use std::path::Path;
+use std::time::Duration;
+
+use agent_authd::clock::Ambient;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
+
+use crate::support::daemon::{Binary, Home, InProcess};
+use crate::support::person;
+use crate::support::provider::PROVIDER_ID;
+use crate::support::stage::{self, Stage};
+use crate::support::waiting::until;
+
+/// How a flow stands at the daemon that lives in `home` now.
+async fn ended(home: &Home, asked: &Value) -> Value {
+    let flow = asked["auth_id"].as_str().unwrap();
+    let path = format!("/wait/{flow}?timeout=0");
+    stage::get(home, &path).await.with(200)
+}
+
+/// A request to `socket` of which the daemon has read the head alone, and the
+/// body that is missing.
+async fn half_a_request(socket: &Path) -> (UnixStream, String) {
+    let body = json!({"provider": PROVIDER_ID, "scopes": ["read"]}).to_string();
+    let head = format!(
+        "POST /v2/auth/authenticate HTTP/1.1\r\nHost: localhost\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let mut stream = UnixStream::connect(socket).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    (stream, body)
+}
+
+#[tokio::test]
+async fn no_refresh_begins_while_the_daemon_stops() {
+    let stage = Stage::with_settings("refresh_active_within = 0\n").await;
+    let pair = stage.provider.grant();
+    let token = json!({
+        "access_token": pair.access, "refresh_token": pair.refresh, "expires_in_seconds": 0,
+    });
+    stage.import(token).await;
+    let Stage {
+        home,
+        provider,
+        daemon,
+    } = stage;
+    let (mut stream, body) = half_a_request(&home.socket()).await;
+    // Connections are accepted in turn: the first one has been by then.
+    daemon.client().ok().await.unwrap();
+    let stopping = tokio::spawn(daemon.stop());
+    until("the end of listening", async || {
+        UnixStream::connect(home.socket()).await.is_err()
+    })
+    .await;
+    stream.write_all(body.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    stopping.await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    let has_retry_after = answer.to_ascii_lowercase().contains("retry-after:");
+    assert!(has_retry_after, "{answer}");
+    assert_eq!(provider.refreshes(), 0);
+}
+
+#[tokio::test]
+async fn a_login_whose_browser_has_gone_is_finished_before_the_daemon_ends() {
+    let stage = Stage::new().await;
+    let asked = stage.authenticate(json!({})).await;
+    stage.provider.answer_late(Duration::from_secs(1));
+    let browser = person::consent(asked["url"].as_str().unwrap()).await;
+    until("the exchange", async || {
+        !stage.provider.requests().is_empty()
+    })
+    .await;
+    drop(browser);
+    let Stage {
+        home,
+        provider,
+        daemon,
+    } = stage;
+    daemon.stop().await;
+    let daemon = InProcess::start(&home, Ambient::system()).await;
+    let done = ended(&home, &asked).await;
+    assert_eq!(done["status"], "completed", "{done}");
+    assert!(provider.accepts(done["token"].as_str().unwrap()));
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_login_that_a_crash_cut_off_says_that_it_must_be_started_again() {
+    let Stage {
+        home,
+        provider,
+        daemon,
+    } = Stage::new().await;
+    daemon.stop().await;
+    let binary = Binary::start(&home).await;
+    let asked = json!({"provider": PROVIDER_ID, "scopes": ["read"]});
+    let asked = stage::post(&home, "/authenticate", asked).await.with(200);
+    provider.answer_late(Duration::from_secs(5));
+    let browser = person::consent(asked["url"].as_str().unwrap()).await;
+    until("the exchange", async || !provider.requests().is_empty()).await;
+    drop(browser);
+    binary.kill();
+    provider.fail_always(None);
+    let binary = Binary::start(&home).await;
+    let failed = ended(&home, &asked).await;
+    assert_eq!(failed["status"], "not_found", "{failed}");
+    assert_eq!(failed["error"], "interrupted", "{failed}");
+    let text = failed["error_description"].as_str().unwrap();
+    assert!(text.contains("start the login again"), "{text}");
+    let events = stage::get(&home, "/token-events").await.with(200);
+    assert_eq!(events[0]["event_type"], "denied", "{events}");
+    assert_eq!(events[0]["reason"], "interrupted");
+    assert_eq!(events[0]["source"], "startup");
+    assert!(binary.stop().await.success());
+}
