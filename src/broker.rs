@@ -21,6 +21,7 @@ mod providers;
 mod quotas;
 mod redirects;
 mod refresh;
+mod revocations;
 mod saving;
 mod tasks;
 mod tokens;
@@ -34,12 +35,14 @@ use tokio::sync::watch;
 pub use self::authenticate::{Authenticated, HandedOut};
 pub use self::browser_links::{BROWSER_LINK_PATH, BrowserLink, Followed};
 pub use self::consent::{Answered, ConsentAnswer, ConsentQuestion, Consented, OfferedAccount};
+pub use self::deletion::Deleted;
 pub use self::flows::Waited;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::redirects::refusal;
 pub use self::redirects::{AuthorizationResponse, Ended, Outcome};
 
 use self::refresh::Refreshes;
+use self::revocations::Revocations;
 use self::tasks::Tasks;
 use self::waiters::Waiters;
 use crate::clock::Ambient;
@@ -205,6 +208,7 @@ struct Inner {
     settings: Settings,
     waiters: Arc<Waiters>,
     refreshes: Refreshes,
+    revocations: Revocations,
     /// Refreshes, exchanges and revocations that are under way.
     tasks: Tasks,
     people: people::People,
@@ -241,6 +245,7 @@ impl Broker {
         let broker = Self(Arc::new(Inner {
             waiters: Arc::new(Waiters::new(settings.max_waiters)),
             refreshes: Refreshes::default(),
+            revocations: Revocations::default(),
             tasks: Tasks::default(),
             people: people::People::default(),
             browser_links: browser_links::BrowserLinks::default(),
@@ -253,6 +258,7 @@ impl Broker {
             settings,
         }));
         broker.end_interrupted_flows().await?;
+        broker.resume_revocations()?;
         Ok(broker)
     }
 

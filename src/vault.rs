@@ -33,6 +33,7 @@ mod ownership;
 mod providers;
 mod readers;
 pub mod restore;
+mod revocations;
 pub mod rotation;
 mod schema;
 mod sealed;
@@ -56,6 +57,7 @@ pub use self::attempts::Attempt;
 pub use self::error::Error;
 pub use self::flows::StoredFlow;
 pub use self::forms::Offer;
+pub use self::revocations::Revocation;
 pub use self::tokens::{Secrets, Stored};
 
 use self::cipher::Cipher;

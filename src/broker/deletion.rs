@@ -1,31 +1,65 @@
-//! Deleting tokens: revoked at their providers first, and deleted whether or
-//! not that worked.
+//! Deleting tokens. One change takes them away from everybody and writes down
+//! what is to be revoked; the providers are asked after that.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::revocations::{Progress, outcome_event};
 use super::{Broker, Error};
-use crate::event::Kind;
+use crate::clock::Ambient;
+use crate::event::{Event, Kind, Source};
+use crate::failpoint;
 use crate::identity::{Owner, TokenId};
-use crate::oauth::{self, Revocation};
-use crate::provider::Provider;
-use crate::secret::{AccessToken, RefreshToken};
+use crate::provider::{Provider, Source as DefinedBy};
 use crate::token::Token;
-use crate::vault::{self, Stored};
+use crate::vault::{self, Change, Revocation, Stored};
 
-/// How long a provider has to revoke a token before it is deleted all the same.
-const REVOCATION_PATIENCE: Duration = Duration::from_secs(4);
+/// How long the answer to a deletion waits for the providers; they go on being
+/// asked behind it. Shorter than the 5 s after which Python's httpx gives up.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+
+/// What a deletion did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Deleted {
+    /// How many tokens were deleted.
+    pub tokens: usize,
+    /// How many of them the provider has revoked so far.
+    pub revoked: usize,
+    /// How many of them are still being revoked.
+    pub pending: usize,
+}
+
+/// What a change that deletes tokens has done.
+#[derive(Debug, Default)]
+pub(super) struct Withdrawn {
+    /// How many tokens it has deleted.
+    tokens: usize,
+    /// What is to be revoked for them.
+    revocations: Vec<Revocation>,
+}
+
+/// What a change that deletes tokens needs to know.
+#[derive(Clone, Debug)]
+pub(super) struct Withdrawal {
+    /// Why the tokens are deleted.
+    reason: &'static str,
+    /// The administrator's providers.
+    platform: Arc<[Provider]>,
+    ambient: Ambient,
+}
 
 impl Broker {
-    /// Revokes at the provider, then deletes, every token an owner has of it;
-    /// how many there were, and how many of them the provider has revoked.
+    /// Deletes every token an owner has of a provider, and has the provider
+    /// revoke them.
     ///
     /// # Errors
     /// [`Error::NotFound`] if there is neither such a provider nor a token.
+    /// Nothing is deleted or revoked after an error.
     pub async fn delete_tokens_of_provider(
         &self,
         owner: Owner,
         provider_id: &str,
-    ) -> Result<(usize, usize), Error> {
+    ) -> Result<Deleted, Error> {
         let named = |stored: &Stored| stored.token.provider.provider_id.as_str() == provider_id;
         let all = self.0.vault.read(|view| view.tokens(owner))?;
         let tokens: Vec<_> = all.into_iter().filter(named).collect();
@@ -33,10 +67,10 @@ impl Broker {
             self.find_provider(owner, provider_id)
                 .or_else(|_| self.platform_provider(provider_id))?;
         }
-        self.revoke_and_delete(owner, tokens).await
+        self.delete(owner, tokens).await
     }
 
-    /// Revokes at its provider, then deletes, one token.
+    /// Deletes one token, and has its provider revoke it.
     ///
     /// # Errors
     /// [`Error::NotFound`].
@@ -44,101 +78,160 @@ impl Broker {
         let id = TokenId::parse(token_id).ok_or_else(Error::no_token)?;
         let found = self.0.vault.read(|view| view.token(owner, id))?;
         let stored = found.ok_or_else(Error::no_token)?;
-        self.revoke_and_delete(owner, vec![stored]).await.map(drop)
+        self.delete(owner, vec![stored]).await.map(drop)
     }
 
-    /// Revokes at Slack, then deletes, every token of Slack's that an owner
-    /// has; how many there were, and how many of them Slack has revoked.
+    /// Deletes every token of Slack's that an owner has, and has Slack revoke
+    /// them.
     ///
     /// # Errors
     /// [`Error::Vault`].
-    pub async fn delete_slack_tokens(&self, owner: Owner) -> Result<(usize, usize), Error> {
+    pub async fn delete_slack_tokens(&self, owner: Owner) -> Result<Deleted, Error> {
         let tokens = self.slack_tokens(owner)?;
-        self.revoke_and_delete(owner, tokens).await
+        self.delete(owner, tokens).await
     }
 
-    /// Revokes at their providers, all at once, then deletes.
-    async fn revoke_and_delete(
-        &self,
-        owner: Owner,
-        tokens: Vec<Stored>,
-    ) -> Result<(usize, usize), Error> {
-        let count = tokens.len();
-        self.learn_revocation_endpoints(owner, &tokens).await;
-        let revocations: Vec<_> = tokens
-            .into_iter()
-            .map(|stored| {
-                let broker = self.clone();
-                tokio::spawn(async move {
-                    let why_not = broker.revoke(owner, &stored).await.err();
-                    (stored.token, why_not)
-                })
-            })
-            .collect();
-        let mut revoked = 0;
-        for revocation in revocations {
-            let (token, why_not) = revocation.await.map_err(|_| Error::Stopping)?;
-            revoked += usize::from(why_not.is_none());
-            self.delete_token(token, why_not).await?;
-        }
-        Ok((count, revoked))
-    }
-
-    /// Revokes a token at its provider; the error says why it was not, in
-    /// words for the event.
-    async fn revoke(&self, owner: Owner, stored: &Stored) -> Result<(), String> {
-        let provider = self
-            .provider_of(owner, &stored.token.provider)
-            .map_err(|_| "its provider is no longer known here".to_owned())?;
-        if provider.binding() != stored.token.binding {
-            return Err("the provider's client or address was changed since".to_owned());
-        }
-        let secrets = self
-            .0
-            .vault
-            .read(|view| Ok((view.access_token(stored)?, view.refresh_token(stored)?)));
-        let (access, refresh) = secrets.map_err(|error| error.to_string())?;
-        self.revoke_at(&provider, &access, refresh.as_ref()).await
-    }
-
-    /// As [`Self::revoke`], for a grant that is at hand.
-    pub(super) async fn revoke_at(
-        &self,
-        provider: &Provider,
-        access: &AccessToken,
-        refresh: Option<&RefreshToken>,
-    ) -> Result<(), String> {
-        let revoking = self.0.oauth.revoke(provider, access, refresh);
-        match tokio::time::timeout(REVOCATION_PATIENCE, revoking).await {
-            Ok(Ok(Revocation::Revoked)) => Ok(()),
-            Ok(Ok(Revocation::NoEndpoint)) => {
-                Err("its provider has no way to revoke one".to_owned())
+    async fn delete(&self, owner: Owner, tokens: Vec<Stored>) -> Result<Deleted, Error> {
+        let withdrawal = self.withdrawal("deleted");
+        let ids: Vec<_> = tokens.iter().map(|stored| stored.token.id).collect();
+        let change = move |change: &Change<'_>| {
+            let mut withdrawn = Withdrawn::default();
+            for id in &ids {
+                // As it is now: it may have become the default since it was read.
+                let Some(stored) = change.token(owner, *id)? else {
+                    continue;
+                };
+                let provider = withdrawal.provider_of(change, &stored.token)?;
+                withdrawn.add(withdrawal.write_down(change, &stored, provider)?);
+                change.remove_token(&stored.token)?;
             }
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err(oauth::Error::Unreachable.to_string()),
+            Ok((withdrawn, ()))
+        };
+        let (deleted, ()) = self.delete_by(change).await?;
+        Ok(deleted)
+    }
+
+    /// What a change that deletes tokens for `reason` needs to know.
+    pub(super) fn withdrawal(&self, reason: &'static str) -> Withdrawal {
+        Withdrawal {
+            reason,
+            platform: self.platform_providers(),
+            ambient: self.0.ambient.clone(),
         }
     }
 
-    async fn delete_token(&self, token: Token, why_not: Option<String>) -> Result<(), Error> {
-        let event = match why_not {
-            None => self
-                .event(&token, Kind::Revoked)
-                .because("deleted, and revoked at the provider"),
-            Some(why) => self
-                .event(&token, Kind::Deleted)
-                .because(format!("deleted, but not revoked at the provider: {why}")),
-        };
-        let (owner, id) = (token.owner, token.id);
-        let deleted = self.0.vault.write(move |change| {
-            // As it is now: it may have become the default since it was read.
-            let current = change.token(owner, id)?.ok_or(vault::Error::NotFound)?;
-            change.remove_token(&current.token)?;
-            change.add_event(&event)
+    /// Makes a change that deletes tokens, and begins the revocations that it
+    /// has written down. Waits for those for a moment, and not at all for a
+    /// caller that has gone.
+    ///
+    /// # Errors
+    /// [`Error::Vault`]: then nothing is deleted, and nothing revoked.
+    pub(super) async fn delete_by<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&Change<'_>) -> Result<(Withdrawn, T), vault::Error> + Send + 'static,
+    ) -> Result<(Deleted, T), Error> {
+        let deadline = tokio::time::Instant::now() + ANSWER_WITHIN;
+        let broker = self.clone();
+        // A task of its own, so that the revocations begin in any case.
+        let deleting = self.0.tasks.spawn(async move {
+            let (withdrawn, value) = broker.0.vault.write(change).await?;
+            failpoint::pass("deletion.written");
+            let (tokens, wanted) = (withdrawn.tokens, withdrawn.revocations.len());
+            let progress = broker.begin_revocations(withdrawn.revocations, &[]);
+            Ok::<_, vault::Error>((tokens, wanted, progress, value))
         });
-        match deleted.await {
-            // Somebody else deleted it just now.
-            Ok(()) | Err(vault::Error::NotFound) => Ok(()),
-            Err(error) => Err(error.into()),
+        let done = deleting.await.map_err(|_| Error::Stopping)?;
+        let (tokens, wanted, mut progress, value) = done?;
+        let all_ended = progress.wait_for(|progress| progress.ended == wanted);
+        // Neither a deadline nor a task that panicked is an error of this call.
+        let _ = tokio::time::timeout_at(deadline, all_ended).await;
+        let Progress { ended, revoked } = *progress.borrow();
+        let deleted = Deleted {
+            tokens,
+            revoked,
+            pending: wanted - ended,
+        };
+        Ok((deleted, value))
+    }
+}
+
+impl Withdrawn {
+    /// Counts a deleted token, and what is to be revoked for it.
+    pub(super) fn add(&mut self, revocation: Option<Revocation>) {
+        self.tokens += 1;
+        self.revocations.extend(revocation);
+    }
+}
+
+impl Withdrawal {
+    /// The provider at which a token can be revoked; the error says why there
+    /// is none, in words for the event.
+    fn provider_of(
+        &self,
+        change: &Change<'_>,
+        token: &Token,
+    ) -> Result<Result<Provider, &'static str>, vault::Error> {
+        let id = &token.provider.provider_id;
+        let found = match token.provider.source {
+            DefinedBy::Owner => change.provider(token.owner, id),
+            DefinedBy::Platform => {
+                let named = |provider: &&Provider| provider.provider_id == *id;
+                Ok(self.platform.iter().find(named).cloned())
+            }
+        };
+        match found {
+            Ok(None) => Ok(Err("its provider is no longer known here")),
+            Ok(Some(provider)) => Ok(Self::require_same_client(provider, token)),
+            // Even then the token can be deleted.
+            Err(vault::Error::Corrupt { .. }) => Ok(Err("its provider's row is damaged")),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// `provider`, if the token's grant came from its client and address.
+    pub(super) fn require_same_client(
+        provider: Provider,
+        token: &Token,
+    ) -> Result<Provider, &'static str> {
+        if provider.binding() == token.binding {
+            Ok(provider)
+        } else {
+            Err("the provider's client or address was changed since")
+        }
+    }
+
+    /// Writes down that a token that this change deletes is to be revoked at
+    /// `provider`; if it cannot be, the event that says why.
+    pub(super) fn write_down(
+        &self,
+        change: &Change<'_>,
+        stored: &Stored,
+        provider: Result<Provider, &'static str>,
+    ) -> Result<Option<Revocation>, vault::Error> {
+        let (id, now) = (self.ambient.uuid(), self.ambient.now());
+        let event = Event::about(&stored.token, Kind::Deleted, Source::Api, id, now);
+        let event = event.because(self.reason);
+        let secrets = change
+            .access_token(stored)
+            .and_then(|access| Ok((access, change.refresh_token(stored)?)));
+        match (provider, secrets) {
+            (Ok(provider), Ok((access_token, refresh_token))) => {
+                let revocation = Revocation {
+                    id: self.ambient.uuid(),
+                    event,
+                    provider,
+                    access_token,
+                    refresh_token,
+                };
+                change.insert_revocation(&revocation)?;
+                Ok(Some(revocation))
+            }
+            (provider, secrets) => {
+                let damaged = secrets.err().map(|error| error.to_string());
+                let why = provider.err().map(str::to_owned).or(damaged);
+                change.add_event(&outcome_event(event, Err(why.unwrap_or_default())))?;
+                Ok(None)
+            }
         }
     }
 }

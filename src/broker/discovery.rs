@@ -1,20 +1,21 @@
 //! What is learnt of providers from their own metadata: a whole provider from
 //! an MCP server's address, and where a provider's tokens are revoked.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
+
+use url::Url;
 
 use super::{Broker, Error};
 use crate::api::requests::McpProviderCreateRequest;
 use crate::identity::Owner;
-use crate::oauth;
 use crate::provider::{Pkce, Provider, Source as DefinedBy};
 use crate::quota::New;
-use crate::vault::{self, Change, Stored};
+use crate::vault::Change;
 
-/// How long a provider's metadata is looked for before its tokens are deleted
-/// without having been revoked.
-const LOOKING_PATIENCE: Duration = Duration::from_secs(3);
+/// How long a provider's metadata is looked for before its tokens are taken to
+/// be such that cannot be revoked.
+const LOOKING_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl Broker {
     /// Creates a provider from an MCP server's address alone, registering a
@@ -68,48 +69,35 @@ impl Broker {
         self.store_provider(owner, provider).await
     }
 
-    /// Finds out where those of `tokens` are revoked whose provider was defined
-    /// without saying so, and remembers it.
-    pub(super) async fn learn_revocation_endpoints(&self, owner: Owner, tokens: &[Stored]) {
-        let providers: HashSet<_> = tokens
-            .iter()
-            .map(|stored| &stored.token.provider)
-            // What the administrator defines is the administrator's to complete.
-            .filter(|reference| reference.source == DefinedBy::Owner)
-            .collect();
-        for reference in providers {
-            let Ok(provider) = self.provider_of(owner, reference) else {
-                continue;
-            };
-            if !oauth::can_revoke(&provider)
-                && let Err(error) = self.learn_revocation_endpoint(owner, provider).await
-            {
-                tracing::warn!(
-                    provider.id = %reference.provider_id, error = %error,
-                    "where the provider revokes tokens could not be remembered"
-                );
-            }
-        }
-    }
-
-    async fn learn_revocation_endpoint(
+    /// Finds out where the tokens of a provider are revoked that was defined
+    /// without saying so, and remembers it; `None` if it cannot be found.
+    pub(super) async fn learn_revocation_endpoint(
         &self,
         owner: Owner,
-        provider: Provider,
-    ) -> Result<(), vault::Error> {
-        let looking = self.0.oauth.find_revocation_endpoint(&provider);
-        let Ok(Some(found)) = tokio::time::timeout(LOOKING_PATIENCE, looking).await else {
-            return Ok(());
-        };
+        provider: &Provider,
+    ) -> Option<Url> {
+        let looking = self.0.oauth.find_revocation_endpoint(provider);
+        let looked = tokio::time::timeout(LOOKING_TIMEOUT, looking).await;
+        let found = looked.ok().flatten()?;
+        let (id, token_url) = (&provider.provider_id, &provider.endpoints.token);
+        let (id, token_url) = (id.clone(), token_url.clone());
+        let endpoint = found.clone();
         let remember = move |change: &Change<'_>| {
-            let now = change.provider(owner, &provider.provider_id)?;
+            let now = change.provider(owner, &id)?;
             // It may have been changed meanwhile, to another server even.
-            if let Some(mut now) = now.filter(|now| now.endpoints == provider.endpoints) {
-                now.endpoints.revocation = Some(found);
+            let is_same = |now: &Provider| now.endpoints.token == token_url;
+            if let Some(mut now) = now.filter(is_same) {
+                now.endpoints.revocation.get_or_insert(endpoint);
                 change.update_provider(owner, &now)?;
             }
             Ok(())
         };
-        self.0.vault.write(remember).await
+        if let Err(error) = self.0.vault.write(remember).await {
+            tracing::warn!(
+                provider.id = %provider.provider_id, error = %error,
+                "where the provider revokes tokens could not be remembered"
+            );
+        }
+        Some(found)
     }
 }

@@ -1,5 +1,6 @@
 //! An owner's providers: making, changing and deleting them.
 
+use super::deletion::{Deleted, Withdrawal, Withdrawn};
 use super::{Broker, Error};
 use crate::api::requests::{ProviderCreateRequest, ProviderUpdateRequest};
 use crate::event::{Event, Kind, Source};
@@ -113,38 +114,35 @@ impl Broker {
         }
     }
 
-    /// Deletes a provider with its tokens, flows and connections. The tokens
-    /// are not revoked: that is what deleting tokens does.
+    /// Deletes a provider with its tokens, flows and connections, and has the
+    /// tokens revoked.
     ///
     /// # Errors
     /// [`Error::NotFound`].
-    pub async fn delete_provider(&self, owner: Owner, provider_id: &str) -> Result<(), Error> {
+    pub async fn delete_provider(&self, owner: Owner, provider_id: &str) -> Result<Deleted, Error> {
         let provider = self.find_provider(owner, provider_id)?;
-        let now = self.0.ambient.now();
-        let ambient = self.0.ambient.clone();
-        let flows = self.0.vault.write(move |change| {
+        let withdrawal = self.withdrawal("deleted with its provider");
+        let change = move |change: &Change<'_>| {
             let reference = provider.reference();
+            let mut withdrawn = Withdrawn::default();
             for stored in change.tokens_of_provider(owner, &reference, None, None)? {
+                let at = Withdrawal::require_same_client(provider.clone(), &stored.token);
+                withdrawn.add(withdrawal.write_down(change, &stored, at)?);
                 change.delete_token(owner, stored.token.id)?;
-                let event = Event::about(
-                    &stored.token,
-                    Kind::Deleted,
-                    Source::Api,
-                    ambient.uuid(),
-                    now,
-                );
-                change.add_event(&event.because("provider_deleted"))?;
             }
             let flows = change.delete_flows_of_provider(owner, &reference)?;
             change.delete_provider(owner, &provider.provider_id)?;
-            Ok(flows)
-        });
-        let flows: Vec<FlowId> = match flows.await {
-            Err(vault::Error::NotFound) => return Err(Error::no_provider(provider_id)),
+            Ok((withdrawn, flows))
+        };
+        let (deleted, flows) = match self.delete_by(change).await {
+            Err(Error::Vault(vault::Error::NotFound)) => {
+                return Err(Error::no_provider(provider_id));
+            }
             other => other?,
         };
+        let flows: Vec<FlowId> = flows;
         flows.into_iter().for_each(|flow| self.0.waiters.wake(flow));
-        Ok(())
+        Ok(deleted)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::oauth;
 use crate::provider::Provider;
 use crate::secret::AuthorizationCode;
 use crate::token::Token;
-use crate::vault::{Change, StoredFlow};
+use crate::vault::{self, Change, StoredFlow};
 
 /// An authorization response (RFC 6749, section 4.1.2), and who brought it.
 #[derive(Debug)]
@@ -202,9 +202,18 @@ impl Broker {
                 return self.refuse(flow, provider.name, &code, description).await;
             }
         };
-        let token = self
-            .store_grant(stored.flow.clone(), provider.clone(), grant)
-            .await?;
+        let new = grant.clone();
+        let saved = self.store_grant(stored.flow.clone(), provider.clone(), grant);
+        let token = match saved.await {
+            Ok(token) => token,
+            Err(vault::Error::NotFound) => {
+                let event = self.flow_event(flow, Kind::Deleted, Source::Flow);
+                let event = event.because("arrived after its login was deleted");
+                self.revoke_orphan(event, &provider, &new).await;
+                return Err(vault::Error::NotFound.into());
+            }
+            Err(error) => return Err(error.into()),
+        };
         self.0.waiters.wake(flow.id);
         self.note_new_grant();
         tracing::info!(provider.id = %provider.provider_id, token.id = %token.id, "a person connected an account");
@@ -245,22 +254,8 @@ impl Broker {
         error: &str,
         description: Option<String>,
     ) -> Result<(), Error> {
-        let now = self.0.ambient.now();
-        let event = Event {
-            id: self.0.ambient.uuid(),
-            owner: flow.owner,
-            provider_id: flow.provider.provider_id.clone(),
-            agent_id: flow.agent_id.clone(),
-            token_id: None,
-            kind: Kind::Denied,
-            reason: Some(error.to_owned()),
-            source,
-            account_label: None,
-            scopes: flow.requested.clone(),
-            detail: serde_json::Map::new(),
-            acknowledged_at: None,
-            created_at: now,
-        };
+        let event = self.flow_event(flow, Kind::Denied, source).because(error);
+        let now = event.created_at;
         let (ended, code, text) = (flow.clone(), error.to_owned(), description);
         let failed = move |change: &Change<'_>| {
             let is_first = change.fail_flow(&ended, &code, text.as_deref(), now)?;
@@ -274,6 +269,25 @@ impl Broker {
         self.0.waiters.wake(flow.id);
         tracing::info!(provider.id = %flow.provider.provider_id, error, "a login ended without a token");
         Ok(())
+    }
+
+    /// An event about a flow that has no token.
+    fn flow_event(&self, flow: &Flow, kind: Kind, source: Source) -> Event {
+        Event {
+            id: self.0.ambient.uuid(),
+            owner: flow.owner,
+            provider_id: flow.provider.provider_id.clone(),
+            agent_id: flow.agent_id.clone(),
+            token_id: None,
+            kind,
+            reason: None,
+            source,
+            account_label: None,
+            scopes: flow.requested.clone(),
+            detail: serde_json::Map::new(),
+            acknowledged_at: None,
+            created_at: self.0.ambient.now(),
+        }
     }
 }
 

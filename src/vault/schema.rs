@@ -16,6 +16,7 @@ const MIGRATIONS: &[&[&str]] = &[
         include_str!("schema/0002/accounts.sql"),
         include_str!("schema/0002/indexes.sql"),
         include_str!("schema/0002/totals.sql"),
+        include_str!("schema/0002/revocations.sql"),
     ],
 ];
 

@@ -41,6 +41,12 @@ pub(super) const TABLES: &[SealedTable] = &[
         columns: &["state", "verifier"],
         fingerprint: None,
     },
+    SealedTable {
+        name: "revocations",
+        row: "id",
+        columns: &["client", "client_secret", "access_token", "refresh_token"],
+        fingerprint: None,
+    },
 ];
 
 /// The sealed values of one row.

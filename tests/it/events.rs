@@ -98,8 +98,10 @@ async fn a_changed_and_a_deleted_provider_say_so_of_each_token() {
         [
             "reconnect_required provider_changed api -",
             "reconnect_required provider_changed api -",
-            "deleted provider_deleted api -",
-            "deleted provider_deleted api -",
+            "deleted deleted with its provider, but not revoked at the provider: \
+             the provider's client or address was changed since api -",
+            "deleted deleted with its provider, but not revoked at the provider: \
+             the provider's client or address was changed since api -",
         ]
     );
 }

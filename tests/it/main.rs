@@ -10,6 +10,7 @@ mod authenticate;
 mod browser_links;
 mod cli;
 mod consent;
+mod deletion;
 mod discovery;
 mod events;
 mod layers;

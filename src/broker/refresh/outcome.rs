@@ -10,9 +10,7 @@ use super::client::Failed;
 use super::{Attempt, Refreshed};
 use crate::event::{Event, Kind, Source};
 use crate::failpoint;
-use crate::identity::{Owner, TokenId};
 use crate::oauth;
-use crate::provider::Provider;
 use crate::secret::RefreshToken;
 use crate::token::{Failure, Grant, State, Token};
 use crate::vault::{self, Secrets};
@@ -33,6 +31,8 @@ impl Broker {
         let now = self.0.ambient.now();
         let event_id = self.0.ambient.uuid();
         let (owner, id) = (old.owner, old.id);
+        let orphaned = Event::about(&old, Kind::Deleted, Source::Refresh, event_id, now)
+            .because("arrived after its token was deleted");
         let grant = Arc::new(grant);
         let new = Arc::clone(&grant);
         let saved = self
@@ -61,7 +61,7 @@ impl Broker {
             Err(vault::Error::NotFound) => {
                 tracing::info!(token.id = %id, "a refreshed token was gone");
                 if self.0.vault.read(|view| view.token(owner, id))?.is_none() {
-                    self.revoke_orphan(owner, id, &provider, &new).await;
+                    self.revoke_orphan(orphaned, &provider, &new).await;
                 }
             }
             Err(error) => return Err(error.into()),
@@ -108,27 +108,6 @@ impl Broker {
             }
             Err(vault::Error::NotFound) => Ok(false),
             Err(error) => Err(error.into()),
-        }
-    }
-
-    /// Ends a grant that arrived when its token had been deleted: what was
-    /// revoked with the token was the grant before it, and nobody else knows
-    /// this one. Tokens that went with their provider are not revoked, neither
-    /// is this.
-    async fn revoke_orphan(&self, owner: Owner, id: TokenId, provider: &Provider, grant: &Grant) {
-        // As it is now: where it revokes may have been learnt with the deletion.
-        let now = self.provider_of(owner, &provider.reference()).ok();
-        let Some(provider) = now.filter(|now| now.binding() == provider.binding()) else {
-            return;
-        };
-        let (access, refresh) = (&grant.access_token, grant.refresh_token.as_ref());
-        match self.revoke_at(&provider, access, refresh).await {
-            Ok(()) => {
-                tracing::info!(token.id = %id, "the new grant of a deleted token was revoked")
-            }
-            Err(why) => {
-                tracing::warn!(token.id = %id, why, "the new grant of a deleted token may still stand")
-            }
         }
     }
 

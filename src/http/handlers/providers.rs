@@ -2,10 +2,12 @@
 
 use super::super::reply::{self, Answer};
 use super::super::request::Call;
+use super::tokens::pending;
 use crate::api::replies::{Message, ProviderResponse};
 use crate::api::requests::{
     McpProviderCreateRequest, ProviderCreateRequest, ProviderUpdateRequest,
 };
+use crate::broker::Deleted;
 use crate::identity::Owner;
 use crate::provider::{Provider, Source};
 
@@ -53,12 +55,19 @@ pub(in crate::http) async fn update_provider(call: Call) -> Answer {
 
 pub(in crate::http) async fn delete_provider(call: Call) -> Answer {
     let provider_id = call.parameter(0);
-    call.broker
+    let deleted = call
+        .broker
         .delete_provider(call.peer.owner, provider_id)
         .await?;
-    reply::ok(&Message {
-        message: format!("Deleted the provider {provider_id} and its tokens"),
-    })
+    let mut message = format!("Deleted the provider {provider_id} and its tokens");
+    if deleted.tokens > 0 {
+        let Deleted {
+            tokens, revoked, ..
+        } = deleted;
+        message += &format!(" ({tokens}, {revoked} of them revoked at the provider)");
+        message += &pending(deleted);
+    }
+    reply::ok(&Message { message })
 }
 
 pub(in crate::http) async fn list_platform_providers(call: Call) -> Answer {

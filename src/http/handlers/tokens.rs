@@ -10,6 +10,7 @@ use crate::api::requests::{
     EventsQuery, OptionalProviderQuery, ProviderQuery, TokenImportRequest, TokenStatusBatchRequest,
     TokenUpdateRequest,
 };
+use crate::broker::Deleted;
 
 pub(in crate::http) async fn list_tokens(call: Call) -> Answer {
     let query = OptionalProviderQuery::from_query(&call.query)?;
@@ -21,11 +22,15 @@ pub(in crate::http) async fn list_tokens(call: Call) -> Answer {
 
 pub(in crate::http) async fn delete_tokens(call: Call) -> Answer {
     let ProviderQuery { provider_id } = ProviderQuery::from_query(&call.query)?;
-    let (count, revoked) = call
+    let deleted = call
         .broker
         .delete_tokens_of_provider(call.peer.owner, &provider_id)
         .await?;
-    let message = format!("Deleted {count} tokens, {revoked} of them revoked at the provider");
+    let Deleted {
+        tokens, revoked, ..
+    } = deleted;
+    let message = format!("Deleted {tokens} tokens, {revoked} of them revoked at the provider");
+    let message = message + &pending(deleted);
     reply::ok(&RevokeTokensResponse {
         message,
         provider_id,
@@ -76,9 +81,23 @@ pub(in crate::http) async fn slack_token_exists(call: Call) -> Answer {
 }
 
 pub(in crate::http) async fn delete_slack_tokens(call: Call) -> Answer {
-    let (count, revoked) = call.broker.delete_slack_tokens(call.peer.owner).await?;
-    let message = format!("Deleted {count} Slack tokens, {revoked} of them revoked at Slack");
+    let deleted = call.broker.delete_slack_tokens(call.peer.owner).await?;
+    let Deleted {
+        tokens, revoked, ..
+    } = deleted;
+    let message = format!("Deleted {tokens} Slack tokens, {revoked} of them revoked at Slack");
+    let message = message + &pending(deleted);
     reply::ok(&Message { message })
+}
+
+/// What an answer says of revocations that are still under way.
+pub(super) fn pending(deleted: Deleted) -> String {
+    match deleted.pending {
+        0 => String::new(),
+        pending => {
+            format!("; {pending} are still being revoked, and an event will say how that ended")
+        }
+    }
 }
 
 pub(in crate::http) async fn list_events(call: Call) -> Answer {

@@ -146,6 +146,10 @@ struct State {
     grants: Grants,
     /// Whether its metadata names a revocation endpoint.
     revokes: bool,
+    /// How long a revocation takes; it is done at its end.
+    revocation_time: Duration,
+    /// How many revocations were asked for.
+    revocations: usize,
     requests: Vec<Request>,
     /// For the next requests to the token endpoint, one each.
     faults: VecDeque<Fault>,
@@ -180,6 +184,8 @@ impl Provider {
             state: Mutex::new(State {
                 grants,
                 revokes: false,
+                revocation_time: Duration::ZERO,
+                revocations: 0,
                 requests: Vec::new(),
                 faults: VecDeque::new(),
                 lasting_fault: None,
@@ -288,6 +294,17 @@ impl Provider {
     /// Has it revoke tokens from now on, and say where.
     pub(crate) fn offer_revocation(&self) {
         self.shared.state().revokes = true;
+    }
+
+    /// The same, and each revocation takes this long.
+    pub(crate) fn revoke_within(&self, time: Duration) {
+        let mut state = self.shared.state();
+        (state.revokes, state.revocation_time) = (true, time);
+    }
+
+    /// How many revocations were asked for.
+    pub(crate) fn revocations(&self) -> usize {
+        self.shared.state().revocations
     }
 
     /// Every request to the token endpoint so far.

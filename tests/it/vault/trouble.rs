@@ -39,6 +39,7 @@ fn alive() -> Authenticate {
 
 /// A daemon with a token that lives and one that must be refreshed.
 async fn daemon_with_two_tokens(home: &Home, provider: &Provider) -> Binary {
+    provider.offer_revocation();
     let daemon = daemon_with_token(home, provider, 0).await;
     let mut registration = provider.registration();
     registration.provider_id = alive().provider;
@@ -68,6 +69,14 @@ async fn bears_it(home: &Home, daemon: &Binary, provider: &Provider, words: &[&s
         other => panic!("{other:?}"),
     }
     assert_eq!(provider.refreshes(), 0, "a refresh token was spent");
+    // What cannot be deleted is not revoked either.
+    match client.delete_tokens(&alive().provider).await {
+        Err(Error::Refused { status, detail, .. }) if status == 503 => {
+            assert!(names_it(&detail), "{detail}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(provider.revocations(), 0);
     let answer = client.authenticate(&alive()).await.unwrap();
     assert!(provider.accepts(&in_clear(&answer)));
 

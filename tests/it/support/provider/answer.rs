@@ -83,6 +83,12 @@ pub(super) fn revocation(
     stream: &mut TcpStream,
     body: &[u8],
 ) -> std::io::Result<()> {
+    let time = {
+        let mut state = shared.state();
+        state.revocations += 1;
+        state.revocation_time
+    };
+    std::thread::sleep(time);
     let mut form = form_urlencoded::parse(body);
     if let Some((_, token)) = form.find(|(name, _)| name == "token") {
         shared.state().grants.revoke(&token);

@@ -1,0 +1,27 @@
+-- Grants whose tokens were deleted here and that are still to be revoked at their
+-- providers. A row is written in the change that deletes the token and goes in the
+-- one that adds the event of how the revocation ended. What revoking takes is kept
+-- with it, since the provider may be changed or deleted meanwhile; the addresses
+-- and the client are sealed too, so that without the key nobody can change where
+-- the tokens go.
+CREATE TABLE revocations (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    owner INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    token_id TEXT,
+    source TEXT NOT NULL,
+    provider_id TEXT NOT NULL,
+    agent_id TEXT,
+    account_label TEXT,
+    scopes TEXT NOT NULL,
+    reason TEXT NOT NULL, -- why the token was deleted
+    event_source TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    key_id TEXT NOT NULL REFERENCES keys,
+    client TEXT NOT NULL, -- sealed
+    client_secret TEXT, -- sealed
+    access_token TEXT NOT NULL, -- sealed
+    refresh_token TEXT, -- sealed
+    created_at INTEGER NOT NULL,
+    UNIQUE (owner, id)
+) STRICT;
