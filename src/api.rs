@@ -27,6 +27,10 @@ pub const FEATURES: &[&str] = &[
     "is_new",
     // `iss` in the body of POST /v2/auth/callback/{provider_id} (RFC 9207).
     "iss",
+    // `newer_than` in the body of POST /v2/auth/authenticate.
+    "newer_than",
+    // `try_now` in the body of POST /v2/auth/authenticate.
+    "try_now",
 ];
 
 #[cfg(test)]

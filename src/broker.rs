@@ -14,6 +14,7 @@ mod discovery;
 mod events;
 mod flows;
 mod grants;
+mod newer;
 mod imports;
 mod people;
 mod platform;
@@ -208,6 +209,7 @@ struct Inner {
     settings: Settings,
     waiters: Arc<Waiters>,
     refreshes: Refreshes,
+    reminders: newer::Reminders,
     revocations: Revocations,
     /// Refreshes, exchanges and revocations that are under way.
     tasks: Tasks,
@@ -245,6 +247,7 @@ impl Broker {
         let broker = Self(Arc::new(Inner {
             waiters: Arc::new(Waiters::new(settings.max_waiters)),
             refreshes: Refreshes::default(),
+            reminders: newer::Reminders::default(),
             revocations: Revocations::default(),
             tasks: Tasks::default(),
             people: people::People::default(),

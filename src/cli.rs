@@ -128,6 +128,9 @@ impl Wanted {
             agent_id: self.agent.clone(),
             check_only,
             force_new: false,
+            newer_than: None,
+            // Whoever types a command should not have to wait out a backoff.
+            try_now: true,
         }
     }
 }

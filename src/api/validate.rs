@@ -22,8 +22,9 @@ pub(crate) use fields::Fields;
 pub(crate) use place::Place;
 pub(crate) use problem::Problem;
 pub(crate) use readers::{
-    INVISIBLE_LABEL, choice, client_id, endpoint, filled_label, filled_text, flag, label, list,
-    object, provider_id, redirect_uri, scopes, seconds, text, text_map, token_id, whole_number,
+    INVISIBLE_LABEL, choice, client_id, endpoint, filled_label, filled_text, flag, generation,
+    label, list, object, provider_id, redirect_uri, scopes, seconds, text, text_map, token_id,
+    whole_number,
 };
 
 /// Every fault of one request: `{"detail": [ … ]}`.

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::decision::{Candidate, Decision, decide};
 use super::flows::NewFlow;
-use super::refresh::Refreshed;
+use super::newer::Served;
+use super::refresh::{self, Refreshed};
 use super::{Broker, Error};
 use crate::api::requests::AuthenticateRequest;
 use crate::flow::{Flow, Purpose};
@@ -38,6 +39,8 @@ pub struct HandedOut {
     pub token: Box<Token>,
     /// The token itself.
     pub access_token: AccessToken,
+    /// Whether a resource is said to refuse it, and nothing can be done.
+    pub is_refused: bool,
 }
 
 /// What a person is to do.
@@ -55,11 +58,11 @@ pub struct Ask {
 }
 
 /// One request, resolved.
-struct Question<'a> {
+pub(super) struct Question<'a> {
     owner: Owner,
     user_id: UserId,
     provider: ProviderRef,
-    request: &'a AuthenticateRequest,
+    pub(super) request: &'a AuthenticateRequest,
 }
 
 impl Broker {
@@ -127,7 +130,7 @@ impl Broker {
         }
         let wanted = stored.token.requested.union(&question.request.scopes);
         if stored.token.is_usable(self.0.ambient.now())
-            && let Some(handed_out) = self.hand_out(stored).await?
+            && let Served::Token(handed_out) = self.serve(question, stored).await?
         {
             return Ok(Authenticated::Completed(handed_out));
         }
@@ -162,9 +165,14 @@ impl Broker {
             let Some(stored) = used else {
                 return self.ask_for(question, decision).await;
             };
-            ended.push(stored.token.id);
-            if let Some(handed_out) = self.hand_out(stored).await? {
-                return Ok(Authenticated::Completed(handed_out));
+            let (id, requested) = (stored.token.id, stored.token.requested.clone());
+            match self.serve(question, stored).await? {
+                Served::Token(handed_out) => return Ok(Authenticated::Completed(handed_out)),
+                Served::Ended => ended.push(id),
+                Served::Refused => {
+                    let scopes = question.request.scopes.union(&requested);
+                    return self.ask_for(question, Decision::Renew(id, scopes)).await;
+                }
             }
         }
     }
@@ -212,7 +220,11 @@ impl Broker {
 
     /// The token in a form that will still be good when it is used; `None` if
     /// its grant has ended.
-    pub(super) async fn hand_out(&self, stored: Stored) -> Result<Option<HandedOut>, Error> {
+    pub(super) async fn hand_out(
+        &self,
+        stored: Stored,
+        purpose: refresh::Purpose,
+    ) -> Result<Option<HandedOut>, Error> {
         let freshness = self.freshness(&stored.token);
         if freshness == Freshness::Fresh {
             return self.opened(&stored).map(Some);
@@ -225,7 +237,17 @@ impl Broker {
                 Ok(None)
             };
         }
-        let refreshed = self.refreshed(&stored.token).await;
+        self.hand_out_refreshed(stored, purpose).await
+    }
+
+    /// The token after a refresh, or as it is if it is still good and cannot be
+    /// refreshed now; `None` if its grant has ended.
+    pub(super) async fn hand_out_refreshed(
+        &self,
+        stored: Stored,
+        purpose: refresh::Purpose,
+    ) -> Result<Option<HandedOut>, Error> {
+        let refreshed = self.refreshed(&stored.token, purpose).await;
         // Whatever came of it, a person may have done something meanwhile.
         let (owner, id) = (stored.token.owner, stored.token.id);
         let current = self.0.vault.read(|view| view.token(owner, id))?;
@@ -271,7 +293,8 @@ impl Broker {
         }
     }
 
-    fn opened(&self, stored: &Stored) -> Result<HandedOut, Error> {
+    /// The token as it is stored.
+    pub(super) fn opened(&self, stored: &Stored) -> Result<HandedOut, Error> {
         let access_token = self.0.vault.read(|view| view.access_token(stored))?;
         self.0
             .vault
@@ -281,6 +304,7 @@ impl Broker {
         Ok(HandedOut {
             token: Box::new(stored.token.clone()),
             access_token,
+            is_refused: false,
         })
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::authenticate::HandedOut;
+use super::refresh;
 use super::{Broker, Error};
 use crate::clock::Timestamp;
 use crate::event::Source;
@@ -121,7 +122,7 @@ impl Broker {
                     None => Some(Waited::NotFound),
                     Some((_, false)) => Some(not_permitted()),
                     Some((stored, true)) => Some(
-                        self.hand_out(stored)
+                        self.hand_out(stored, refresh::Purpose::Asked)
                             .await?
                             .map_or(Waited::NotFound, Waited::Completed),
                     ),

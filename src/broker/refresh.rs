@@ -79,9 +79,13 @@ impl Refreshed {
 
 /// Why a token is refreshed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Purpose {
+pub(super) enum Purpose {
     /// Somebody waits for a token that is good for longer.
     Asked,
+    /// The same, and a person waits: it is tried although it is not its time.
+    Person,
+    /// A resource refused the token, although it is still good.
+    Refused,
     /// It is due, though it may still be good.
     Background,
 }
@@ -92,6 +96,8 @@ struct Attempt {
     token: Token,
     provider: Provider,
     refresh_token: RefreshToken,
+    /// Why it is refreshed.
+    purpose: Purpose,
     /// By which the request was let through.
     ticket: Ticket,
     /// When the request was sent first.
@@ -127,8 +133,8 @@ impl Refreshes {
 impl Broker {
     /// Refreshes a token, or joins the refresh of it that is under way, and
     /// waits for its end, but not longer than a caller has patience.
-    pub(super) async fn refreshed(&self, token: &Token) -> Refreshed {
-        match self.join_refresh(token, Purpose::Asked) {
+    pub(super) async fn refreshed(&self, token: &Token, purpose: Purpose) -> Refreshed {
+        match self.join_refresh(token, purpose) {
             Ok(flight) => flight.landed().await,
             Err(refused) => refused,
         }
@@ -227,8 +233,8 @@ impl Broker {
             return Ok(Refreshed::Ended);
         }
         let is_needed = match purpose {
-            Purpose::Asked => self.freshness(token) != Freshness::Fresh,
-            Purpose::Background => token.generation == asked.generation,
+            Purpose::Asked | Purpose::Person => self.freshness(token) != Freshness::Fresh,
+            Purpose::Background | Purpose::Refused => token.generation == asked.generation,
         };
         if !is_needed {
             return Ok(Refreshed::Done);
@@ -261,6 +267,7 @@ impl Broker {
             token: stored.token,
             provider,
             refresh_token,
+            purpose,
             ticket,
             sent_at: self.0.ambient.moment(),
             in_doubt: was_in_doubt,

@@ -99,6 +99,12 @@ pub struct Authenticate {
     pub check_only: bool,
     /// Whether to start a flow whatever is stored.
     pub force_new: bool,
+    /// The generation of the token that a resource refused, if one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub newer_than: Option<i64>,
+    /// Whether a person waits, for whom the provider is asked now.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub try_now: bool,
 }
 
 /// A token to store (`POST /v2/auth/tokens/import`).
@@ -164,6 +170,8 @@ mod tests {
             agent_id: AgentId::parse("bot"),
             check_only: true,
             force_new: false,
+            newer_than: None,
+            try_now: false,
         };
         assert_eq!(
             serde_json::to_string(&wanted).unwrap(),

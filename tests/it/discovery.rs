@@ -108,6 +108,8 @@ fn wanted() -> Authenticate {
         agent_id: None,
         check_only: false,
         force_new: false,
+        newer_than: None,
+        try_now: false,
     }
 }
 

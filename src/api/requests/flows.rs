@@ -1,7 +1,8 @@
 //! Requests that ask for a token, wait for one, or bring a code by hand.
 
 use crate::api::validate::{
-    Faults, Fields, filled_label, filled_text, flag, label, scopes, text, token_id, whole_number,
+    Faults, Fields, filled_label, filled_text, flag, generation, label, scopes, text, token_id,
+    whole_number,
 };
 use crate::identity::{AgentId, Scopes, TokenId, UserId};
 use crate::secret::{AuthorizationCode, State};
@@ -36,6 +37,11 @@ pub struct AuthenticateRequest {
     pub is_default: bool,
     /// Only look; start no flow.
     pub check_only: bool,
+    /// A resource refused the token of this generation.
+    pub newer_than: Option<i64>,
+    /// A person waits: the provider is asked now, once, although it is not
+    /// its time.
+    pub try_now: bool,
 }
 
 impl AuthenticateRequest {
@@ -57,6 +63,8 @@ impl AuthenticateRequest {
         let redirect_uri = fields.optional("redirect_uri", text);
         let is_default = fields.with_default("is_default", flag, true);
         let check_only = fields.with_default("check_only", flag, false);
+        let newer_than = fields.optional("newer_than", generation);
+        let try_now = fields.with_default("try_now", flag, false);
         let user = |name: Option<String>| name.as_deref().and_then(UserId::parse);
         fields.finish(|| {
             Some(Self {
@@ -70,6 +78,8 @@ impl AuthenticateRequest {
                 force_new,
                 is_default,
                 check_only,
+                newer_than,
+                try_now,
             })
         })
     }

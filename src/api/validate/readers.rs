@@ -83,8 +83,18 @@ pub(crate) fn flag(place: &mut Place<'_>) -> Option<bool> {
     }
 }
 
-/// A length of time in whole seconds, not negative. `3.0` is whole.
+/// A length of time in whole seconds, not negative.
 pub(crate) fn seconds(place: &mut Place<'_>) -> Option<i64> {
+    natural(place)
+}
+
+/// The generation of a grant.
+pub(crate) fn generation(place: &mut Place<'_>) -> Option<i64> {
+    natural(place)
+}
+
+/// A whole number, not negative. `3.0` is whole.
+fn natural(place: &mut Place<'_>) -> Option<i64> {
     let number = match place.value() {
         Value::Number(number) => number,
         Value::String(_) => return place.refuse(Problem::not_an_integers_text()),

@@ -12,9 +12,13 @@ use super::backoff::{Backoff, Cause, Doubt};
 use super::circuit::{Circuit, Ticket};
 use super::turns::{Turn, Turns};
 use super::{Purpose, Refreshed};
-use crate::clock::{Ambient, Moment};
+use crate::clock::{Ambient, Moment, Pause};
 use crate::identity::TokenId;
 use crate::oauth;
+
+/// How often one token is refreshed because somebody insists: a resource that
+/// refuses whatever it is shown must not cost a refresh at each request.
+const INSISTENCE: Duration = Duration::from_secs(30);
 
 /// The state of one client.
 #[derive(Debug, Default)]
@@ -22,6 +26,9 @@ pub(super) struct Client {
     circuit: Circuit,
     backoffs: HashMap<TokenId, Backoff>,
     turns: Turns,
+    /// Tokens that were refreshed because somebody insisted, until they may be
+    /// again.
+    insisted: HashMap<TokenId, Pause>,
 }
 
 /// A refresh that may be tried.
@@ -51,6 +58,47 @@ impl Client {
         now: Moment,
     ) -> Result<Admission, Refreshed> {
         let left = self.left(token, now);
+        match (purpose, self.insistence_left(token, now)) {
+            (Purpose::Refused, insisted) if !insisted.is_zero() => {
+                return Err(Refreshed::NotNow(insisted));
+            }
+            (Purpose::Person, insisted) if !left.is_zero() && insisted.is_zero() => {
+                return Ok(self.insist(token, now));
+            }
+            _ => {}
+        }
+        let admission = self.admit_in_time(token, purpose, left, now)?;
+        if purpose == Purpose::Refused {
+            self.insisted.insert(token, Pause::new(now, INSISTENCE));
+        }
+        Ok(admission)
+    }
+
+    /// Lets a token's refresh through although it is not its time.
+    fn insist(&mut self, token: TokenId, now: Moment) -> Admission {
+        self.insisted.insert(token, Pause::new(now, INSISTENCE));
+        let ticket = self.circuit.admit(token, now);
+        Admission {
+            ticket: ticket.unwrap_or_else(|_| Ticket::beside(token)),
+            turn: None,
+        }
+    }
+
+    /// How long until somebody may insist on a token's refresh.
+    fn insistence_left(&self, token: TokenId, now: Moment) -> Duration {
+        let insisted = self.insisted.get(&token);
+        insisted.map_or(Duration::ZERO, |pause| pause.left(now))
+    }
+
+    /// Lets a token's refresh through if `left`, the time until it may be tried,
+    /// is over.
+    fn admit_in_time(
+        &mut self,
+        token: TokenId,
+        purpose: Purpose,
+        left: Duration,
+        now: Moment,
+    ) -> Result<Admission, Refreshed> {
         let backoff = self.backoffs.get(&token);
         if !left.is_zero() {
             return Err(self.refused(backoff, left, now));
@@ -185,8 +233,11 @@ impl Client {
     /// Forgets every token but these; whether there is anything left to know.
     pub(super) fn keep(&mut self, tokens: &HashSet<TokenId>, now: Moment) -> bool {
         self.backoffs.retain(|id, _| tokens.contains(id));
-        let is_idle =
-            self.backoffs.is_empty() && !self.circuit.is_open() && self.turns.is_idle(now);
+        self.insisted.retain(|_, pause| !pause.left(now).is_zero());
+        let is_idle = self.backoffs.is_empty()
+            && self.insisted.is_empty()
+            && !self.circuit.is_open()
+            && self.turns.is_idle(now);
         !is_idle
     }
 }

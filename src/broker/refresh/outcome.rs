@@ -7,7 +7,7 @@ use super::super::grants::grant_secrets;
 use super::super::{Broker, Error};
 use super::backoff::Doubt;
 use super::client::Failed;
-use super::{Attempt, Refreshed};
+use super::{Attempt, Purpose, Refreshed};
 use crate::event::{Event, Kind, Source};
 use crate::failpoint;
 use crate::oauth;
@@ -26,8 +26,13 @@ impl Broker {
             token: old,
             provider,
             refresh_token: spent,
+            purpose,
             ..
         } = attempt;
+        let reason = match purpose {
+            Purpose::Refused => "refused",
+            _ => "expiring",
+        };
         let now = self.0.ambient.now();
         let event_id = self.0.ambient.uuid();
         let (owner, id) = (old.owner, old.id);
@@ -50,7 +55,7 @@ impl Broker {
                 change.end_attempt(renewed.owner, renewed.id)?;
                 let (kind, source) = (Kind::Refreshed, Source::Refresh);
                 let event = Event::about(&renewed, kind, source, event_id, now);
-                change.add_event(&event.because("expiring"))?;
+                change.add_event(&event.because(reason))?;
                 failpoint::pass("refresh.save");
                 Ok(())
             })

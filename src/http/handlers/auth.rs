@@ -35,9 +35,14 @@ fn authenticate_response(authenticated: Authenticated) -> AuthenticateResponse {
         Authenticated::Completed(HandedOut {
             token,
             access_token,
+            is_refused,
         }) => {
+            let mut metadata = token_metadata(&token);
+            if is_refused {
+                metadata.insert("refused".to_owned(), json!(true));
+            }
             return AuthenticateResponse {
-                metadata: Some(token_metadata(&token)),
+                metadata: Some(metadata),
                 token: Some(access_token),
                 ..bare(AuthStatus::Completed, &token.user_id)
             };
@@ -77,6 +82,7 @@ pub(in crate::http) async fn wait(call: Call) -> Answer {
         Waited::Completed(HandedOut {
             token,
             access_token,
+            ..
         }) => WaitResponse {
             user_id: Some(token.user_id.to_string()),
             metadata: Some(token_metadata(&token)),
