@@ -10,7 +10,6 @@ mod peer;
 mod reply;
 mod request;
 mod routes;
-mod seats;
 pub mod socket;
 
 use std::sync::Arc;

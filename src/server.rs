@@ -7,10 +7,11 @@
 //! anywhere.
 
 pub mod body;
+pub mod connection_quota;
 mod patience;
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, Ready, ready};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -56,19 +57,24 @@ pub trait Listener: Send + 'static {
     /// Who is at the other end, taken once, when the connection is accepted.
     type Peer: Clone + Send + Sync + 'static;
 
-    /// The next connection; `None` in place of a peer that is refused.
+    /// Finds out who is at the other end; `None` for a peer that is refused.
+    type Admission: Future<Output = Option<Self::Peer>> + Send + 'static;
+
+    /// The next connection. Who is at its other end is found out beside the
+    /// accept loop, so that nobody waits for it but that peer.
     fn accept(
         &mut self,
-    ) -> impl Future<Output = io::Result<(Self::Stream, Option<Self::Peer>)>> + Send;
+    ) -> impl Future<Output = io::Result<(Self::Stream, Self::Admission)>> + Send;
 }
 
 impl Listener for TcpListener {
     type Stream = TcpStream;
     type Peer = SocketAddr;
+    type Admission = Ready<Option<SocketAddr>>;
 
-    async fn accept(&mut self) -> io::Result<(TcpStream, Option<SocketAddr>)> {
+    async fn accept(&mut self) -> io::Result<(TcpStream, Self::Admission)> {
         let (stream, peer) = Self::accept(self).await?;
-        Ok((stream, Some(peer)))
+        Ok((stream, ready(Some(peer))))
     }
 }
 
@@ -97,22 +103,24 @@ pub async fn serve<L, H, F, B>(
             accepted = listener.accept() => accepted,
             _ = shutdown.wait_for(|stopping| *stopping) => break,
         };
-        let (stream, peer) = match accepted {
-            Ok((stream, Some(peer))) => (stream, peer),
-            Ok((_, None)) => continue,
+        let (stream, admission) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 pause_after(&error).await;
                 continue;
             }
         };
-        let handler = handler.clone();
-        let service = service_fn(move |request| {
-            let answer = handler(peer.clone(), request);
-            async move { Ok::<_, Infallible>(answer.await) }
-        });
-        let connection =
-            graceful.watch(builder.serve_connection(TokioIo::new(Patient::new(stream)), service));
+        let (handler, builder, watcher) = (handler.clone(), builder.clone(), graceful.watcher());
         tokio::spawn(async move {
+            let Some(peer) = admission.await else {
+                return;
+            };
+            let service = service_fn(move |request| {
+                let answer = handler(peer.clone(), request);
+                async move { Ok::<_, Infallible>(answer.await) }
+            });
+            let stream = TokioIo::new(Patient::new(stream));
+            let connection = watcher.watch(builder.serve_connection(stream, service));
             // A client that breaks off is its own affair.
             if let Err(error) = connection.await {
                 tracing::debug!(error = %error, "a connection ended early");

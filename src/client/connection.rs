@@ -7,6 +7,7 @@
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -14,9 +15,16 @@ use hyper::client::conn::http1;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
+use tokio::time::Instant;
 
 use super::Error;
 use crate::paths;
+
+/// How long a connection is tried for that finds the daemon's queue full.
+const CROWDED_LIMIT: Duration = Duration::from_secs(5);
+
+/// The pause between two such attempts.
+const CROWDED_PAUSE: Duration = Duration::from_millis(10);
 
 /// Sends `request` to the daemon at `socket` and returns the head of its
 /// answer; the body follows as it is read.
@@ -43,7 +51,7 @@ pub async fn send(
 }
 
 async fn connect(socket: &Path) -> Result<UnixStream, Error> {
-    let stream = UnixStream::connect(socket).await.map_err(|error| {
+    let stream = connect_when_there_is_room(socket).await.map_err(|error| {
         let socket = socket.to_owned();
         match error.kind() {
             ErrorKind::NotFound | ErrorKind::ConnectionRefused => Error::NotRunning { socket },
@@ -60,6 +68,20 @@ async fn connect(socket: &Path) -> Result<UnixStream, Error> {
         socket: socket.to_owned(),
         uid: server,
     })
+}
+
+/// Connects; again and again for a while as long as too many others wait to be
+/// accepted (`EAGAIN`, connect(2)): nothing has been sent then.
+async fn connect_when_there_is_room(socket: &Path) -> io::Result<UnixStream> {
+    let end = Instant::now() + CROWDED_LIMIT;
+    loop {
+        match UnixStream::connect(socket).await {
+            Err(error) if error.kind() == ErrorKind::WouldBlock && Instant::now() < end => {
+                tokio::time::sleep(CROWDED_PAUSE).await;
+            }
+            connected => return connected,
+        }
+    }
 }
 
 /// Whether a server of the uid `server` may see what the user `me` sends.
@@ -98,6 +120,27 @@ mod tests {
             &folder.path().join("agent-auth.sock"),
             owner
         ));
+    }
+
+    #[tokio::test]
+    async fn a_full_queue_is_waited_for() {
+        use nix::sys::socket::{Backlog, listen};
+
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("s");
+        let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        listen(&listener, Backlog::new(1).unwrap()).unwrap();
+        let mut held = Vec::new();
+        while let Ok(stream) = UnixStream::connect(&socket).await {
+            held.push(stream);
+        }
+        let waiting = tokio::spawn(async move { connect(&socket).await });
+        tokio::time::sleep(CROWDED_PAUSE).await;
+        assert!(!waiting.is_finished());
+        for _ in &held {
+            listener.accept().unwrap();
+        }
+        waiting.await.unwrap().unwrap();
     }
 
     #[test]

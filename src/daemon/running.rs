@@ -20,6 +20,7 @@ use crate::http::Api;
 use crate::http::socket::ApiListener;
 use crate::redirect::listener::RedirectListener;
 use crate::redirect::visitor::{Arrival, Welcome};
+use crate::server::connection_quota::ConnectionPermit;
 use crate::vault::{self, Vault};
 use crate::{oauth, redirect, server};
 
@@ -179,7 +180,8 @@ fn serve_browsers(
     stopping: watch::Receiver<bool>,
 ) -> impl Future<Output = ()> {
     let own_hosts: Arc<[String]> = browsers.own_hosts().into();
-    let answer = move |arrival: Arrival, request| {
+    // The permit is held for as long as the connection.
+    let answer = move |(arrival, _permit): (Arrival, Option<Arc<ConnectionPermit>>), request| {
         let (broker, own_hosts) = (broker.clone(), Arc::clone(&own_hosts));
         async move { redirect::answer(broker, &own_hosts, welcome, arrival, request).await }
     };

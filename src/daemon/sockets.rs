@@ -12,6 +12,7 @@ use crate::identity::Owner;
 use crate::inherited;
 use crate::redirect::listener::RedirectListener;
 use crate::redirect::visitor::Welcome;
+use crate::server::connection_quota::ConnectionQuota;
 
 /// Both listeners, and whom they serve.
 #[derive(Debug)]
@@ -48,6 +49,15 @@ pub(super) fn open(config: &Config) -> anyhow::Result<Sockets> {
         _ if !config.redirect_check_uid => Welcome::All,
         Access::User(owner) => Welcome::Only(owner),
         Access::System => Welcome::EachToTheirOwn,
+    };
+    let daemon_user = match access {
+        Access::User(owner) => Some(owner.uid()),
+        Access::System => None,
+    };
+    let browsers = match welcome {
+        // Nobody asks who the visitors are.
+        Welcome::All => browsers,
+        _ => browsers.with_quota(ConnectionQuota::new(max_connections, daemon_user)),
     };
     Ok(Sockets {
         api,

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tokio::net::UnixStream;
 
-use super::seats::Seat;
 use crate::identity::Owner;
+use crate::server::connection_quota::ConnectionPermit;
 
 /// A permitted peer.
 #[derive(Clone, Debug)]
@@ -18,8 +18,8 @@ pub struct Peer {
     /// Its process, for the log only: a process can end and its number be
     /// given to another, so nothing is decided by it.
     pub pid: Option<i32>,
-    /// Its place among its owner's connections, for as long as it is there.
-    pub seat: Option<Arc<Seat>>,
+    /// Its place among its user's connections, for as long as it is there.
+    pub permit: Option<Arc<ConnectionPermit>>,
 }
 
 /// Whom a daemon serves.
@@ -50,7 +50,7 @@ impl Access {
             owner,
             uid,
             pid: credentials.pid(),
-            seat: None,
+            permit: None,
         })
     }
 

@@ -3,7 +3,9 @@
 //! service manager after a look at who may connect to it.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::future::{Ready, ready};
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::fs::{
     DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _,
     PermissionsExt as _,
@@ -12,13 +14,14 @@ use std::os::unix::net::UnixListener as StdListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use nix::sys::socket::{Backlog, listen};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::geteuid;
 use tokio::net::{UnixListener, UnixStream};
 
-use super::seats::Seats;
 use super::{Access, Peer};
 use crate::server::Listener;
+use crate::server::connection_quota::ConnectionQuota;
 
 /// Why the socket cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -42,9 +45,6 @@ pub enum Error {
     },
 }
 
-/// The part of all connections that one owner of many may have: one in so many.
-const SHARE: usize = 4;
-
 /// The listening socket; if this process bound it, its file goes when it is
 /// dropped.
 #[derive(Debug)]
@@ -52,7 +52,7 @@ pub struct ApiListener {
     listener: UnixListener,
     path: PathBuf,
     access: Access,
-    seats: Seats,
+    quota: ConnectionQuota,
     /// Whoever holds it may take over and remove the socket; `None` for a
     /// socket that is the service manager's.
     lock: Option<File>,
@@ -80,6 +80,7 @@ impl ApiListener {
         let bound = UnixListener::bind(path);
         umask(before);
         let listener = bound.map_err(|error| unfit(error.to_string()))?;
+        lengthen_queue(&listener);
         if access == Access::System {
             let open_to_all = fs::set_permissions(path, Permissions::from_mode(0o666));
             open_to_all.map_err(|error| unfit(error.to_string()))?;
@@ -88,7 +89,7 @@ impl ApiListener {
             listener,
             path: path.to_owned(),
             access,
-            seats: seats(access, max_connections),
+            quota: quota(access, max_connections),
             lock: Some(lock),
         })
     }
@@ -116,11 +117,12 @@ impl ApiListener {
             why: error.to_string(),
         };
         listener.set_nonblocking(true).map_err(unfit)?;
+        lengthen_queue(&listener);
         Ok(Self {
             listener: UnixListener::from_std(listener).map_err(unfit)?,
             path,
             access,
-            seats: seats(access, max_connections),
+            quota: quota(access, max_connections),
             lock: None,
         })
     }
@@ -134,28 +136,35 @@ impl ApiListener {
 
 /// A daemon of one user serves that one alone; on the system's no user may
 /// take the others' places.
-fn seats(access: Access, max_connections: usize) -> Seats {
-    Seats::new(match access {
-        Access::User(_) => max_connections,
-        Access::System => max_connections.div_ceil(SHARE),
-    })
+fn quota(access: Access, max_connections: usize) -> ConnectionQuota {
+    let daemon_user = match access {
+        Access::User(owner) => Some(owner.uid()),
+        Access::System => None,
+    };
+    ConnectionQuota::new(max_connections, daemon_user)
+}
+
+/// Lets as many connections wait to be accepted as the system allows: a program
+/// that connects while the queue is full gets an error at once (`EAGAIN`).
+fn lengthen_queue(listener: &impl AsFd) {
+    if let Err(error) = listen(listener, Backlog::MAXALLOWABLE) {
+        tracing::warn!(error = %error, "the queue of connections keeps its length");
+    }
 }
 
 impl Listener for ApiListener {
     type Stream = UnixStream;
     type Peer = Peer;
 
-    async fn accept(&mut self) -> io::Result<(UnixStream, Option<Peer>)> {
+    type Admission = Ready<Option<Peer>>;
+
+    async fn accept(&mut self) -> io::Result<(UnixStream, Self::Admission)> {
         let (stream, _) = self.listener.accept().await?;
         let peer = self.access.admit(&stream).and_then(|peer| {
-            let seat = self.seats.take(peer.owner);
-            if seat.is_none() {
-                tracing::warn!(peer.uid = peer.uid, "a user has too many connections");
-            }
-            let seat = Some(Arc::new(seat?));
-            Some(Peer { seat, ..peer })
+            let permit = Some(Arc::new(self.quota.take(peer.uid)?));
+            Some(Peer { permit, ..peer })
         });
-        Ok((stream, peer))
+        Ok((stream, ready(peer)))
     }
 }
 

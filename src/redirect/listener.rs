@@ -5,12 +5,20 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
+use std::pin::Pin;
+use std::sync::Arc;
 
+use nix::sys::socket::{Backlog, listen};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::visitor::Arrival;
+use super::visitor::{Arrival, Visitor};
 use crate::config::listen::{LoopbackHost, RedirectListen};
 use crate::server::Listener;
+use crate::server::connection_quota::{ConnectionPermit, ConnectionQuota};
+
+/// Whom the connections count for whose user is not known: no user's uid
+/// (`(uid_t) -1`).
+const UNTOLD: u32 = u32::MAX;
 
 /// How often a free port is looked for that both families have.
 const ATTEMPTS: usize = 16;
@@ -56,9 +64,20 @@ pub struct RedirectListener {
     other: Option<TcpListener>,
     host: LoopbackHost,
     port: u16,
+    /// The shares of the visitors' users; none where nobody asks who they are.
+    quota: Option<ConnectionQuota>,
 }
 
 impl RedirectListener {
+    /// Holds the visitors' users to their shares.
+    #[must_use]
+    pub fn with_quota(self, quota: ConnectionQuota) -> Self {
+        Self {
+            quota: Some(quota),
+            ..self
+        }
+    }
+
     /// Binds both families on the port; for port 0, on one that is free in
     /// both.
     ///
@@ -113,6 +132,7 @@ impl RedirectListener {
             other: second,
             host: listen.host,
             port,
+            quota: None,
         })
     }
 
@@ -126,6 +146,7 @@ impl RedirectListener {
             other: second,
             host: listen.host,
             port,
+            quota: None,
         })
     }
 
@@ -150,9 +171,10 @@ impl RedirectListener {
 
 impl Listener for RedirectListener {
     type Stream = TcpStream;
-    type Peer = Arrival;
+    type Peer = (Arrival, Option<Arc<ConnectionPermit>>);
+    type Admission = Pin<Box<dyn Future<Output = Option<Self::Peer>> + Send>>;
 
-    async fn accept(&mut self) -> io::Result<(TcpStream, Option<Arrival>)> {
+    async fn accept(&mut self) -> io::Result<(TcpStream, Self::Admission)> {
         let (stream, from) = match &self.other {
             None => self.named.accept().await?,
             Some(other) => tokio::select! {
@@ -160,9 +182,27 @@ impl Listener for RedirectListener {
                 accepted = other.accept() => accepted?,
             },
         };
-        let arrival = arrival(&stream, from);
-        Ok((stream, arrival))
+        let admission = admit(arrival(&stream, from), self.quota.clone());
+        Ok((stream, Box::pin(admission)))
     }
+}
+
+/// A place among the connections of whoever is at the other end.
+async fn admit(
+    arrival: Option<Arrival>,
+    quota: Option<ConnectionQuota>,
+) -> Option<(Arrival, Option<Arc<ConnectionPermit>>)> {
+    let arrival = arrival?;
+    let Some(quota) = quota else {
+        return Some((arrival, None));
+    };
+    let uid = match arrival.visitor().await {
+        Visitor::User(uid) => uid,
+        // All of whom the kernel does not tell share one place, as the overflow
+        // uid does; the request says why it is refused.
+        Visitor::Unknown | Visitor::Gone => UNTOLD,
+    };
+    Some((arrival, Some(Arc::new(quota.take(uid)?))))
 }
 
 /// Both ends of an accepted connection; `None` if it is broken already.
@@ -195,6 +235,11 @@ fn bind_other(address: SocketAddr) -> Result<Option<TcpListener>, Error> {
 }
 
 fn listening(listener: StdListener, address: SocketAddr) -> Result<TcpListener, Error> {
+    // As many as the system allows: beyond, a browser's attempt is dropped, and
+    // repeated after a second.
+    if let Err(error) = listen(&listener, Backlog::MAXALLOWABLE) {
+        tracing::warn!(error = %error, "the queue of connections keeps its length");
+    }
     listener
         .set_nonblocking(true)
         .map_err(|error| refused(address, &error))?;
