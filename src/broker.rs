@@ -40,7 +40,7 @@ pub use self::deletion::Deleted;
 pub use self::flows::Waited;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::redirects::refusal;
-pub use self::redirects::{AuthorizationResponse, Ended, Outcome};
+pub use self::redirects::{AuthorizationResponse, Ended, Finishing, Outcome};
 
 use self::refresh::Refreshes;
 use self::revocations::Revocations;

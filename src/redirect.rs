@@ -14,6 +14,8 @@ pub mod listener;
 pub mod pages;
 pub mod visitor;
 
+use std::time::Duration;
+
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{
@@ -28,7 +30,7 @@ use crate::api::validate::Faults;
 use crate::broker::{
     AuthorizationResponse, BROWSER_LINK_PATH, Broker, Ended, Error, Followed, Outcome,
 };
-use crate::identity::Owner;
+use crate::identity::{FlowId, Owner};
 use crate::server::Reply;
 
 /// Where a finished flow's page is; its identifier follows.
@@ -41,6 +43,11 @@ const CALLBACK_PATHS: [&str; 2] = ["/host-oauth-callback/", "/v2/auth/callback/"
 /// Where GitHub comes back to after an app was installed or changed; the
 /// provider's identifier follows.
 const SETUP_PATH: &str = "/v2/auth/setup/";
+
+/// How long a browser waits for the exchange of its code. Then it gets a page
+/// that asks again, so that a provider that does not answer holds no
+/// connection. Most exchanges take less.
+const BROWSER_WAIT: Duration = Duration::from_secs(2);
 
 /// Answers one request of a browser.
 pub async fn answer(
@@ -182,17 +189,34 @@ async fn finish(
         response,
         owner: landing.owner,
     };
-    match broker.finish(arrived).await {
+    let finishing = match broker.begin_finish(arrived) {
+        Ok(finishing) => finishing,
+        Err(Error::AlreadyEnded { flow }) => return Ok(to_ended_page(landing, flow)),
+        Err(error) => return Err(LandingError::Broker(error)),
+    };
+    let flow = finishing.flow;
+    match tokio::time::timeout(BROWSER_WAIT, finishing.ended()).await {
+        // The page says that it goes on, until it has ended.
+        Err(_) => Ok(to_ended_page(landing, flow)),
         // Whoever reloads the redirect sees how it ended; nothing is done again.
-        Ok(Ended { flow, .. }) | Err(Error::AlreadyEnded { flow }) => {
-            Ok(see_other(&format!("{}{ENDED_PATH}{flow}", landing.base)))
+        Ok(Ok(Ended { flow, .. }) | Err(Error::AlreadyEnded { flow })) => {
+            Ok(to_ended_page(landing, flow))
         }
-        Err(error) => Err(LandingError::Broker(error)),
+        Ok(Err(error)) => Err(LandingError::Broker(error)),
     }
+}
+
+fn to_ended_page(landing: Landing<'_>, flow: FlowId) -> Reply {
+    see_other(&format!("{}{ENDED_PATH}{flow}", landing.base))
 }
 
 /// What a person is told about a flow that has ended.
 fn ended_page(broker: &Broker, flow: &str) -> Page {
+    match broker.exchanging(flow) {
+        Ok(None) => {}
+        Ok(Some(provider_name)) => return pages::finishing(&provider_name),
+        Err(error) => return failed_page(&error),
+    }
     match broker.ended(flow) {
         Ok(Some(ended)) => outcome_page(&ended),
         Ok(None) => pages::failed(&Failure::NotFound),

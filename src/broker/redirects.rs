@@ -3,6 +3,8 @@
 //! A state is used once: the flow it names is claimed before its code is sent,
 //! so that a replayed redirect never exchanges twice.
 
+use tokio::task::JoinHandle;
+
 use super::{Broker, Error};
 use crate::api::requests::CallbackQuery;
 use crate::event::{Event, Kind, Source};
@@ -55,13 +57,40 @@ pub enum Outcome {
     Unavailable,
 }
 
+/// A flow that is being ended, in a task of its own.
+#[derive(Debug)]
+pub struct Finishing {
+    /// The flow.
+    pub flow: FlowId,
+    task: JoinHandle<Result<Ended, Error>>,
+}
+
+impl Finishing {
+    /// How it has ended. Dropping the future leaves the task to itself.
+    ///
+    /// # Errors
+    /// Those of storing the end.
+    pub async fn ended(self) -> Result<Ended, Error> {
+        self.task.await.map_err(|_| Error::Stopping)?
+    }
+}
+
 impl Broker {
     /// Ends the flow that an authorization response names.
     ///
     /// # Errors
+    /// As [`Self::begin_finish`], and those of storing the end.
+    pub async fn finish(&self, arrived: AuthorizationResponse) -> Result<Ended, Error> {
+        self.begin_finish(arrived)?.ended().await
+    }
+
+    /// Begins to end the flow that an authorization response names. It goes on
+    /// to its end even if nobody waits for it.
+    ///
+    /// # Errors
     /// [`Error::UnknownState`] if it names none, [`Error::AlreadyEnded`] if it
     /// names one that no longer waits; nothing has changed then.
-    pub async fn finish(&self, arrived: AuthorizationResponse) -> Result<Ended, Error> {
+    pub fn begin_finish(&self, arrived: AuthorizationResponse) -> Result<Finishing, Error> {
         let AuthorizationResponse {
             provider_id,
             response,
@@ -73,46 +102,63 @@ impl Broker {
             .filter(|stored| owner.is_none_or(|owner| stored.flow.owner == owner))
             .filter(|stored| stored.flow.provider.provider_id.as_str() == provider_id)
             .ok_or(Error::UnknownState)?;
-        let flow = &stored.flow;
-        match flow.status_at(self.0.ambient.now()) {
+        let flow = stored.flow.id;
+        match stored.flow.status_at(self.0.ambient.now()) {
             Status::Pending => {}
             Status::Exchanging => return Err(Error::UnknownState),
             Status::Completed(_) | Status::Failed { .. } => {
-                return Err(Error::AlreadyEnded { flow: flow.id });
+                return Err(Error::AlreadyEnded { flow });
             }
         }
+        // From the moment that the flow is claimed its code is spent, so all of
+        // it runs in a task of its own.
+        let broker = self.clone();
+        let finish = async move { broker.finish_flow(stored, response).await };
+        let task = self.0.tasks.spawn(finish);
+        Ok(Finishing { flow, task })
+    }
+
+    /// Refuses what came back, or claims the flow and exchanges its code.
+    async fn finish_flow(
+        &self,
+        stored: StoredFlow,
+        response: CallbackQuery,
+    ) -> Result<Ended, Error> {
+        let flow = &stored.flow;
         let provider = self.provider_of(flow.owner, &flow.provider)?;
         if let Some((error, description)) = refusal(&provider, flow, &response) {
-            return self
-                .refuse(&stored.flow, provider.name, &error, description)
-                .await;
+            return self.refuse(flow, provider.name, &error, description).await;
         }
         let Some(code) = response.code else {
-            let description = "the provider sent neither a code nor an error".to_owned();
-            return self
-                .refuse(
-                    &stored.flow,
-                    provider.name,
-                    INVALID_RESPONSE,
-                    Some(description),
-                )
-                .await;
+            let why = "the provider sent neither a code nor an error".to_owned();
+            let error = INVALID_RESPONSE;
+            return self.refuse(flow, provider.name, error, Some(why)).await;
         };
-        let (claimed, flow_id) = (flow.owner, flow.id);
-        if !self
-            .0
-            .vault
-            .write(move |change| change.claim_flow(claimed, flow_id))
-            .await?
-        {
+        let (owner, id) = (flow.owner, flow.id);
+        let claim = move |change: &Change<'_>| change.claim_flow(owner, id);
+        if !self.0.vault.write(claim).await? {
             return Err(Error::UnknownState);
         }
-        // From here on the code is spent: what follows runs to its end even
-        // if the browser goes away.
-        let broker = self.clone();
-        let exchange = async move { broker.exchange(stored, provider, code).await };
-        let exchange = self.0.tasks.spawn(exchange);
-        exchange.await.map_err(|_| Error::Stopping)?
+        self.exchange(stored, provider, code).await
+    }
+
+    /// What people call the provider of a flow whose code is being exchanged;
+    /// `None` for any other flow.
+    ///
+    /// # Errors
+    /// [`Error::Vault`].
+    pub fn exchanging(&self, flow_id: &str) -> Result<Option<String>, Error> {
+        let Some(id) = FlowId::parse(flow_id) else {
+            return Ok(None);
+        };
+        let found = self.0.vault.read(|view| view.flow_by_id(id))?;
+        let exchanging = found.filter(|stored| stored.flow.status == Status::Exchanging);
+        exchanging
+            .map(|StoredFlow { flow, .. }| {
+                let provider = self.provider_of(flow.owner, &flow.provider)?;
+                Ok(provider.name)
+            })
+            .transpose()
     }
 
     /// Whether a flow is an owner's; not if it is unknown, or cannot be read.

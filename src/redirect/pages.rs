@@ -233,6 +233,18 @@ pub fn onward(page: &Onward<'_>) -> Page {
     render(&Document { page }, 200)
 }
 
+/// Says that a login is being finished, and asks again until it is: without a
+/// script, and so that the answer takes no connection meanwhile.
+#[must_use]
+pub fn finishing(provider_name: &str) -> Page {
+    #[derive(Template)]
+    #[template(path = "finishing.html")]
+    struct Document<'a> {
+        provider_name: &'a str,
+    }
+    render(&Document { provider_name }, 200)
+}
+
 fn render(document: &impl Template, status: u16) -> Page {
     let html = document
         .render()

@@ -23,3 +23,24 @@ async fn the_only_waiter_that_the_limit_allows_gets_the_token_of_its_flow() {
     person::open(login["url"].as_str().unwrap()).await;
     assert!(waiting.await.unwrap().unwrap().token.is_some());
 }
+
+#[tokio::test]
+async fn a_browser_is_answered_while_the_exchange_goes_on() {
+    let stage = Stage::new().await;
+    let login = stage.authenticate(json!({})).await;
+    // Longer than a browser waits, which is what this test has to sit through.
+    stage.provider.answer_late(Duration::from_millis(2400));
+    let page = person::open(login["url"].as_str().unwrap()).await;
+    assert!(page.body.contains("Finishing the login"), "{}", page.body);
+    assert!(
+        page.body.contains(r#"http-equiv="refresh""#),
+        "{}",
+        page.body
+    );
+    let flow = FlowId::parse(login["auth_id"].as_str().unwrap()).unwrap();
+    let client = stage.daemon.client();
+    let ended = client.wait(flow, Duration::from_secs(30)).await.unwrap();
+    assert!(ended.token.is_some());
+    let page = person::open(page.address.as_str()).await;
+    assert!(page.body.contains("You are connected"), "{}", page.body);
+}

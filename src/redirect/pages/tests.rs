@@ -93,6 +93,7 @@ fn failures_with(text: &str) -> Vec<Page> {
 fn every_page_with(text: &str) -> Vec<Page> {
     let mut pages = failures_with(text);
     pages.extend([connected_with(text), consent_with(text), onward_with(text)]);
+    pages.push(finishing(text));
     pages
 }
 
