@@ -6,6 +6,7 @@
 //! looked at.
 
 mod handlers;
+mod in_flight;
 mod peer;
 mod reply;
 mod request;
@@ -24,6 +25,7 @@ use crate::server::Reply;
 
 pub use self::peer::{Access, Peer};
 
+use self::in_flight::InFlight;
 use self::routes::Routes;
 
 /// The API: every operation of the contract over one broker.
@@ -34,6 +36,7 @@ struct Inner {
     broker: Broker,
     routes: Routes,
     ambient: Ambient,
+    in_flight: InFlight,
 }
 
 impl Api {
@@ -44,6 +47,7 @@ impl Api {
             broker,
             routes: routes::all(),
             ambient,
+            in_flight: InFlight::default(),
         }))
     }
 
@@ -56,6 +60,9 @@ impl Api {
             Err(error) => Err(error),
         };
         let reply = answer.unwrap_or_else(|error| reply::from_error(error, &self.0.ambient));
+        let counted = self.0.in_flight.count(peer.owner, reply).await;
+        let reply = counted
+            .unwrap_or_else(|| reply::from_error(reply::Error::TooMuchUnread, &self.0.ambient));
         let series = Series::Request {
             operation: self.0.routes.name(&method, &path),
             class: reply.status().as_u16() / 100,

@@ -16,6 +16,10 @@ use crate::{broker, redirect, vault};
 /// What a handler gives.
 pub(super) type Answer = Result<Reply, Error>;
 
+/// What [`Error::TooMuchUnread`] says.
+const TOO_MUCH_UNREAD: &str =
+    "the answers that this user's programs have not read yet take too much memory; read them first";
+
 /// Why a call is not answered as asked.
 #[derive(Debug)]
 pub(super) enum Error {
@@ -25,6 +29,8 @@ pub(super) enum Error {
     Broker(broker::Error),
     /// The path is known, the method is not.
     MethodNotAllowed { allow: String },
+    /// The answers that the owner has not read take too much memory.
+    TooMuchUnread,
     /// Anything about the request as HTTP.
     Status { status: StatusCode, detail: String },
 }
@@ -78,6 +84,8 @@ pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Answer {
             "the answer could not be written",
         )
     })?;
+    // A long list's buffer may be twice as large as the list.
+    let bytes = bytes.into_boxed_slice();
     let mut reply = Response::new(Full::new(Bytes::from(bytes)));
     *reply.status_mut() = status;
     let headers = reply.headers_mut();
@@ -113,6 +121,8 @@ pub(super) fn from_error(error: Error, ambient: &Ambient) -> Reply {
             let reply = detailed(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
             reply.map(|reply| with(reply, ALLOW, &allow))
         }
+        Error::TooMuchUnread => detailed(StatusCode::TOO_MANY_REQUESTS, TOO_MUCH_UNREAD)
+            .map(|reply| with(reply, RETRY_AFTER, "1")),
         Error::Broker(error) => from_broker(&error, ambient),
     };
     answer.unwrap_or_else(|_| {

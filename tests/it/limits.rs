@@ -5,6 +5,8 @@ use std::time::Duration;
 use agent_authd::client::Client;
 use agent_authd::identity::FlowId;
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
 
 use crate::support::person;
 use crate::support::stage::Stage;
@@ -43,4 +45,37 @@ async fn a_browser_is_answered_while_the_exchange_goes_on() {
     assert!(ended.token.is_some());
     let page = person::open(page.address.as_str()).await;
     assert!(page.body.contains("You are connected"), "{}", page.body);
+}
+
+#[tokio::test]
+async fn answers_that_are_not_read_are_bounded() {
+    let stage = Stage::new().await;
+    let scopes: Vec<_> = (0..100).map(|n| format!("{n:060}")).collect();
+    for _ in 0..60 {
+        stage.import(json!({"scopes": scopes})).await;
+    }
+    let page = "GET /v2/auth/token-events?limit=200 HTTP/1.1\r\nHost: x\r\n\r\n";
+    let ask = async || {
+        let mut stream = UnixStream::connect(stage.home.socket()).await.unwrap();
+        stream.write_all(page.as_bytes()).await.unwrap();
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).await.unwrap();
+        (stream, String::from_utf8(status.to_vec()).unwrap())
+    };
+    let mut unread = Vec::new();
+    let refused = loop {
+        let (stream, status) = ask().await;
+        if status != "HTTP/1.1 200" {
+            break status;
+        }
+        unread.push(stream);
+        assert!(unread.len() < 120, "nothing bounds them");
+    };
+    assert_eq!(refused, "HTTP/1.1 429");
+    // What is small is answered meanwhile, and the rest once there is room.
+    stage.get("/providers").await.with(200);
+    drop(unread);
+    while ask().await.1 != "HTTP/1.1 200" {
+        tokio::task::yield_now().await;
+    }
 }
