@@ -13,6 +13,7 @@ mod deletion;
 mod discovery;
 mod events;
 mod flows;
+mod follow_ups;
 mod grants;
 mod newer;
 mod imports;
@@ -38,6 +39,7 @@ pub use self::browser_links::{BROWSER_LINK_PATH, BrowserLink, Followed};
 pub use self::consent::{Answered, ConsentAnswer, ConsentQuestion, Consented, OfferedAccount};
 pub use self::deletion::Deleted;
 pub use self::flows::Waited;
+pub use self::follow_ups::{FollowUp, FollowUpAnswer, Notice};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::redirects::refusal;
 pub use self::redirects::{AuthorizationResponse, Ended, Finishing, Outcome};

@@ -27,6 +27,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use oauth2::{PkceCodeVerifier, Scope};
+use serde_json::{Map, Value};
 
 pub use authorize::{AuthorizationRequest, authorization_url};
 pub use revoke::can_revoke;
@@ -35,7 +36,7 @@ use crate::clock::Ambient;
 use crate::identity::Scopes;
 use crate::provider::Provider;
 use crate::secret::{AuthorizationCode, CodeVerifier, ExposeSecret as _, RefreshToken};
-use crate::token::Grant;
+use crate::token::{AccountId, Grant};
 use endpoint::{RequestError, TokenEndpoint};
 use http::Outbound;
 use redact::Redactor;
@@ -101,6 +102,12 @@ pub enum Error {
         /// What is missing.
         what: String,
     },
+}
+
+/// The account that a token was for, from the metadata that was kept of its reply.
+#[must_use]
+pub fn account_in(metadata: &Map<String, Value>) -> Option<AccountId> {
+    account::identifier_in(metadata)
 }
 
 /// Text of a provider's as it may be shown and stored: one line without control

@@ -7,6 +7,7 @@
 //! address.
 
 mod consent;
+mod follow_up;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod guard;
@@ -23,13 +24,11 @@ use hyper::header::{
 };
 use hyper::{Method, Request, Response, StatusCode};
 
-use self::pages::{Connected, Failure, Page};
+use self::pages::{Failure, Page};
 use self::visitor::{Arrival, Visitor, Welcome};
 use crate::api::requests::{CallbackQuery, SetupQuery};
 use crate::api::validate::Faults;
-use crate::broker::{
-    AuthorizationResponse, BROWSER_LINK_PATH, Broker, Ended, Error, Followed, Outcome,
-};
+use crate::broker::{AuthorizationResponse, BROWSER_LINK_PATH, Broker, Ended, Error, Followed};
 use crate::identity::{FlowId, Owner};
 use crate::server::Reply;
 
@@ -79,7 +78,10 @@ pub async fn answer(
     if *request.method() != Method::GET {
         return match asked {
             Some(flow) => consent::answer(&broker, own_hosts, flow, request).await,
-            None => reply(&pages::failed(&Failure::MethodNotAllowed)),
+            None => match path.strip_prefix(ENDED_PATH) {
+                Some(flow) => follow_up::answer(&broker, own_hosts, flow, request).await,
+                None => reply(&pages::failed(&Failure::MethodNotAllowed)),
+            },
         };
     }
     if let Some(token) = path.strip_prefix(BROWSER_LINK_PATH) {
@@ -89,7 +91,7 @@ pub async fn answer(
         return consent::show(&broker, flow).await;
     }
     if let Some(flow) = path.strip_prefix(ENDED_PATH) {
-        return reply(&ended_page(&broker, flow));
+        return reply(&follow_up::ended_page(&broker, flow).await);
     }
     let under = |prefix: &&str| path.strip_prefix(*prefix);
     let landing = |provider_id| Landing {
@@ -208,44 +210,6 @@ async fn finish(
 
 fn to_ended_page(landing: Landing<'_>, flow: FlowId) -> Reply {
     see_other(&format!("{}{ENDED_PATH}{flow}", landing.base))
-}
-
-/// What a person is told about a flow that has ended.
-fn ended_page(broker: &Broker, flow: &str) -> Page {
-    match broker.exchanging(flow) {
-        Ok(None) => {}
-        Ok(Some(provider_name)) => return pages::finishing(&provider_name),
-        Err(error) => return failed_page(&error),
-    }
-    match broker.ended(flow) {
-        Ok(Some(ended)) => outcome_page(&ended),
-        Ok(None) => pages::failed(&Failure::NotFound),
-        Err(error) => failed_page(&error),
-    }
-}
-
-fn outcome_page(ended: &Ended) -> Page {
-    let provider_name = ended.provider_name.as_str();
-    match &ended.outcome {
-        Outcome::Connected(token) => pages::connected(&Connected {
-            provider_name,
-            account_label: token.label(),
-            user_id: &token.user_id,
-            agent_id: ended.agent_id.as_ref(),
-            scopes: &token.granted,
-            missing: &token.missing_scopes(),
-        }),
-        Outcome::Refused { error, .. } if error == "access_denied" => {
-            pages::failed(&Failure::Refused { provider_name })
-        }
-        Outcome::Refused { error, .. } if error == "expired" => pages::failed(&Failure::Expired),
-        Outcome::Refused { error, description } => pages::failed(&Failure::ProviderRefused {
-            provider_name,
-            error,
-            description: description.as_deref(),
-        }),
-        Outcome::Unavailable => pages::failed(&Failure::ProviderUnavailable { provider_name }),
-    }
 }
 
 fn failed_page(error: &Error) -> Page {

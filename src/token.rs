@@ -4,12 +4,16 @@
 //! Pure: no input or output, no clock (`now` is an argument), and no secret:
 //! those are in [`Grant`] on the way in and stay in the vault after.
 
+mod account;
+
 use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
 use crate::identity::{AgentId, Owner, Scopes, TokenId, UserId};
 use crate::provider::{Binding, ProviderRef};
 use crate::secret::{AccessToken, RefreshToken};
+
+pub use self::account::{Account, AccountId, Sameness};
 
 /// A token is handed out only while it is good for this much longer, so that
 /// it does not die on its way to the API it is for.
@@ -44,6 +48,8 @@ pub struct Grant {
     pub scopes: Option<Scopes>,
     /// When the access token expires; `None` if it does not, or nobody said.
     pub expires_at: Option<Timestamp>,
+    /// The account, as the provider identifies it.
+    pub account_id: Option<AccountId>,
     /// What a person calls the account, such as an e-mail address.
     pub account_label: Option<String>,
     /// Other members of the reply worth keeping, never a secret.
@@ -76,6 +82,8 @@ pub struct Token {
     pub user_id: UserId,
     /// The agent it was obtained for; `None` for the user's own.
     pub agent_id: Option<AgentId>,
+    /// The account, as the provider identifies it.
+    pub account_id: Option<AccountId>,
     /// The provider's name for the account, such as an e-mail address.
     pub account_label: Option<String>,
     /// What a person calls the account instead.
@@ -273,6 +281,7 @@ pub(crate) mod tests {
             },
             user_id: UserId::parse("me").unwrap(),
             agent_id: None,
+            account_id: None,
             account_label: None,
             own_label: None,
             token_type: "Bearer".into(),

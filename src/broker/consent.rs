@@ -181,7 +181,7 @@ impl Broker {
         let provider: Provider = self.provider_of(stored.flow.owner, &stored.flow.provider)?;
         let secrets = self.0.vault.read(|view| view.flow_secrets(stored))?;
         Ok(Answered::Onward {
-            address: authorization_address(&provider, &stored.flow, &secrets),
+            address: authorization_address(&provider, &stored.flow, &secrets, true),
             provider_name: provider.name,
         })
     }

@@ -206,7 +206,7 @@ impl Broker {
             return Ok(format!("{}/consent/{}", self.redirect_base(), flow.id));
         }
         let secrets = self.0.vault.read(|view| view.flow_secrets(stored))?;
-        Ok(authorization_address(provider, flow, &secrets).into())
+        Ok(authorization_address(provider, flow, &secrets, false).into())
     }
 
     /// Ends every login whose exchange was cut off by the daemon's end: its code
@@ -224,11 +224,13 @@ impl Broker {
     }
 }
 
-/// Where a flow sends a person to, at its provider.
+/// Where a flow sends a person to, at its provider; with `chooses_account` the
+/// provider is to let them choose among their accounts.
 pub(super) fn authorization_address(
     provider: &Provider,
     flow: &Flow,
     secrets: &FlowSecrets,
+    chooses_account: bool,
 ) -> Url {
     authorization_url(&AuthorizationRequest {
         provider,
@@ -236,6 +238,7 @@ pub(super) fn authorization_address(
         scopes: &flow.requested,
         state: &secrets.state,
         verifier: secrets.verifier.as_ref(),
+        chooses_account,
     })
 }
 

@@ -6,8 +6,9 @@ use crate::clock::Timestamp;
 use crate::event::{Event, Kind, Source};
 use crate::flow::{Flow, Purpose};
 use crate::identity::{Scopes, TokenId};
+use crate::oauth;
 use crate::provider::Provider;
-use crate::token::{Grant, State, Token};
+use crate::token::{Account, Grant, Sameness, State, Token};
 use crate::vault::{self, Change, Secrets, Stored};
 
 impl Broker {
@@ -24,28 +25,32 @@ impl Broker {
         let event_id = self.0.ambient.uuid();
         let permission = self.permission_of_flow(&flow, Source::Flow, "login");
         self.save(move |change| {
-            let new = || new_token(token_id, &flow, &provider, &grant, now);
-            let before = match flow.purpose {
-                Purpose::Renew(token_id) => change.token(flow.owner, token_id)?,
-                _ => None,
-            };
-            let renewed = renewed_token(change, &flow, &provider, &grant, now)?;
-            let is_renewed = renewed.is_some();
-            let token = match renewed {
-                Some(token) => {
+            let target = target(change, &flow, &grant)?;
+            let (token, permitted) = match &target {
+                Target::New => {
+                    let token = new_token(token_id, &flow, &provider, &grant, now);
+                    let token = change.add_token(token, grant_secrets(&grant), flow.is_default)?;
+                    let permitted = token.scopes_shown();
+                    (token, permitted)
+                }
+                Target::Beside(_) => {
+                    let token = new_token(token_id, &flow, &provider, &grant, now);
+                    let token = change.add_token(token, grant_secrets(&grant), false)?;
+                    let permitted = token.scopes_shown();
+                    (token, permitted)
+                }
+                Target::InPlace(old) => {
+                    let token = renewed_token(change, old, &flow, &provider, &grant, now)?;
                     change.replace_token(&token, grant_secrets(&grant))?;
                     // The person has answered whatever was in doubt.
                     change.end_attempt(token.owner, token.id)?;
-                    token
+                    (token, permitted_in_place(&flow, old))
                 }
-                None => change.add_token(new(), grant_secrets(&grant), flow.is_default)?,
             };
-            let reason = if is_renewed { "renewed" } else { "login" };
             let event = Event::about(&token, Kind::Connected, Source::Flow, event_id, now);
-            change.add_event(&event.because(reason))?;
+            change.add_event(&event.because(target.reason()))?;
             if let Some(permission) = &permission {
-                let before = before.as_ref().filter(|_| is_renewed);
-                change.permit(permission, &token, &permitted_by_flow(&token, before))?;
+                change.permit(permission, &token, &permitted)?;
             }
             // Its provider was deleted meanwhile, and its flows with it: then
             // nothing of this change may stay.
@@ -60,59 +65,114 @@ impl Broker {
     }
 }
 
-/// The scopes that an agent's own flow permits it: all of a new token, and of one
-/// that it renewed those that it added. What others had added before stays theirs.
-fn permitted_by_flow(token: &Token, before: Option<&Stored>) -> Scopes {
-    match before {
-        None => token.scopes_shown(),
-        Some(before) => token.requested.difference(&before.token.requested),
+/// Where a new grant is stored.
+enum Target {
+    /// In a row of its own, as the flow asked.
+    New,
+    /// In the row of this token: it is the same account's.
+    InPlace(Box<Token>),
+    /// In a row of its own, though the flow was to renew another token: it is
+    /// another account's, or the provider does not say whose. The text is the
+    /// event's reason.
+    Beside(&'static str),
+}
+
+impl Target {
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::New => "login",
+            Self::InPlace(_) => "renewed",
+            Self::Beside(reason) => reason,
+        }
     }
 }
 
-/// The token that a flow renews in place, with its new grant; `None` if the
-/// flow makes a new one, the old one is gone, or the person chose another
-/// account this time: the old account's grant is not thrown away for it.
+/// Where the grant that a flow brought is stored. A token is renewed only by a
+/// grant that is shown to be for the same account; what holds the same refresh
+/// token is the same grant.
+fn target(change: &Change<'_>, flow: &Flow, grant: &Grant) -> Result<Target, vault::Error> {
+    let holder = match &grant.refresh_token {
+        Some(refresh_token) => change.token_with_refresh_token(flow.owner, refresh_token)?,
+        None => None,
+    };
+    let holder = holder
+        .map(|stored| Box::new(stored.token))
+        .filter(|token| token.provider == flow.provider && token.user_id == flow.user_id);
+    let Purpose::Renew(token_id) = flow.purpose else {
+        return Ok(holder.map_or(Target::New, Target::InPlace));
+    };
+    let Some(Stored { token: old, .. }) = change.token(flow.owner, token_id)? else {
+        return Ok(Target::New);
+    };
+    if holder.is_some_and(|holder| holder.id == old.id) {
+        return Ok(Target::InPlace(Box::new(old)));
+    }
+    Ok(match sameness(&old, &grant.account()) {
+        Sameness::Same => Target::InPlace(Box::new(old)),
+        Sameness::Different => Target::Beside("another_account"),
+        Sameness::Unknown => Target::Beside("account_unknown"),
+    })
+}
+
+/// Whether a stored token is for the account that a provider has named now. Of
+/// one that was stored before accounts were, its metadata may tell.
+pub(super) fn sameness(old: &Token, named: &Account<'_>) -> Sameness {
+    let kept = match old.account_id {
+        Some(_) => None,
+        None => oauth::account_in(&old.metadata),
+    };
+    let account = Account {
+        id: old.account_id.as_ref().or(kept.as_ref()),
+        ..old.account()
+    };
+    account.compared_with(named)
+}
+
+/// The scopes that an agent's own flow permits it of a token that it renewed:
+/// those that it added. What others had added before stays theirs.
+pub(super) fn permitted_in_place(flow: &Flow, old: &Token) -> Scopes {
+    match flow.purpose {
+        Purpose::Renew(_) => flow.requested.difference(&old.requested),
+        Purpose::New | Purpose::Connect(_) => flow.requested.clone(),
+    }
+}
+
+/// A token with the new grant that a flow brought.
 fn renewed_token(
     change: &Change<'_>,
+    old: &Token,
     flow: &Flow,
     provider: &Provider,
     grant: &Grant,
     now: Timestamp,
-) -> Result<Option<Token>, vault::Error> {
-    let Purpose::Renew(token_id) = flow.purpose else {
-        return Ok(None);
-    };
-    let Some(stored) = change.token(flow.owner, token_id)? else {
-        return Ok(None);
-    };
-    let old = stored.token;
-    let is_other = |(old, new): (&String, &String)| old != new;
-    if old
-        .account_label
-        .as_ref()
-        .zip(grant.account_label.as_ref())
-        .is_some_and(is_other)
-    {
-        return Ok(None);
-    }
+) -> Result<Token, vault::Error> {
     // Which of the user's own tokens is the default is not an agent's to change.
     let is_default = flow.is_default && flow.agent_id == old.agent_id;
     if is_default {
-        change.set_default(&old)?;
+        change.set_default(old)?;
     }
     let mut metadata = old.metadata.clone();
     metadata.extend(grant.metadata.clone());
-    Ok(Some(Token {
+    let requested = match flow.purpose {
+        Purpose::Renew(_) => flow.requested.clone(),
+        Purpose::New | Purpose::Connect(_) => flow.requested.union(&old.requested),
+    };
+    Ok(Token {
+        requested,
         is_default: old.is_default || is_default,
         generation: old.generation + 1,
         created_at: old.created_at,
         used_at: old.used_at,
-        agent_id: old.agent_id,
-        account_label: grant.account_label.clone().or(old.account_label),
-        own_label: old.own_label,
+        agent_id: old.agent_id.clone(),
+        account_id: grant.account_id.clone().or_else(|| old.account_id.clone()),
+        account_label: grant
+            .account_label
+            .clone()
+            .or_else(|| old.account_label.clone()),
+        own_label: old.own_label.clone(),
         metadata,
         ..new_token(old.id, flow, provider, grant, now)
-    }))
+    })
 }
 
 fn new_token(
@@ -129,6 +189,7 @@ fn new_token(
         binding: provider.binding(),
         user_id: flow.user_id.clone(),
         agent_id: flow.agent_id.clone(),
+        account_id: grant.account_id.clone(),
         account_label: grant.account_label.clone(),
         own_label: None,
         token_type: grant.token_type.clone(),

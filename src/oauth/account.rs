@@ -6,6 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use super::redact::Redactor;
+use crate::token::AccountId;
 
 /// How much metadata is kept, in bytes of JSON: it comes back with every token.
 const METADATA_LIMIT: usize = 8 * 1024;
@@ -39,6 +40,58 @@ const NAMES: [&str; 8] = [
     "/enterprise/name",         // Slack, a whole organization
     "/user/name",
 ];
+
+/// Where providers identify the account in the reply itself: the parts of the
+/// identifier, and how the last one begins.
+const IDENTIFIERS: [(&[&str], &str); 4] = [
+    (&["/team/id", "/authed_user/id"], ""),     // Slack
+    (&["/workspace_id", "/owner/user/id"], ""), // Notion
+    (&["/account_id"], "dbid:"),                // Dropbox
+    (&["/id"], "https://"),                     // Salesforce
+];
+
+/// The longest part of an identifier, in bytes (OpenID Connect Core, section 2,
+/// has it for `sub`); a longer one is not kept.
+const LONGEST_IDENTIFIER: usize = 255;
+
+/// The account as the provider identifies it, as far as the reply says: issuer
+/// and subject of its ID token, else the identifiers of well-known providers.
+pub(super) fn identifier(members: &Map<String, Value>, redactor: &Redactor) -> Option<AccountId> {
+    let claims = members.get("id_token").and_then(Value::as_str);
+    let claims = claims.and_then(claims_of).unwrap_or_default();
+    let claim = |name: &str| {
+        let text = claims.get(name)?.as_str()?;
+        let is_fit = !text.is_empty() && text.len() <= LONGEST_IDENTIFIER;
+        (is_fit && !redactor.finds_secret_in(text)).then(|| text.to_owned())
+    };
+    match claim("iss").zip(claim("sub")) {
+        Some((issuer, subject)) => Some(AccountId {
+            issuer: Some(issuer),
+            subject,
+        }),
+        None => identifier_in(members),
+    }
+}
+
+/// The same from what was kept of a reply as metadata.
+pub(super) fn identifier_in(members: &Map<String, Value>) -> Option<AccountId> {
+    let members = Value::Object(members.clone());
+    let subject = |(pointers, beginning): &(&[&str], &str)| {
+        let parts: Option<Vec<_>> = pointers
+            .iter()
+            .map(|pointer| members.pointer(pointer)?.as_str())
+            .map(|text| text.filter(|text| text.len() <= LONGEST_IDENTIFIER && !text.is_empty()))
+            .collect();
+        let parts = parts?;
+        let is_known = parts.last().is_some_and(|last| last.starts_with(beginning));
+        is_known.then(|| parts.join("/"))
+    };
+    let subject = IDENTIFIERS.iter().find_map(subject)?;
+    Some(AccountId {
+        issuer: None,
+        subject,
+    })
+}
 
 /// What a person calls the account, as far as the reply says.
 pub(super) fn label(members: &Map<String, Value>, redactor: &Redactor) -> Option<String> {
@@ -140,6 +193,29 @@ mod tests {
         );
         assert_eq!(label_of(json!({"id_token": "no.%%.jwt"})), None);
         assert_eq!(label_of(json!({"id_token": 7, "team": null})), None);
+    }
+
+    #[test]
+    fn the_identifier_is_the_id_tokens_or_a_known_providers() {
+        let of = |value: Value| {
+            let found = identifier(&members(value), &Redactor::default())?;
+            Some((found.issuer, found.subject))
+        };
+        let own = |subject: &str| Some((None, subject.to_owned()));
+        let claims = URL_SAFE_NO_PAD.encode(r#"{"iss":"https://i","sub":"1"}"#);
+        let slack = json!({"team": {"id": "T"}, "authed_user": {"id": "U"}});
+        let mut both = slack.clone();
+        both["id_token"] = json!(format!("e30.{claims}.sig"));
+        assert_eq!(of(both), Some((Some("https://i".into()), "1".into())));
+        assert_eq!(of(slack), own("T/U"));
+        let notion = json!({"workspace_id": "w", "owner": {"user": {"id": "u"}}});
+        assert_eq!(of(notion), own("w/u"));
+        assert_eq!(of(json!({"account_id": "dbid:x"})), own("dbid:x"));
+        let salesforce = "https://login.salesforce.com/id/00D/005";
+        assert_eq!(of(json!({"id": salesforce})), own(salesforce));
+        // Elsewhere these may name a token, or a whole organization.
+        assert_eq!(of(json!({"id": "42", "account_id": "acme"})), None);
+        assert_eq!(of(json!({"team": {"id": "T"}})), None);
     }
 
     #[test]

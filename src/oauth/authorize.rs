@@ -30,6 +30,9 @@ pub struct AuthorizationRequest<'a> {
     pub state: &'a State,
     /// The flow's PKCE verifier, if the provider's flows use one.
     pub verifier: Option<&'a CodeVerifier>,
+    /// Whether the provider is to let the person choose an account, though the
+    /// browser may be signed in to one.
+    pub chooses_account: bool,
 }
 
 /// The address that a person's browser opens.
@@ -43,7 +46,7 @@ pub struct AuthorizationRequest<'a> {
 )]
 pub fn authorization_url(request: &AuthorizationRequest<'_>) -> Url {
     let provider = request.provider;
-    let extra = extra_parameters(provider);
+    let extra = extra_parameters(provider, request.chooses_account);
     let endpoint = without(&provider.endpoints.authorization, |name| {
         is_reserved_parameter(name) || extra.contains_key(name)
     });
@@ -85,17 +88,31 @@ pub(super) fn resource(provider: &Provider) -> Option<(&'static str, &str)> {
 }
 
 /// The parameters that are neither reserved nor the flow's own.
-fn extra_parameters(provider: &Provider) -> BTreeMap<&str, Cow<'_, str>> {
+fn extra_parameters(provider: &Provider, chooses_account: bool) -> BTreeMap<&str, Cow<'_, str>> {
     let quirks = provider.quirks();
     let resource = resource(provider).map(|(name, value)| (name, Cow::from(value)));
     let fixed = quirks.authorization_params.iter();
     let own = provider.authorization_params.iter();
-    resource
+    let mut extra: BTreeMap<_, _> = resource
         .into_iter()
         .chain(fixed.map(|(name, value)| (*name, Cow::from(*value))))
         .chain(own.map(|(name, value)| (name.as_str(), Cow::from(value))))
         .filter(|(name, _)| !is_reserved_parameter(name))
-        .collect()
+        .collect();
+    if let Some((name, value)) = quirks.account_choice.filter(|_| chooses_account) {
+        let before = extra.remove(name).filter(|_| name == "prompt");
+        extra.insert(name, with_prompt(before.as_deref(), value));
+    }
+    extra
+}
+
+/// The `prompt` parameter (OpenID Connect Core, section 3.1.2.1) with one more
+/// value; `none` stands with no other.
+fn with_prompt(before: Option<&str>, value: &'static str) -> Cow<'static, str> {
+    let before = before.unwrap_or_default().split_whitespace();
+    let kept = before.filter(|word| *word != "none" && *word != value);
+    let words: Vec<_> = kept.chain([value]).collect();
+    words.join(" ").into()
 }
 
 /// `endpoint` without the query parameters that `is_set_elsewhere` names.

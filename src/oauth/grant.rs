@@ -46,6 +46,7 @@ pub(super) fn of(reply: &TokenReply, asked_at: Timestamp, mut redactor: Redactor
         token_type: token_type.to_owned(),
         scopes,
         expires_at,
+        account_id: account::identifier(&members, &redactor),
         account_label: account::label(&members, &redactor),
         metadata: account::metadata(members, &redactor),
     }

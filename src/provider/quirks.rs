@@ -63,6 +63,9 @@ pub struct Quirks {
     /// Parameters of the authorization request without which no refresh token
     /// comes, or none at all; the provider's own settings win over them.
     pub authorization_params: &'static [(&'static str, &'static str)],
+    /// The parameter that has the provider let the person choose an account,
+    /// though the browser may be signed in to one; `None` where there is none.
+    pub account_choice: Option<(&'static str, &'static str)>,
     /// The life of an access token, in seconds, when a reply does not say.
     pub default_expires_in: Option<u32>,
     /// How a grant is ended.
@@ -97,6 +100,9 @@ impl Quirks {
         token_body: TokenBody::Form,
         token_headers: &[],
         authorization_params: &[],
+        // OpenID Connect Core, section 3.1.2.1; other servers ignore what they do
+        // not know (RFC 6749, section 3.1).
+        account_choice: Some(("prompt", "select_account")),
         default_expires_in: None,
         revocation: Revocation::Rfc7009 { beside_token: None },
         redirect_host: LoopbackHost::Ipv4,
@@ -172,6 +178,8 @@ const HOSTS: [(&str, Quirks); 20] = [
 ];
 
 const ATLASSIAN: Quirks = Quirks {
+    // Its `prompt` is `consent` and nothing else.
+    account_choice: None,
     authorization_params: &[("audience", "api.atlassian.com"), ("prompt", "consent")],
     added_scopes: &["offline_access"],
     grant_ending_errors: &[("unauthorized_client", "refresh_token is invalid")],
@@ -180,6 +188,7 @@ const ATLASSIAN: Quirks = Quirks {
 };
 
 const DROPBOX: Quirks = Quirks {
+    account_choice: Some(("force_reauthentication", "true")),
     authorization_params: &[("token_access_type", "offline")],
     revocation: Revocation::OwnCall {
         beside_token: "/2/auth/token/revoke",
@@ -214,6 +223,8 @@ const HUBSPOT: Quirks = Quirks {
 };
 
 const LINEAR: Quirks = Quirks {
+    // Its consent screen is where a workspace is chosen.
+    account_choice: Some(("prompt", "consent")),
     scope_separator: ",",
     revocation: Revocation::Rfc7009 {
         beside_token: Some("revoke"),

@@ -102,7 +102,7 @@ fn ask(question: &ConsentQuestion, status: u16) -> Reply {
 /// page's referrer policy browsers send `Origin: null` with it; a site in a
 /// sandbox sends that too, which `Sec-Fetch-Site` tells apart in every current
 /// browser, and the form's token in any.
-fn is_own_form(own_hosts: &[String], headers: &HeaderMap) -> bool {
+pub(super) fn is_own_form(own_hosts: &[String], headers: &HeaderMap) -> bool {
     let only = |name: &str| {
         let mut values = headers.get_all(name).iter();
         match (values.next(), values.next()) {

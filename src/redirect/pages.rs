@@ -9,6 +9,7 @@
 
 mod failure;
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use askama::Template;
@@ -17,6 +18,7 @@ use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
+use crate::broker::Notice;
 use crate::identity::{AgentId, Scopes, TokenId, UserId};
 use crate::secret::{ExposeSecret as _, FormToken};
 
@@ -38,6 +40,15 @@ pub const DECISION_FIELD: &str = "decision";
 
 /// The consent form's field with the [`Account::id`] that was chosen.
 pub const ACCOUNT_FIELD: &str = "account";
+
+/// The final page's field with the name of an agent, as often as there are agents.
+pub const AGENT_FIELD: &str = "agent";
+
+/// The decision on the final page that it is the account that was to be renewed.
+pub const SAME_ACCOUNT: &str = "same";
+
+/// The decision on the final page that the agents named may use the account.
+pub const ALLOW_AGENTS: &str = "allow";
 
 /// Sent with every page and every other answer of the listener, beside the
 /// page's own [`Page::content_security_policy`].
@@ -103,6 +114,34 @@ pub struct Connected<'a> {
     pub scopes: &'a Scopes,
     /// The scopes asked for and not granted.
     pub missing: &'a Scopes,
+    /// Whose account came back, where that is not what was asked for.
+    pub notice: Option<&'a Notice>,
+    /// What is left to ask.
+    pub form: Option<FollowUpForm<'a>>,
+}
+
+/// What the final page asks. The form posts [`FORM_TOKEN_FIELD`],
+/// [`DECISION_FIELD`] and [`AGENT_FIELD`]s.
+#[derive(Clone, Debug)]
+pub struct FollowUpForm<'a> {
+    /// The path the form is posted to, on the same origin.
+    pub action: String,
+    /// What shows that the form came from this page.
+    pub form_token: &'a FormToken,
+    /// Whether it asks if this is the account that was to be renewed.
+    pub asks_account: bool,
+    /// The agents that may not use the account as it is now, with what is new.
+    pub agents: &'a BTreeMap<AgentId, Scopes>,
+}
+
+impl FollowUpForm<'_> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the final page's form carries its token, to bring it back"
+    )]
+    fn token(&self) -> &str {
+        self.form_token.expose_secret()
+    }
 }
 
 /// Says which account is connected for whom, and that the tab can be closed.
@@ -113,7 +152,10 @@ pub fn connected(page: &Connected<'_>) -> Page {
     struct Document<'a> {
         page: &'a Connected<'a>,
     }
-    render(&Document { page }, 200)
+    Page {
+        has_form: page.form.is_some(),
+        ..render(&Document { page }, 200)
+    }
 }
 
 /// An agent's request to use an account that is already stored.

@@ -249,6 +249,20 @@ impl Change<'_> {
         Ok(ended > 0)
     }
 
+    /// Has a flow that ended with a token name another one, which holds its grant
+    /// now.
+    ///
+    /// # Errors
+    /// [`Error::Unwritable`] if the store cannot take it.
+    pub fn move_flow(&self, flow: &Flow, token_id: TokenId) -> Result<(), Error> {
+        self.connection.execute(
+            "UPDATE flows SET token_id = ?3
+             WHERE owner = ?1 AND id = ?2 AND status = 'completed'",
+            (flow.owner, flow.id, token_id),
+        )?;
+        Ok(())
+    }
+
     /// Ends a flow without a token; `false` if it has ended already.
     ///
     /// # Errors

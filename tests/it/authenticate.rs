@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use crate::accounts::say_same;
 use crate::support::clock::TestClock;
 use crate::support::person;
 use crate::support::stage::{Stage, text};
@@ -61,7 +62,8 @@ async fn a_named_token_that_cannot_be_refreshed_is_renewed_in_place_by_a_person(
     let token = stage.import(json!({"expires_in_seconds": 0})).await;
     let answer = stage.authenticate(json!({"token_id": token})).await;
     assert_eq!(answer["status"], "token_expired");
-    person::open(answer["url"].as_str().unwrap()).await;
+    let page = person::open(answer["url"].as_str().unwrap()).await;
+    say_same(&page).await;
     assert_eq!(token_of(&stage.wait(&answer).await), token);
     assert_eq!(token_of(&stage.authenticate(json!({})).await), token);
 }
@@ -152,6 +154,7 @@ async fn an_agents_token_does_not_serve_without_the_agent() {
 #[tokio::test]
 async fn a_scope_never_asked_for_is_asked_for_with_the_old_ones_and_renews_in_place() {
     let stage = Stage::new().await;
+    stage.provider.name_account("ada");
     let token = stage.log_in(json!({})).await;
     let answer = stage.authenticate(json!({"scopes": ["write"]})).await;
     is_pending(&answer);
@@ -264,7 +267,8 @@ async fn renewing_a_token_that_was_named_does_not_make_it_the_default() {
     let default = stage.import(json!({})).await;
     let answer = stage.authenticate(json!({"token_id": named})).await;
     assert_eq!(answer["status"], "token_expired");
-    person::open(answer["url"].as_str().unwrap()).await;
+    let page = person::open(answer["url"].as_str().unwrap()).await;
+    say_same(&page).await;
     assert_eq!(token_of(&stage.wait(&answer).await), named);
     assert_eq!(token_of(&stage.authenticate(json!({})).await), default);
 }
@@ -272,7 +276,8 @@ async fn renewing_a_token_that_was_named_does_not_make_it_the_default() {
 #[tokio::test]
 async fn an_agent_that_widens_the_users_token_does_not_make_it_the_default() {
     let stage = Stage::new().await;
-    let shared = stage.import(json!({})).await;
+    stage.provider.name_account("ada");
+    let shared = stage.log_in(json!({})).await;
     let default = stage.import(json!({})).await;
     let body = json!({"oauth_token_id": shared});
     stage.post("/agents/bot/connections", body).await.with(201);

@@ -10,6 +10,7 @@ use crate::support::stage::{Stage, text};
 #[tokio::test]
 async fn a_login_says_once_that_an_account_was_connected_and_once_for_which_agent() {
     let stage = Stage::new().await;
+    stage.provider.name_account("ada");
     stage.log_in(json!({})).await;
     stage.log_in(json!({"scopes": ["write"]})).await;
     assert_eq!(

@@ -5,6 +5,7 @@
     reason = "a test that cannot go on ends with a panic, in its helpers too"
 )]
 
+mod accounts;
 mod agents;
 mod authenticate;
 mod browser_links;

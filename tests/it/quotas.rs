@@ -241,6 +241,7 @@ async fn what_is_new_is_refused_at_a_quota_with_what_frees_room() {
 #[tokio::test]
 async fn a_quota_stops_no_renewal_and_no_deletion() {
     let stage = Stage::with_settings("max_tokens = 1\nmax_flows = 1\nmax_stored_mib = 1\n").await;
+    stage.provider.name_account("ada");
     let token = stage.log_in(json!({})).await;
     let wider = stage
         .authenticate(json!({"scopes": ["read", "write"]}))

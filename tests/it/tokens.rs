@@ -175,6 +175,7 @@ async fn a_name_is_given_and_taken_back() {
 #[tokio::test]
 async fn a_token_with_a_name_of_its_own_is_still_renewed_in_place() {
     let stage = Stage::new().await;
+    stage.provider.name_account("ada");
     let token = stage.log_in(json!({})).await;
     change(&stage, &token, json!({"provider_account_label": "work"})).await;
     let renewed = stage.log_in(json!({"scopes": ["write"]})).await;

@@ -228,6 +228,10 @@ fn renewed(current: Token, old: &Token, grant: &Grant, now: crate::clock::Timest
         is_refreshable: true,
         generation: old.generation + 1,
         state: State::Active,
+        account_id: current
+            .account_id
+            .clone()
+            .or_else(|| grant.account_id.clone()),
         account_label: current
             .account_label
             .clone()

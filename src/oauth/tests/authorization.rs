@@ -9,6 +9,7 @@ use crate::secret::State;
 
 fn url(provider: &Provider) -> String {
     let request = AuthorizationRequest {
+        chooses_account: false,
         provider,
         redirect_uri: "http://127.0.0.1:8252/cb",
         scopes: &Scopes::new(["b", "a"]),

@@ -19,7 +19,37 @@ fn connected_with(text: &str) -> Page {
         agent_id: AgentId::parse(text).as_ref(),
         scopes: &scopes(text),
         missing: &scopes(text),
+        notice: None,
+        form: None,
     })
+}
+
+/// The final page with a notice, and with each of its questions.
+fn follow_ups_with(text: &str) -> Vec<Page> {
+    let (form_token, agent) = (FormToken::new(text), AgentId::parse(text).unwrap());
+    let agents = BTreeMap::from([(agent, scopes(text))]);
+    let page = |notice: &Notice, asks_account| {
+        connected(&Connected {
+            provider_name: text,
+            account_label: Some(text),
+            user_id: &UserId::parse(text).unwrap(),
+            agent_id: None,
+            scopes: &scopes(text),
+            missing: &scopes(text),
+            notice: Some(notice),
+            form: Some(FollowUpForm {
+                action: text.to_owned(),
+                form_token: &form_token,
+                asks_account,
+                agents: &agents,
+            }),
+        })
+    };
+    let kept = Some(text.to_owned());
+    vec![
+        page(&Notice::SameAccount, true),
+        page(&Notice::AnotherAccount { kept }, false),
+    ]
 }
 
 fn consent_with(text: &str) -> Page {
@@ -92,6 +122,7 @@ fn failures_with(text: &str) -> Vec<Page> {
 
 fn every_page_with(text: &str) -> Vec<Page> {
     let mut pages = failures_with(text);
+    pages.extend(follow_ups_with(text));
     pages.extend([connected_with(text), consent_with(text), onward_with(text)]);
     pages.push(finishing(text));
     pages

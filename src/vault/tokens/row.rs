@@ -7,12 +7,12 @@ use rusqlite::Row;
 
 use super::Stored;
 use crate::provider::{Binding, ProviderRef};
-use crate::token::{Failure, State, Token};
+use crate::token::{AccountId, Failure, State, Token};
 use crate::vault::columns::{InOrder, Json};
 
 /// The columns are those that [`read`] takes, in the same order.
 pub(super) const SELECT: &str = "SELECT t.key_id, t.access_token, t.refresh_token, t.id, t.owner, t.source, t.provider_id, t.client_id, t.token_url,
-    t.user_id, t.agent_id, t.account_label, t.own_label, t.token_type, t.granted, t.requested,
+    t.user_id, t.agent_id, t.issuer, t.subject, t.account_label, t.own_label, t.token_type, t.granted, t.requested,
     t.issued_at, t.expires_at, t.is_default, t.person_needed, t.generation, t.metadata,
     t.created_at, t.updated_at, t.refreshed_at, t.last_error, t.last_error_at, t.retry_at,
     t.used_at
@@ -53,6 +53,7 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Stored> {
         },
         user_id: columns.take()?,
         agent_id: columns.take()?,
+        account_id: account_id(columns)?,
         account_label: columns.take()?,
         own_label: columns.take()?,
         token_type: columns.take()?,
@@ -72,6 +73,11 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Stored> {
         is_refreshable: sealed.refresh_token.is_some(),
     };
     Ok(Stored { token, sealed })
+}
+
+fn account_id(columns: &mut InOrder<'_>) -> rusqlite::Result<Option<AccountId>> {
+    let (issuer, subject): (_, Option<String>) = (columns.take()?, columns.take()?);
+    Ok(subject.map(|subject| AccountId { issuer, subject }))
 }
 
 fn state(columns: &mut InOrder<'_>) -> rusqlite::Result<State> {

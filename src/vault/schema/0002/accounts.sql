@@ -1,3 +1,7 @@
+-- The account, as its provider identifies it; null until the provider has said.
+ALTER TABLE tokens ADD COLUMN issuer TEXT;
+ALTER TABLE tokens ADD COLUMN subject TEXT;
+
 -- A keyed hash of the refresh token, by which a second import of it is found.
 -- Rows of version 1 get theirs when the vault is opened, which takes the key.
 ALTER TABLE tokens ADD COLUMN refresh_token_hash BLOB; -- HMAC-SHA-256

@@ -1,0 +1,285 @@
+//! What a finished flow leaves to say and to ask: whether an account that the
+//! provider did not name is the one that was to be renewed, and whether the
+//! agents that use a widened token may use it as it is now.
+//!
+//! The page is for whoever has the flow's identifier, as the consent page is.
+
+use std::collections::BTreeMap;
+
+use super::agents::Permission;
+use super::grants::{permitted_in_place, sameness};
+use super::{Broker, Error};
+use crate::event::{Event, Kind, Source};
+use crate::flow::{Flow, Purpose, Status};
+use crate::identity::{AgentId, FlowId, Scopes, TokenId};
+use crate::secret::FormToken;
+use crate::token::{Sameness, Token};
+use crate::vault::{self, Change, Offer, Secrets, Stored, StoredFlow, View};
+
+/// The key in a form's offer for the question about the account; agents have
+/// [`AGENT`] before their names.
+const ACCOUNT: &str = "account";
+const AGENT: &str = "agent ";
+
+/// What a finished flow leaves to say and to ask.
+#[derive(Debug, Default)]
+pub struct FollowUp {
+    /// Whose account came back, where that is not what was asked for.
+    pub notice: Option<Notice>,
+    /// Whether the person is asked if it is the account that was to be renewed.
+    pub asks_account: bool,
+    /// The agents that may not use the token as it is now, with what is new.
+    pub agents: BTreeMap<AgentId, Scopes>,
+    /// What an answer must bring back, if there is a question.
+    pub form_token: Option<FormToken>,
+}
+
+/// Whose account came back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// One that is connected already, where another was asked for.
+    SameAccount,
+    /// Another one, where this one was to be renewed.
+    AnotherAccount {
+        /// What a person calls the one that stays as it was.
+        kept: Option<String>,
+    },
+}
+
+/// What a person answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FollowUpAnswer {
+    /// It is the account that was to be renewed.
+    SameAccount,
+    /// These agents may use the token as it was shown.
+    AllowAgents(Vec<AgentId>),
+}
+
+impl Broker {
+    /// What a flow that ended with a token leaves to say and to ask, with a form
+    /// token that replaces the one before.
+    ///
+    /// # Errors
+    /// [`Error::Vault`].
+    pub async fn follow_up(&self, flow: FlowId) -> Result<FollowUp, Error> {
+        let Some((flow, token_id)) = self.completed_flow(flow)? else {
+            return Ok(FollowUp::default());
+        };
+        let found = self.0.vault.read(|view| view.follow_up(&flow, token_id))?;
+        if !found.asks_account && found.agents.is_empty() {
+            return Ok(found);
+        }
+        let form_token = FormToken::new(self.0.ambient.token());
+        let issued = form_token.clone();
+        let issue = move |change: &Change<'_>| {
+            let found = change.follow_up(&flow, token_id)?;
+            change.issue_form(flow.owner, flow.id, &issued, &found.offer())?;
+            Ok(found)
+        };
+        Ok(FollowUp {
+            form_token: Some(form_token),
+            ..self.0.vault.write(issue).await?
+        })
+    }
+
+    /// Does what a person answered. An answer that the form shown last did not
+    /// offer changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::Vault`].
+    pub async fn answer_follow_up(
+        &self,
+        flow: FlowId,
+        form_token: FormToken,
+        answer: FollowUpAnswer,
+    ) -> Result<(), Error> {
+        let Some((flow, token_id)) = self.completed_flow(flow)? else {
+            return Ok(());
+        };
+        let permission = |agent: AgentId| Permission {
+            created_by: flow.user_id.to_string(),
+            ..self.permission(flow.owner, agent, Source::Consent, "allowed")
+        };
+        let own = flow.agent_id.clone().map(permission);
+        let (event_id, now) = (self.0.ambient.uuid(), self.0.ambient.now());
+        let permissions: Vec<_> = match &answer {
+            FollowUpAnswer::SameAccount => Vec::new(),
+            FollowUpAnswer::AllowAgents(agents) => agents.iter().cloned().map(permission).collect(),
+        };
+        let redeem = move |change: &Change<'_>| {
+            let Some(offer) = change.redeem_form(flow.owner, flow.id, &form_token)? else {
+                return Ok(());
+            };
+            if answer == FollowUpAnswer::SameAccount {
+                if !offer.contains_key(ACCOUNT) {
+                    return Ok(());
+                }
+                let about = |token: &Token| {
+                    let kind = Kind::Connected;
+                    Event::about(token, kind, Source::Consent, event_id, now).because("renewed")
+                };
+                return change.merge_renewal(&flow, token_id, own.as_ref(), about);
+            }
+            change.allow_offered(&flow, token_id, &offer, &permissions)
+        };
+        self.0.vault.write(redeem).await?;
+        self.note_new_grant();
+        Ok(())
+    }
+
+    /// A flow that ended with a token not long ago, and the token.
+    fn completed_flow(&self, id: FlowId) -> Result<Option<(Flow, TokenId)>, Error> {
+        let found = self.0.vault.read(|view| view.flow_by_id(id))?;
+        let now = self.0.ambient.now();
+        let found = found.filter(|stored| !stored.flow.is_forgotten(now));
+        Ok(found.and_then(|StoredFlow { flow, .. }| match flow.status {
+            Status::Completed(token_id) => Some((flow, token_id)),
+            _ => None,
+        }))
+    }
+}
+
+impl FollowUp {
+    fn offer(&self) -> Offer {
+        let account = self
+            .asks_account
+            .then(|| (ACCOUNT.to_owned(), Scopes::default()));
+        let agents = self.agents.iter();
+        let agents = agents.map(|(agent, scopes)| (format!("{AGENT}{agent}"), scopes.clone()));
+        account.into_iter().chain(agents).collect()
+    }
+}
+
+impl View<'_> {
+    fn follow_up(&self, flow: &Flow, token_id: TokenId) -> Result<FollowUp, vault::Error> {
+        let mut found = FollowUp::default();
+        let Some(Stored { token, .. }) = self.token(flow.owner, token_id)? else {
+            return Ok(found);
+        };
+        match flow.purpose {
+            Purpose::Renew(renewed) if renewed == token.id => {
+                for connection in self.connections_of_token(flow.owner, token.id)? {
+                    let added = token.widened_beyond(&connection.scopes);
+                    if !added.is_empty() {
+                        found.agents.insert(connection.agent_id, added);
+                    }
+                }
+            }
+            Purpose::Renew(renewed) => {
+                let Some(Stored { token: old, .. }) = self.token(flow.owner, renewed)? else {
+                    return Ok(found);
+                };
+                match sameness(&old, &token.account()) {
+                    Sameness::Different => {
+                        let kept = old.label().map(str::to_owned);
+                        found.notice = Some(Notice::AnotherAccount { kept });
+                    }
+                    Sameness::Same | Sameness::Unknown => found.asks_account = true,
+                }
+            }
+            Purpose::Connect(_) => {
+                let is_known =
+                    token.created_at < flow.created_at || self.is_connected_already(&token)?;
+                found.notice = is_known.then_some(Notice::SameAccount);
+            }
+            Purpose::New => {}
+        }
+        Ok(found)
+    }
+
+    /// Whether another token of the same user is for the same account.
+    fn is_connected_already(&self, token: &Token) -> Result<bool, vault::Error> {
+        let user_id = Some(&token.user_id);
+        let all = self.tokens_of_provider(token.owner, &token.provider, user_id, None)?;
+        let mut others = all.iter().filter(|other| other.token.id != token.id);
+        Ok(others.any(|other| sameness(&other.token, &token.account()) == Sameness::Same))
+    }
+}
+
+impl Change<'_> {
+    /// Lets agents use a token with what the form offered them; one that was
+    /// taken off the token meanwhile stays off.
+    fn allow_offered(
+        &self,
+        flow: &Flow,
+        token_id: TokenId,
+        offer: &Offer,
+        permissions: &[Permission],
+    ) -> Result<(), vault::Error> {
+        let Some(Stored { token, .. }) = self.token(flow.owner, token_id)? else {
+            return Ok(());
+        };
+        for permission in permissions {
+            let agent = &permission.agent_id;
+            let offered = offer.get(&format!("{AGENT}{agent}"));
+            let connection = self.connection(flow.owner, agent, token_id)?;
+            if let (Some(scopes), Some(_)) = (offered, connection) {
+                self.permit(permission, &token, scopes)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves the grant that a flow brought into the token that it was to renew,
+    /// and forgets the row that held it: the person says that it is the same
+    /// account.
+    fn merge_renewal(
+        &self,
+        flow: &Flow,
+        token_id: TokenId,
+        permission: Option<&Permission>,
+        event: impl FnOnce(&Token) -> Event,
+    ) -> Result<(), vault::Error> {
+        let Purpose::Renew(renewed) = flow.purpose else {
+            return Ok(());
+        };
+        let (old, new) = (
+            self.token(flow.owner, renewed)?,
+            self.token(flow.owner, token_id)?,
+        );
+        let (Some(Stored { token: old, .. }), Some(new)) = (old, new) else {
+            return Ok(());
+        };
+        // A refresh that is under way spends what would be moved; the page asks
+        // again.
+        if old.id == new.token.id || self.is_in_doubt(&new.token)? {
+            return Ok(());
+        }
+        let (access_token, refresh_token) = (self.access_token(&new)?, self.refresh_token(&new)?);
+        let secrets = Secrets {
+            access_token: &access_token,
+            refresh_token: refresh_token.as_ref(),
+        };
+        let merged = merged(&old, new.token.clone());
+        self.remove_token(&new.token)?;
+        self.replace_token(&merged, secrets)?;
+        self.end_attempt(merged.owner, merged.id)?;
+        if flow.is_default && flow.agent_id == merged.agent_id {
+            self.set_default(&merged)?;
+        }
+        if let Some(permission) = permission {
+            self.permit(permission, &merged, &permitted_in_place(flow, &old))?;
+        }
+        self.move_flow(flow, merged.id)?;
+        self.add_event(&event(&merged))
+    }
+}
+
+/// The token that was to be renewed, with the grant of the new one.
+fn merged(old: &Token, new: Token) -> Token {
+    let mut metadata = old.metadata.clone();
+    metadata.extend(new.metadata);
+    Token {
+        id: old.id,
+        agent_id: old.agent_id.clone(),
+        account_id: new.account_id.or_else(|| old.account_id.clone()),
+        account_label: new.account_label.or_else(|| old.account_label.clone()),
+        own_label: old.own_label.clone(),
+        is_default: old.is_default,
+        generation: old.generation + 1,
+        metadata,
+        created_at: old.created_at,
+        used_at: new.used_at.max(old.used_at),
+        ..new
+    }
+}

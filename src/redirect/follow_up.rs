@@ -1,0 +1,130 @@
+//! The page on which a flow ends, and its form: how the flow ended, and what is
+//! left to ask.
+
+use hyper::Request;
+use hyper::body::Incoming;
+use url::form_urlencoded;
+
+use super::consent::is_own_form;
+use super::pages::{self, Connected, Failure, FollowUpForm, Page};
+use super::{ENDED_PATH, failed_page, reply, see_other};
+use crate::broker::{Broker, Ended, FollowUp, FollowUpAnswer, Outcome};
+use crate::identity::{AgentId, FlowId};
+use crate::secret::FormToken;
+use crate::server::{Reply, body};
+
+/// The longest form, in bytes: two short fields, and the names of the agents.
+const LONGEST_FORM: usize = 64 * 1024;
+
+/// What a person is told about a flow that has ended, and asked.
+pub(super) async fn ended_page(broker: &Broker, flow: &str) -> Page {
+    match broker.exchanging(flow) {
+        Ok(None) => {}
+        Ok(Some(provider_name)) => return pages::finishing(&provider_name),
+        Err(error) => return failed_page(&error),
+    }
+    let ended = match broker.ended(flow) {
+        Ok(Some(ended)) => ended,
+        Ok(None) => return pages::failed(&Failure::NotFound),
+        Err(error) => return failed_page(&error),
+    };
+    if !matches!(ended.outcome, Outcome::Connected(_)) {
+        return outcome_page(&ended, &FollowUp::default());
+    }
+    match broker.follow_up(ended.flow).await {
+        Ok(follow_up) => outcome_page(&ended, &follow_up),
+        Err(error) => {
+            // The account is connected all the same.
+            tracing::warn!(error = %error, "what a login leaves to ask is not asked");
+            outcome_page(&ended, &FollowUp::default())
+        }
+    }
+}
+
+/// Takes the form.
+pub(super) async fn answer(
+    broker: &Broker,
+    own_hosts: &[String],
+    flow: &str,
+    request: Request<Incoming>,
+) -> Reply {
+    let refused = || reply(&pages::failed(&Failure::BadRequest));
+    let (head, body) = request.into_parts();
+    let Some(flow) = FlowId::parse(flow) else {
+        return reply(&pages::failed(&Failure::NotFound));
+    };
+    if !is_own_form(own_hosts, &head.headers) {
+        return refused();
+    }
+    let Ok(bytes) = body::read_at_most(body, LONGEST_FORM).await else {
+        return refused();
+    };
+    let Some((token, answer)) = parse(&bytes) else {
+        return refused();
+    };
+    match broker.answer_follow_up(flow, token, answer).await {
+        // A form that was out of date changed nothing: the page asks anew.
+        Ok(()) => see_other(&format!("{ENDED_PATH}{flow}")),
+        Err(error) => reply(&failed_page(&error)),
+    }
+}
+
+/// What the form says; `None` if a field is missing, malformed or there twice.
+fn parse(bytes: &[u8]) -> Option<(FormToken, FollowUpAnswer)> {
+    let values = |name: &'static str| {
+        form_urlencoded::parse(bytes)
+            .filter(move |(key, _)| key == name)
+            .map(|(_, value)| value)
+    };
+    let only = |name| {
+        let mut values = values(name);
+        values.next().filter(|_| values.next().is_none())
+    };
+    let token = FormToken::new(only(pages::FORM_TOKEN_FIELD)?);
+    let answer = match &*only(pages::DECISION_FIELD)? {
+        pages::SAME_ACCOUNT => FollowUpAnswer::SameAccount,
+        pages::ALLOW_AGENTS => FollowUpAnswer::AllowAgents(
+            values(pages::AGENT_FIELD)
+                .map(|name| AgentId::parse(&name))
+                .collect::<Option<_>>()?,
+        ),
+        _ => return None,
+    };
+    Some((token, answer))
+}
+
+fn outcome_page(ended: &Ended, follow_up: &FollowUp) -> Page {
+    let provider_name = ended.provider_name.as_str();
+    match &ended.outcome {
+        Outcome::Connected(token) => pages::connected(&Connected {
+            provider_name,
+            account_label: token.label(),
+            user_id: &token.user_id,
+            agent_id: ended.agent_id.as_ref(),
+            scopes: &token.granted,
+            missing: &token.missing_scopes(),
+            notice: follow_up.notice.as_ref(),
+            form: form(ended, follow_up),
+        }),
+        Outcome::Refused { error, .. } if error == "access_denied" => {
+            pages::failed(&Failure::Refused { provider_name })
+        }
+        Outcome::Refused { error, .. } if error == "expired" => pages::failed(&Failure::Expired),
+        Outcome::Refused { error, description } => pages::failed(&Failure::ProviderRefused {
+            provider_name,
+            error,
+            description: description.as_deref(),
+        }),
+        Outcome::Unavailable => pages::failed(&Failure::ProviderUnavailable { provider_name }),
+    }
+}
+
+fn form<'a>(ended: &Ended, follow_up: &'a FollowUp) -> Option<FollowUpForm<'a>> {
+    let form_token = follow_up.form_token.as_ref()?;
+    Some(FollowUpForm {
+        action: format!("{ENDED_PATH}{}", ended.flow),
+        form_token,
+        asks_account: follow_up.asks_account,
+        agents: &follow_up.agents,
+    })
+}
