@@ -15,6 +15,9 @@ pub mod validate;
 /// of the answers by `tests/e2e/test_golden.py`.
 pub const DOCUMENT: &str = include_str!("api/openapi.json");
 
+/// The header of `GET /vault` that says in which folder the vault lies.
+pub const FOLDER_HEADER: &str = "agent-auth-vault-folder";
+
 /// The additions to the hosted API's contract that this daemon knows, sorted:
 /// `features` of `GET /info`. A client looks a name up before it relies on the
 /// addition. A name is never taken away.

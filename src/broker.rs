@@ -29,6 +29,7 @@ mod tasks;
 mod tokens;
 mod waiters;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -262,7 +263,13 @@ impl Broker {
             ambient,
             settings,
         }));
-        broker.end_interrupted_flows().await?;
+        match broker.end_interrupted_flows().await {
+            // What is alive can be handed out; the logins run out by themselves.
+            Err(Error::Vault(error @ vault::Error::Unwritable { .. })) => {
+                tracing::warn!(error = %error, "logins that a restart has cut off were not ended");
+            }
+            other => other?,
+        }
         broker.resume_revocations()?;
         Ok(broker)
     }
@@ -347,6 +354,21 @@ impl Broker {
         if let Err(error) = self.0.vault.flush_usage().await {
             tracing::warn!(error = %error, "when tokens were last used was not written down");
         }
+    }
+
+    /// A copy of the whole vault, every owner's, with its secrets sealed; and
+    /// the vault's folder.
+    ///
+    /// # Errors
+    /// [`Error::Vault`] if it is damaged.
+    pub async fn copy_vault(&self) -> Result<(&Path, Vec<u8>), Error> {
+        let copy = self.0.vault.copy().await?;
+        Ok((self.0.vault.folder(), copy))
+    }
+
+    /// Finds out whether a vault that could not be written can be again.
+    pub async fn probe(&self) {
+        self.0.vault.probe().await;
     }
 
     /// What is to be done now and then: finding out whether a vault that could

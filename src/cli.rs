@@ -148,7 +148,7 @@ pub async fn execute(cli: Cli, ambient: &Ambient) -> Result<ExitCode> {
         Command::Token(args) => token::execute(&client()?, &args).await,
         Command::Tokens(command) => tokens::execute(&client()?, &command, ambient.now()).await,
         Command::Status(args) => status::execute(&client()?, &args, ambient.now()).await,
-        Command::Vault(command) => vault::execute(&command, ambient),
+        Command::Vault(command) => vault::execute(&command, &client()?, ambient).await,
         Command::Key(command) => key::execute(&command, ambient),
         Command::Run(args) => run::execute(client()?, &args, ambient).await,
     }

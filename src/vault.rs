@@ -7,6 +7,7 @@
 //! it is on the disk before the call returns, or none of it ever is.
 
 mod attempts;
+mod ballast;
 pub mod backup;
 pub mod check;
 mod choices;
@@ -30,6 +31,7 @@ mod key;
 mod lock;
 mod opening;
 mod ownership;
+mod placement;
 mod providers;
 mod readers;
 pub mod restore;
@@ -41,32 +43,36 @@ mod tokens;
 mod totals;
 mod trouble;
 mod unlock;
+mod upkeep;
 mod usage;
 mod writer;
 
 use std::cell::Cell;
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use rusqlite::Connection;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 pub use self::attempts::Attempt;
+pub use self::ballast::Room;
 pub use self::error::Error;
 pub use self::flows::StoredFlow;
 pub use self::forms::Offer;
 pub use self::revocations::Revocation;
 pub use self::tokens::{Secrets, Stored};
 
+use self::ballast::Ballast;
 use self::cipher::Cipher;
 use self::lock::DataLock;
 use self::opening::{Unlocked, name_file};
+use self::placement::Placement;
 use self::readers::Readers;
 use self::trouble::Trouble;
 use self::usage::Usage;
-use self::writer::{Work, Writer, Written};
+use self::writer::{Surroundings, Work, Writer, Written};
 use crate::clock::{Ambient, Timestamp};
 use crate::config::Config;
 use crate::config::key_store::KeyStore;
@@ -74,10 +80,6 @@ use crate::identity::{OrganizationId, Owner, TokenId};
 
 /// The vault's file in the data folder.
 const FILE: &str = "vault.db";
-
-/// How long after a backup that failed another one is tried, in seconds: each
-/// copies the whole vault.
-const BACKUP_PAUSE: i64 = 15 * 60;
 
 /// Where the vault is and how much it keeps.
 #[derive(Clone, Debug)]
@@ -117,6 +119,8 @@ struct Inner {
     usage: Arc<Usage>,
     max_events: u32,
     trouble: Arc<Trouble>,
+    ballast: Arc<Ballast>,
+    placement: Arc<Placement>,
     /// The vault's own folder.
     data_dir: PathBuf,
     /// Before this time no backup is tried, since the last one failed.
@@ -170,10 +174,13 @@ impl Change<'_> {
         self.erases.set(true);
     }
 
-    /// Writes what is there already.
+    /// Writes a page and leaves it as it was. An update to the same value alone
+    /// would not be one: SQLite compares, and writes nothing.
     fn touch(&self) -> Result<(), Error> {
-        self.connection
-            .execute("UPDATE vault SET created_at = created_at", [])?;
+        self.connection.execute_batch(
+            "UPDATE vault SET created_at = created_at + 1;
+             UPDATE vault SET created_at = created_at - 1",
+        )?;
         Ok(())
     }
 }
@@ -225,15 +232,25 @@ impl Vault {
             lock,
             ..
         } = Unlocked::open(options, ambient)?;
+        let path = options.data_dir.join(FILE);
         let trouble = Arc::<Trouble>::default();
+        let placement = Arc::new(Placement::of(&path)?);
+        let ballast = Arc::new(Ballast::new(&options.data_dir));
+        let surroundings = Surroundings {
+            trouble: Arc::clone(&trouble),
+            placement: Arc::clone(&placement),
+            ballast: Arc::clone(&ballast),
+        };
         Ok(Self(Arc::new(Inner {
             id,
-            writer: Writer::start(connection, Arc::clone(&trouble))?,
-            readers: Readers::new(options.data_dir.join(FILE)),
+            writer: Writer::start(connection, surroundings)?,
+            readers: Readers::open(path, Arc::clone(&placement))?,
             cipher: Arc::new(cipher),
             usage: Arc::default(),
             max_events: options.max_events,
             trouble,
+            ballast,
+            placement,
             data_dir: options.data_dir,
             next_backup: Mutex::default(),
             _lock: lock,
@@ -310,69 +327,6 @@ impl Vault {
             .await?;
         self.0.usage.forget(&uses);
         Ok(())
-    }
-
-    /// What is wrong with the store now, in a clause; `None` while it is well.
-    #[must_use]
-    pub fn trouble(&self) -> Option<String> {
-        self.0.trouble.words()
-    }
-
-    /// Why the last change could not be written; `None` once one can.
-    #[must_use]
-    pub fn unwritable(&self) -> Option<String> {
-        self.0.trouble.unwritable()
-    }
-
-    /// Finds out, where the vault could not be written, whether it can be again.
-    pub async fn probe(&self) {
-        if self.unwritable().is_some() {
-            // How it went is noted like any change's.
-            let _ = self.write(|change| change.touch()).await;
-        }
-    }
-
-    /// Makes a backup if the newest is a day old and there is something to
-    /// keep; its path, if one was made.
-    ///
-    /// # Errors
-    /// [`Error::Corrupt`] if the vault is damaged, [`Error::Unwritable`] if the
-    /// copy cannot be written. The next call in the next quarter of an hour
-    /// does nothing then.
-    pub async fn back_up_if_due(&self, now: Timestamp) -> Result<Option<PathBuf>, Error> {
-        let inner = &self.0;
-        let next = *inner
-            .next_backup
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let is_waiting = next.is_some_and(|next| {
-            // A clock that was put back must not make it wait for long.
-            now < next && next <= now.plus_seconds(BACKUP_PAUSE)
-        });
-        if is_waiting
-            || !backup::is_due(&inner.data_dir, now)
-            || self.read(|view| view.is_empty())?
-        {
-            return Ok(None);
-        }
-        let data_dir = inner.data_dir.clone();
-        let work = move || {
-            let source = connection::open_reader(&data_dir.join(FILE))?;
-            backup::make(&source, &data_dir, now)
-        };
-        let made = tokio::task::spawn_blocking(work).await;
-        let made = made.unwrap_or_else(|error| {
-            Err(Error::Unwritable {
-                why: error.to_string(),
-            })
-        });
-        inner.trouble.note_backup(&made);
-        *inner
-            .next_backup
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) =
-            made.is_err().then(|| now.plus_seconds(BACKUP_PAUSE));
-        made.map(Some)
     }
 
     /// An owner's name to the outside: stable for this vault, and different

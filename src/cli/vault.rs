@@ -1,7 +1,8 @@
 //! `agent-auth vault`: looking the vault through, copying it, and putting a
-//! copy in its place. Works on the files, not through the daemon.
+//! copy in its place. Works on the files, but for a backup while the daemon
+//! runs: that is of the file which the daemon has open.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
@@ -11,9 +12,10 @@ use serde::Serialize;
 use super::output;
 use super::places::Places;
 use super::words::count;
+use crate::client::Client;
 use crate::clock::Ambient;
 use crate::vault::check::{Key, Report};
-use crate::vault::{Options, backup, check, restore};
+use crate::vault::{self, Options, backup, check, restore};
 
 const CHECK: &str = "\
 Reads only, whether or not agent-authd is running. Ends with exit code 1 if
@@ -21,7 +23,8 @@ something is wrong, and says on standard error what.";
 
 const BACKUP: &str = "\
 agent-authd makes one every day, and keeps three, in `backups` in the vault's
-folder. The key is not in a backup: keep a copy of it somewhere else.";
+folder. The key is not in a backup: keep a copy of it somewhere else. A daemon that
+runs gives the copy itself, though the vault's file was deleted or replaced.";
 
 const RESTORE: &str = "\
 Stop agent-authd first. What is replaced is kept beside it. Grants of providers
@@ -70,16 +73,41 @@ pub struct RestoreArgs {
 }
 
 /// Does it.
-pub(super) fn execute(command: &VaultCommand, ambient: &Ambient) -> Result<ExitCode> {
+pub(super) async fn execute(
+    command: &VaultCommand,
+    client: &Client,
+    ambient: &Ambient,
+) -> Result<ExitCode> {
     match command {
         VaultCommand::Check(args) => check_vault(args),
         VaultCommand::Backup(places) => {
-            let made = backup::now(&Options::from(&places.config()?), ambient)
+            let made = back_up(&Options::from(&places.config()?), client, ambient)
+                .await
                 .context("the vault was not backed up")?;
             output::line(&made.display().to_string())?;
             Ok(ExitCode::SUCCESS)
         }
         VaultCommand::Restore(args) => restore_vault(args, ambient),
+    }
+}
+
+/// Asks the daemon for a copy where it runs and holds this vault: the file of
+/// that name may have been deleted or replaced under it.
+async fn back_up(
+    options: &Options,
+    client: &Client,
+    ambient: &Ambient,
+) -> Result<PathBuf, vault::Error> {
+    let is_ours = |folder: &Path| {
+        let real = options.data_dir.canonicalize();
+        folder == options.data_dir || real.is_ok_and(|real| real == folder)
+    };
+    match client.copy_vault().await {
+        Ok((folder, copy)) if is_ours(&folder) => {
+            backup::keep(&copy, &options.data_dir, ambient.now())
+        }
+        // No daemon, that of another vault, or one of an older version.
+        _ => backup::now(options, ambient),
     }
 }
 

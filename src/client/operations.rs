@@ -3,15 +3,21 @@
 //! Each fails as [`Error`] says; what the daemon refuses, and with which
 //! status, is in the contract.
 
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use hyper::Method;
+use http_body_util::{BodyExt as _, Full};
+use hyper::{Method, Request};
 use serde_json::Value;
 
 use super::requests::{
     Authenticate, Finalize, NewMcpProvider, NewProvider, ProviderChanges, TokenImport,
 };
-use super::{Client, Error};
+use super::{Client, Error, send};
+use crate::api::FOLDER_HEADER;
 use crate::api::replies::{
     AuthenticateResponse, BrowserLinkResponse, Info, Message, ProviderResponse,
     RevokeTokensResponse, TokenImportResponse, TokenStatusResponse, TokenSummary, WaitResponse,
@@ -28,6 +34,32 @@ impl Client {
     /// The daemon about itself.
     pub async fn info(&self) -> Result<Info, Error> {
         self.fetch("/info").await
+    }
+
+    /// A copy of the vault that the daemon has open, as the bytes of a file,
+    /// and the folder that the vault lies in. For root and the daemon's own
+    /// account.
+    pub async fn copy_vault(&self) -> Result<(PathBuf, Vec<u8>), Error> {
+        let path = "/vault";
+        let not_understood = || Error::NotUnderstood {
+            path: path.to_owned(),
+        };
+        let request = Request::get(path).body(Full::default());
+        let request = request.map_err(|_| not_understood())?;
+        let answer = send(self.socket(), request).await?;
+        let status = answer.status();
+        let folder = answer.headers().get(FOLDER_HEADER);
+        let folder = folder.map(|name| PathBuf::from(OsStr::from_bytes(name.as_bytes())));
+        if !status.is_success() {
+            return Err(Error::Refused {
+                status,
+                detail: format!("agent-authd answered {status}"),
+                retry_after: None,
+            });
+        }
+        let body = answer.into_body().collect().await;
+        let bytes = body.map_err(|error| Error::Broken(io::Error::other(error)))?;
+        Ok((folder.ok_or_else(not_understood)?, bytes.to_bytes().into()))
     }
 
     /// Creates a provider.

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use super::sockets::{self, Sockets};
 use super::watchdog;
 use crate::broker::{Broker, Settings};
-use crate::clock::Ambient;
+use crate::clock::{Ambient, Clock};
 use crate::config::{Config, platform};
 use crate::http::Api;
 use crate::http::socket::ApiListener;
@@ -24,13 +24,12 @@ use crate::server::connection_quota::ConnectionPermit;
 use crate::vault::{self, Vault};
 use crate::{oauth, redirect, server};
 
-/// How often the vault is tidied. Timers stand still while a machine sleeps,
-/// so nothing relies on a longer one.
-const TIDY_INTERVAL: Duration = Duration::from_secs(30);
+/// How often it is looked whether what was wrong with the vault is over.
+/// Timers stand still while a machine sleeps, so nothing relies on a longer one.
+const PROBE_INTERVAL: Duration = Duration::from_secs(3);
 
-/// How often it is tidied while something is wrong with it, so that what is
-/// over is seen to be over.
-const TROUBLE_INTERVAL: Duration = Duration::from_secs(3);
+/// After how many of those the vault is tidied: half a minute.
+const PROBES_PER_TIDY: u32 = 10;
 
 /// How long the daemon takes to end at most: a refresh that is under way may
 /// take 30 s, and its answer must not be lost.
@@ -54,6 +53,7 @@ pub struct Running {
 /// What keeps it from serving, in words that say what to do.
 pub async fn start(config: &Config, ambient: Ambient) -> anyhow::Result<Running> {
     let vault = open_vault(config, &ambient)?;
+    let clock = Arc::clone(&ambient.clock);
     let Sockets {
         api: socket,
         browsers,
@@ -83,7 +83,7 @@ pub async fn start(config: &Config, ambient: Ambient) -> anyhow::Result<Running>
             broker.clone(),
             stopping.clone(),
         )),
-        tokio::spawn(tidy(broker.clone(), stopping)),
+        tokio::spawn(tidy(broker.clone(), clock, stopping)),
     ];
     tokio::spawn(watchdog::run(path.clone(), broker.clone()));
     Ok(Running {
@@ -189,17 +189,20 @@ fn serve_browsers(
 }
 
 /// Does what is to be done now and then, until the daemon is to end.
-async fn tidy(broker: Broker, mut stopping: watch::Receiver<bool>) {
-    let mut told_to_end = async || {
+async fn tidy(broker: Broker, clock: Arc<dyn Clock>, mut stopping: watch::Receiver<bool>) {
+    let mut probes = 0;
+    loop {
         let told = stopping.wait_for(|stopping| *stopping);
-        let pause = if broker.trouble().is_some() {
-            TROUBLE_INTERVAL
+        tokio::select! {
+            _ = told => return,
+            () = clock.sleep(PROBE_INTERVAL) => {}
+        }
+        probes += 1;
+        if probes < PROBES_PER_TIDY {
+            broker.probe().await;
         } else {
-            TIDY_INTERVAL
-        };
-        tokio::time::timeout(pause, told).await.is_ok()
-    };
-    while !told_to_end().await {
-        broker.tidy().await;
+            probes = 0;
+            broker.tidy().await;
+        }
     }
 }

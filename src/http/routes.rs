@@ -34,6 +34,7 @@ fn operations() -> Builder {
     routes.on(GET, "/info", daemon::info);
     routes.on(GET, "/metrics", daemon::metrics);
     routes.on(GET, "/openapi.json", daemon::openapi);
+    routes.on(GET, "/vault", daemon::vault);
     routes
 }
 

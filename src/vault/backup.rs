@@ -10,8 +10,8 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, MAIN_DB};
 
 use super::key::sync_folder;
 use super::{Error, FILE, Options, connection, folder, ownership};
@@ -42,6 +42,36 @@ pub fn now(options: &Options, ambient: &Ambient) -> Result<PathBuf, Error> {
     let data_dir = folder::existing(&options.data_dir)?;
     let connection = connection::open_reader(&data_dir.join(FILE))?;
     make(&connection, &data_dir, ambient.now())
+}
+
+/// Makes a backup of a copy that a running daemon has given. The data folder is
+/// made where it is gone.
+///
+/// # Errors
+/// [`Error::Corrupt`] if the copy is damaged; [`Error::Unwritable`] if it cannot
+/// be written.
+pub fn keep(copy: &[u8], data_dir: &Path, now: Timestamp) -> Result<PathBuf, Error> {
+    let mut source = Connection::open_in_memory()?;
+    source.deserialize_read_exact(MAIN_DB, copy, copy.len(), true)?;
+    make(&source, data_dir, now)
+}
+
+/// A copy of the vault behind `source` as the bytes of a file.
+pub(super) fn bytes(source: &Connection) -> Result<Vec<u8>, Error> {
+    let mut copy = Connection::open_in_memory()?;
+    if Backup::new(source, &mut copy)?.step(-1)? != StepResult::Done {
+        return Err(Error::Unwritable {
+            why: "the vault was busy".to_owned(),
+        });
+    }
+    require_integrity(&copy)?;
+    let mut bytes = copy.serialize(MAIN_DB)?.to_vec();
+    if let Some(versions) = bytes.get_mut(18..20) {
+        // A file of the format with a write-ahead log does not open in memory
+        // (sqlite.org/fileformat.html, section 1.3.3).
+        versions.fill(1);
+    }
+    Ok(bytes)
 }
 
 /// Copies the vault behind `source` and gives the copy's path.

@@ -5,10 +5,12 @@
 //! where it is asked for.
 
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 
+use super::connection::BUSY_TIMEOUT;
+use super::placement::Placement;
 use super::{Error, connection};
 
 /// More idle connections than this are closed: as many as can read at a time.
@@ -17,15 +19,27 @@ const IDLE: usize = 8;
 #[derive(Debug)]
 pub(super) struct Readers {
     path: PathBuf,
+    placement: Arc<Placement>,
+    /// Never without a connection that is idle or in use: while the path names
+    /// another file, no new one can be opened.
     idle: Mutex<Vec<Connection>>,
+    /// A connection was put back.
+    returned: Condvar,
 }
 
 impl Readers {
-    pub(super) fn new(path: PathBuf) -> Self {
-        Self {
+    /// Opens the first connection.
+    ///
+    /// # Errors
+    /// [`Error::Unwritable`] if the file cannot be opened.
+    pub(super) fn open(path: PathBuf, placement: Arc<Placement>) -> Result<Self, Error> {
+        let first = connection::open_reader(&path)?;
+        Ok(Self {
             path,
-            idle: Mutex::new(Vec::new()),
-        }
+            placement,
+            idle: Mutex::new(vec![first]),
+            returned: Condvar::new(),
+        })
     }
 
     /// Runs `work` with a reading connection.
@@ -33,20 +47,37 @@ impl Readers {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let connection = match self.take() {
-            Some(connection) => connection,
-            None => connection::open_reader(&self.path)?,
-        };
+        let connection = self.take()?;
         let value = work(&connection);
-        if let Ok(mut idle) = self.idle.lock()
-            && idle.len() < IDLE
-        {
+        let mut idle = self.lock();
+        if idle.len() < IDLE {
             idle.push(connection);
         }
+        drop(idle);
+        self.returned.notify_one();
         value
     }
 
-    fn take(&self) -> Option<Connection> {
-        self.idle.lock().ok()?.pop()
+    fn take(&self) -> Result<Connection, Error> {
+        if let Some(connection) = self.lock().pop() {
+            return Ok(connection);
+        }
+        if self.placement.check().is_ok()
+            && let Ok(connection) = connection::open_reader(&self.path)
+        {
+            return Ok(connection);
+        }
+        // Others are reading; each takes microseconds.
+        let waited = self
+            .returned
+            .wait_timeout_while(self.lock(), BUSY_TIMEOUT, |idle| idle.is_empty());
+        let mut idle = waited.unwrap_or_else(PoisonError::into_inner).0;
+        idle.pop().ok_or_else(|| Error::Unwritable {
+            why: "the file cannot be opened once more".to_owned(),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

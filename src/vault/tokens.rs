@@ -32,6 +32,21 @@ pub struct Stored {
     sealed: Sealed,
 }
 
+impl Stored {
+    /// About how many bytes the token takes in the vault.
+    pub(super) fn sealed_size(&self) -> u64 {
+        let Sealed {
+            access_token,
+            refresh_token,
+            ..
+        } = &self.sealed;
+        let metadata = serde_json::to_string(&self.token.metadata);
+        let metadata = metadata.map_or(0, |text| text.len());
+        let tokens = access_token.len() + refresh_token.as_ref().map_or(0, String::len);
+        (tokens + metadata) as u64
+    }
+}
+
 /// What a token's secrets become in a change.
 #[derive(Clone, Copy, Debug)]
 pub struct Secrets<'a> {

@@ -10,8 +10,12 @@ pub(super) struct Trouble(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
+    /// Why what is written would be lost.
+    misplaced: Option<String>,
     /// Why the last change could not be written.
     unwritable: Option<String>,
+    /// Why an answer of a provider would have no room.
+    no_room: Option<String>,
     /// What the last backup found damaged.
     damage: Option<String>,
 }
@@ -19,19 +23,36 @@ struct Known {
 impl Trouble {
     /// Learns from a change.
     pub(super) fn note_change<T>(&self, result: &Result<T, Error>) {
-        match result {
-            Ok(_) => {
-                if let Some(why) = self.lock().unwritable.take() {
-                    tracing::info!(was = %why, "the vault can be written again");
-                }
-            }
-            Err(Error::Unwritable { why }) => {
-                if self.lock().unwritable.replace(why.clone()).is_none() {
-                    tracing::error!(error = %why, "the vault cannot be written; tokens that are alive are still handed out");
-                }
-            }
+        let found = match result {
+            Ok(_) => Ok(()),
+            Err(Error::Unwritable { why }) => Err(why.clone()),
             // The store is well; what was asked of it could not be done.
-            Err(_) => {}
+            Err(_) => return,
+        };
+        self.note(|known| &mut known.unwritable, found);
+    }
+
+    /// Learns whether the disk has room for the answers of providers.
+    pub(super) fn note_room(&self, found: Result<(), String>) {
+        self.note(|known| &mut known.no_room, found);
+    }
+
+    /// Learns whether the vault's files are where its path says.
+    pub(super) fn note_place(&self, found: Result<(), String>) {
+        self.note(|known| &mut known.misplaced, found);
+    }
+
+    fn note(&self, slot: fn(&mut Known) -> &mut Option<String>, found: Result<(), String>) {
+        let mut known = self.lock();
+        let was = std::mem::replace(slot(&mut known), found.clone().err());
+        match (was, found) {
+            (Some(why), Ok(())) if known.unwritable().is_none() => {
+                tracing::info!(was = %why, "the vault can be written again");
+            }
+            (None, Err(why)) => {
+                tracing::error!(error = %why, "the vault cannot be written; tokens that are alive are still handed out");
+            }
+            _ => {}
         }
     }
 
@@ -47,7 +68,12 @@ impl Trouble {
 
     /// Why changes cannot be written now; `None` while they can.
     pub(super) fn unwritable(&self) -> Option<String> {
-        self.lock().unwritable.clone()
+        self.lock().unwritable().map(str::to_owned)
+    }
+
+    /// Whether an answer of a provider had no room when that was last looked at.
+    pub(super) fn lacks_room(&self) -> bool {
+        self.lock().no_room.is_some()
     }
 
     /// What is wrong, in a clause.
@@ -57,13 +83,20 @@ impl Trouble {
             format!("the vault is damaged: {what}; `agent-auth vault check` says more")
         });
         damage.or_else(|| {
-            let why = known.unwritable.as_ref()?;
+            let why = known.unwritable()?;
             Some(format!("the vault cannot be written: {why}"))
         })
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn unwritable(&self) -> Option<&str> {
+        let causes = [&self.misplaced, &self.unwritable, &self.no_room];
+        causes.into_iter().find_map(Option::as_deref)
     }
 }
 
@@ -96,6 +129,20 @@ mod tests {
         trouble.note_change(&Ok(()));
         assert!(trouble.words().unwrap().contains("page 7"));
         trouble.note_backup(&Ok(()));
+        assert_eq!(trouble.words(), None);
+    }
+
+    #[test]
+    fn each_cause_lasts_until_it_is_over_itself() {
+        let trouble = Trouble::default();
+        trouble.note_room(Err("no room".into()));
+        trouble.note_place(Err("the file is gone".into()));
+        trouble.note_change(&Ok(()));
+        assert!(trouble.words().unwrap().contains("the file is gone"));
+        trouble.note_place(Ok(()));
+        assert!(trouble.lacks_room());
+        assert!(trouble.words().unwrap().contains("no room"));
+        trouble.note_room(Ok(()));
         assert_eq!(trouble.words(), None);
     }
 }

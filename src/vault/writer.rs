@@ -23,8 +23,20 @@ use self::committer::Committer;
 use self::job::Task;
 use self::queue::Queue;
 use super::Error;
+use super::ballast::Ballast;
 use super::connection::BUSY_TIMEOUT;
+use super::placement::Placement;
 use super::trouble::Trouble;
+
+/// What the writing thread looks at beside its connection.
+pub(super) struct Surroundings {
+    /// Where it reports whether the vault can be written.
+    pub(super) trouble: Arc<Trouble>,
+    /// Where the vault's files should be.
+    pub(super) placement: Arc<Placement>,
+    /// What a save frees that finds the disk full.
+    pub(super) ballast: Arc<Ballast>,
+}
 
 /// Hands changes to the writing thread; the thread ends with it.
 pub(super) struct Writer {
@@ -39,13 +51,12 @@ impl fmt::Debug for Writer {
 }
 
 impl Writer {
-    /// Starts the thread, which reports to `trouble` whether the vault can be
-    /// written.
+    /// Starts the thread.
     ///
     /// # Errors
     /// [`Error::Unwritable`] if the system gives no thread.
-    pub(super) fn start(connection: Connection, trouble: Arc<Trouble>) -> Result<Self, Error> {
-        let committer = Committer::new(connection, trouble)?;
+    pub(super) fn start(connection: Connection, surroundings: Surroundings) -> Result<Self, Error> {
+        let committer = Committer::new(connection, surroundings)?;
         let queue = Arc::new(Queue::default());
         let own = Arc::clone(&queue);
         let thread = thread::Builder::new()

@@ -6,8 +6,10 @@ mod envelope;
 mod keys;
 mod large;
 mod ownership;
+mod placement;
 mod released;
 mod rotation;
+mod space;
 mod trouble;
 
 use std::path::{Path, PathBuf};

@@ -1,5 +1,9 @@
 //! The daemon about itself.
 
+use std::os::unix::ffi::OsStrExt as _;
+
+use hyper::StatusCode;
+use hyper::header::HeaderValue;
 use serde_json::json;
 
 use super::super::reply::{self, Answer};
@@ -53,6 +57,21 @@ pub(in crate::http) async fn metrics(call: Call) -> Answer {
     let gauges = gauges.map(|(name, help, value)| Gauge { name, help, value });
     let text = call.broker.metrics().text(owner, &gauges);
     Ok(reply::text(metrics::CONTENT_TYPE, text))
+}
+
+/// The vault's file, whose secrets are sealed. It has every owner's rows, and
+/// so is for root and the daemon's own account alone.
+pub(in crate::http) async fn vault(call: Call) -> Answer {
+    if ![0, nix::unistd::geteuid().as_raw()].contains(&call.peer.uid) {
+        let why = "only root and the daemon's own account may copy the vault";
+        return Err(reply::Error::status(StatusCode::FORBIDDEN, why));
+    }
+    let (folder, copy) = call.broker.copy_vault().await?;
+    let mut answer = reply::text("application/vnd.sqlite3", copy);
+    if let Ok(folder) = HeaderValue::from_bytes(folder.as_os_str().as_bytes()) {
+        answer.headers_mut().insert(api::FOLDER_HEADER, folder);
+    }
+    Ok(answer)
 }
 
 pub(in crate::http) async fn openapi(_: Call) -> Answer {

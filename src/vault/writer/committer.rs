@@ -5,16 +5,15 @@
 //! is told that anything was stored.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::super::Error;
 use super::super::trouble::Trouble;
-use super::checkpoint;
 use super::job::{Job, Outcome};
 use super::queue::{Next, Queue};
+use super::{Surroundings, checkpoint};
 use crate::failpoint;
 
 /// The first wait after a checkpoint that another connection kept from
@@ -29,7 +28,7 @@ const MOST_COMMITS: u32 = 256;
 /// What the writing thread holds.
 pub(super) struct Committer {
     connection: Connection,
-    trouble: Arc<Trouble>,
+    surroundings: Surroundings,
     /// The log may hold ciphertext that has been overwritten.
     erases: bool,
     commits: u32,
@@ -39,12 +38,12 @@ pub(super) struct Committer {
 }
 
 impl Committer {
-    pub(super) fn new(connection: Connection, trouble: Arc<Trouble>) -> Result<Self, Error> {
+    pub(super) fn new(connection: Connection, surroundings: Surroundings) -> Result<Self, Error> {
         // Checkpoints are made when nothing waits, not in the middle of a commit.
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         Ok(Self {
             connection,
-            trouble,
+            surroundings,
             erases: false,
             commits: 0,
             retry: RETRY.0,
@@ -68,7 +67,8 @@ impl Committer {
 
     /// Makes the changes durable, then answers their callers. The log is
     /// emptied before the answers where nothing else waits.
-    fn store(&mut self, mut jobs: Vec<Box<dyn Job>>, queue: &Queue) {
+    fn store(&mut self, jobs: Vec<Box<dyn Job>>, queue: &Queue) {
+        let mut jobs = self.refuse_where_lost(jobs);
         let committed = self.commit(&mut jobs);
         let results: Vec<_> = match committed {
             Ok(()) => jobs.iter().map(|_| Ok(())).collect(),
@@ -89,28 +89,51 @@ impl Committer {
         }
     }
 
+    /// Refuses changes while the open file is not the one that the next start
+    /// would open. A save is made all the same: it is in the copy that
+    /// `agent-auth vault backup` makes from the open file.
+    fn refuse_where_lost(&self, jobs: Vec<Box<dyn Job>>) -> Vec<Box<dyn Job>> {
+        let found = self.surroundings.placement.check();
+        self.surroundings.trouble.note_place(found.clone());
+        let Err(why) = found else { return jobs };
+        let (saves, others): (Vec<_>, _) = jobs.into_iter().partition(|job| job.is_save());
+        for job in others {
+            job.answer(Err(Error::Unwritable { why: why.clone() }));
+        }
+        saves
+    }
+
     /// Commits a save by itself whose shared transaction failed with `error`:
-    /// another change of it may have been too large.
+    /// another change of it may have been too large. If the disk is full, the
+    /// room that was kept for it is freed first.
     fn again(&mut self, job: &mut Box<dyn Job>, error: &Error) -> Result<(), Error> {
-        if job.is_save() {
-            self.commit(std::slice::from_mut(job))
-        } else {
-            Err(error.clone())
+        if !job.is_save() {
+            return Err(error.clone());
+        }
+        loop {
+            let result = self.commit(std::slice::from_mut(job));
+            let is_unwritable = matches!(result, Err(Error::Unwritable { .. }));
+            if !(is_unwritable && self.surroundings.ballast.free()) {
+                return result;
+            }
         }
     }
 
     /// Runs the changes in one transaction and commits it durably.
     fn commit(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Error> {
-        let committed = commit(&self.connection, jobs, &self.trouble);
+        let committed = commit(&self.connection, jobs, &self.surroundings.trouble);
         match &committed {
             Ok(Committed { erases, is_kept }) => {
                 if *is_kept {
-                    self.trouble.note_change(&Ok(()));
+                    self.surroundings.trouble.note_change(&Ok(()));
                     self.commits += 1;
                 }
                 self.erases |= erases;
             }
-            Err(error) => self.trouble.note_change::<()>(&Err(error.clone())),
+            Err(error) => self
+                .surroundings
+                .trouble
+                .note_change::<()>(&Err(error.clone())),
         }
         committed.map(drop)
     }
@@ -130,6 +153,7 @@ impl Committer {
         } else {
             self.retry = RETRY.0;
             self.erases = false;
+            self.surroundings.placement.note_size();
         }
     }
 }

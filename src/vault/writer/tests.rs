@@ -22,7 +22,12 @@ impl Place {
             .execute_batch("CREATE TABLE numbers (number INTEGER NOT NULL) STRICT")
             .unwrap();
         let trouble = Arc::new(Trouble::default());
-        let writer = Writer::start(connection, Arc::clone(&trouble)).unwrap();
+        let surroundings = Surroundings {
+            trouble: Arc::clone(&trouble),
+            placement: Arc::new(Placement::of(&folder.path().join("vault.db")).unwrap()),
+            ballast: Arc::new(Ballast::new(folder.path())),
+        };
+        let writer = Writer::start(connection, surroundings).unwrap();
         Self {
             folder,
             trouble,

@@ -16,17 +16,19 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::{Binary, Home, complaint, daemon_with_token, in_clear, wanted};
+use crate::support::clock::TestClock;
+use crate::support::daemon::InProcess;
 use crate::support::provider::{Provider, Rotation};
 
-/// How long the daemon may take to see that the store is well again: a few
-/// looks, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long the daemon may take to see that the store is well again: one look
+/// each three seconds, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The provider whose token lives; that of the other one has expired.
 const ALIVE: &str = "alive";
 
 /// Where nothing is refreshed before somebody asks: the store must fail first.
-fn home() -> Home {
+pub(super) fn home() -> Home {
     Home::with_settings("refresh_active_within = 0\n")
 }
 
@@ -38,7 +40,7 @@ fn alive() -> Authenticate {
 }
 
 /// A daemon with a token that lives and one that must be refreshed.
-async fn daemon_with_two_tokens(home: &Home, provider: &Provider) -> Binary {
+pub(super) async fn daemon_with_two_tokens(home: &Home, provider: &Provider) -> Binary {
     provider.offer_revocation();
     let daemon = daemon_with_token(home, provider, 0).await;
     let mut registration = provider.registration();
@@ -56,7 +58,7 @@ async fn daemon_with_two_tokens(home: &Home, provider: &Provider) -> Binary {
 
 /// What must hold while the store cannot be written, for a cause that is named
 /// with one of these words.
-async fn bears_it(home: &Home, daemon: &Binary, provider: &Provider, words: &[&str]) {
+pub(super) async fn bears_it(home: &Home, daemon: &Binary, provider: &Provider, words: &[&str]) {
     let client = daemon.client();
     let names_it = |text: &str| words.iter().any(|word| text.contains(word));
     match client.authenticate(&wanted()).await {
@@ -96,7 +98,7 @@ async fn bears_it(home: &Home, daemon: &Binary, provider: &Provider, words: &[&s
 
 /// Nobody asks for anything, and still it becomes well; then the token that
 /// had to wait is refreshed, once.
-async fn heals(daemon: &Binary, provider: &Provider) {
+pub(super) async fn heals(daemon: &Binary, provider: &Provider) {
     let client = daemon.client();
     let deadline = Instant::now() + PATIENCE;
     while client.info().await.unwrap().status != Health::Ok {
@@ -123,10 +125,10 @@ async fn patient_token(client: &Client, deadline: Instant) -> String {
 }
 
 /// A file system of its own; gone when dropped.
-struct Mount(PathBuf);
+pub(super) struct Mount(PathBuf);
 
 impl Mount {
-    fn tmpfs(at: PathBuf, options: &str) -> Self {
+    pub(super) fn tmpfs(at: PathBuf, options: &str) -> Self {
         fs::create_dir_all(&at).unwrap();
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", options, "tmpfs"])
@@ -158,7 +160,7 @@ impl Drop for Mount {
 }
 
 /// Writes until nothing more fits.
-fn fill(path: &Path) {
+pub(super) fn fill(path: &Path) {
     let mut file = File::create(path).unwrap();
     for size in [4096, 1] {
         while file.write_all(&vec![b'x'; size]).is_ok() {}
@@ -174,6 +176,30 @@ async fn on_a_full_disk_nothing_is_spent_and_what_lives_is_handed_out() {
     bears_it(&home, &daemon, &provider, &["disk is full"]).await;
     fs::remove_file(home.path("data/filler")).unwrap();
     heals(&daemon, &provider).await;
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn degraded_is_over_three_seconds_after_the_cure() {
+    let (home, clock) = (home(), TestClock::new());
+    let _mount = Mount::tmpfs(home.path("data"), "size=2m,mode=700");
+    let daemon = InProcess::start(&home, clock.ambient()).await;
+    let provider = Provider::start(Rotation::Strict, 3600);
+    fill(&home.path("data/filler"));
+    let refused = daemon
+        .client()
+        .create_provider(&provider.registration())
+        .await;
+    assert!(refused.is_err());
+    let status = async || daemon.client().info().await.unwrap().status;
+    assert_eq!(status().await, Health::Degraded);
+    fs::remove_file(home.path("data/filler")).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(2);
+    clock.pass(3);
+    while status().await != Health::Ok {
+        assert!(Instant::now() < deadline, "it stays degraded");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     daemon.stop().await;
 }
 

@@ -1,0 +1,309 @@
+//! Room on the disk that is kept for answers of providers: a file that has no
+//! content, only a size. A save that finds the disk full frees it.
+//!
+//! A refresh token is spent only while this file is large enough for the
+//! answers of all refreshes under way. Where another has its room, and there
+//! is no more, a refresh waits for its end.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use nix::fcntl::OFlag;
+use tokio::sync::Notify;
+
+use super::ownership;
+
+const NAME: &str = "ballast";
+
+/// The room that every change of a token takes in the write-ahead log,
+/// however small the token: some 24 pages of 4 KiB.
+const OVERHEAD: u64 = 96 * 1024;
+
+/// The largest answer (its tokens and what else is kept of it) that is sure to
+/// be stored, in bytes. Larger ones are stored where there is room, and a token
+/// that is stored already has room for a successor half as large again.
+const LARGEST_ANSWER: u64 = 64 * 1024;
+
+/// How many rooms stay made while nothing is refreshed.
+const IDLE_ROOMS: u64 = 4;
+
+/// The room for the answer that replaces a token which now takes `stored`
+/// bytes in the vault: what is written, and the pages of the old one, which
+/// are overwritten. A sealed value is a third larger than what is sealed.
+pub(super) fn room_for(stored: u64) -> u64 {
+    let answer = (LARGEST_ANSWER + LARGEST_ANSWER / 3).max(stored + stored / 2);
+    (OVERHEAD + answer + stored).next_multiple_of(4096)
+}
+
+/// The file, and how much of it is spoken for.
+#[derive(Debug)]
+pub(super) struct Ballast {
+    path: PathBuf,
+    state: Mutex<State>,
+    /// Room was given back.
+    released: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    file: Option<File>,
+    /// The file's size, in bytes.
+    size: u64,
+    /// The rooms of refreshes under way, in bytes.
+    reserved: u64,
+    /// How many those are.
+    rooms: u64,
+}
+
+/// The room of one refresh under way, given back when it is dropped.
+#[derive(Debug)]
+pub struct Room {
+    ballast: Arc<Ballast>,
+    bytes: u64,
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        let mut state = self.ballast.lock();
+        state.reserved -= self.bytes;
+        state.rooms -= 1;
+        drop(state);
+        self.ballast.released.notify_waiters();
+    }
+}
+
+impl Ballast {
+    /// The ballast of a data folder. What an earlier daemon left is removed:
+    /// its room helps to start on a full disk.
+    pub(super) fn new(data_dir: &Path) -> Self {
+        let path = data_dir.join(NAME);
+        // Where it cannot be removed, it is used again.
+        let _ = fs::remove_file(&path);
+        Self {
+            path,
+            state: Mutex::default(),
+            released: Notify::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes room for one more answer. Waits while the disk is full and other
+    /// refreshes are under way.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub(super) async fn reserve(self: &Arc<Self>, bytes: u64) -> io::Result<Room> {
+        loop {
+            let released = self.released.notified();
+            tokio::pin!(released);
+            // From here on no release is missed.
+            released.as_mut().enable();
+            match self.try_reserve(bytes) {
+                Ok(Some(room)) => return Ok(room),
+                Ok(None) => released.await,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// `None` if there may be room when another refresh has ended.
+    fn try_reserve(self: &Arc<Self>, bytes: u64) -> io::Result<Option<Room>> {
+        let mut state = self.lock();
+        let wanted = state.reserved + bytes;
+        match state.grow(wanted, &self.path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::StorageFull && state.rooms > 0 => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        }
+        state.reserved = wanted;
+        state.rooms += 1;
+        let ballast = Arc::clone(self);
+        Ok(Some(Room { ballast, bytes }))
+    }
+
+    /// Frees the room of about one answer for a save; whether there was any.
+    /// It must be made again before the next refresh.
+    pub(super) fn free(&self) -> bool {
+        let mut state = self.lock();
+        let per_room = state.reserved.checked_div(state.rooms);
+        let freed = per_room.unwrap_or(0).max(room_for(0));
+        state.shrink(freed)
+    }
+
+    /// Gives back to the disk what no refresh needs.
+    pub(super) fn trim(&self) {
+        let mut state = self.lock();
+        let kept = state.reserved.max(IDLE_ROOMS * room_for(0));
+        let excess = state.size.saturating_sub(kept);
+        state.shrink(excess);
+    }
+
+    /// Whether there is room for one answer beyond those under way.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub(super) fn probe(&self) -> io::Result<()> {
+        let mut state = self.lock();
+        let wanted = state.reserved + room_for(0);
+        state.grow(wanted, &self.path)
+    }
+}
+
+impl Drop for Ballast {
+    fn drop(&mut self) {
+        // The next daemon removes what is left.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+impl State {
+    /// Makes the file as large as this, if it is smaller.
+    fn grow(&mut self, size: u64, path: &Path) -> io::Result<()> {
+        if self.size >= size {
+            return Ok(());
+        }
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(open(path)?),
+        };
+        if let Err(error) = allocate(file, self.size, size - self.size) {
+            // Part of it may have been allocated.
+            let _ = file.set_len(self.size);
+            return Err(error);
+        }
+        self.size = size;
+        Ok(())
+    }
+
+    fn shrink(&mut self, by: u64) -> bool {
+        let size = self.size.saturating_sub(by);
+        let Some(file) = &self.file else { return false };
+        if size == self.size || file.set_len(size).is_err() {
+            return false;
+        }
+        self.size = size;
+        true
+    }
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .custom_flags(OFlag::O_NOFOLLOW.bits())
+        .open(path)?;
+    ownership::settle(&file, path.parent().unwrap_or(Path::new(".")))?;
+    Ok(file)
+}
+
+/// Takes blocks of the disk for a part of the file.
+#[cfg(target_os = "linux")]
+fn allocate(file: &File, offset: u64, bytes: u64) -> io::Result<()> {
+    use nix::errno::Errno;
+    use nix::fcntl::{FallocateFlags, fallocate};
+
+    let [from, length] = [offset, bytes].map(|n| i64::try_from(n).unwrap_or(i64::MAX));
+    match fallocate(file, FallocateFlags::empty(), from, length) {
+        // Some file systems only allocate what is written.
+        Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => write_noise(file, offset, bytes),
+        other => Ok(other?),
+    }
+}
+
+/// Takes blocks of the disk for a part of the file.
+#[cfg(not(target_os = "linux"))]
+fn allocate(file: &File, offset: u64, bytes: u64) -> io::Result<()> {
+    write_noise(file, offset, bytes)
+}
+
+/// Writes what a file system cannot compress.
+fn write_noise(file: &File, offset: u64, bytes: u64) -> io::Result<()> {
+    use std::os::unix::fs::FileExt as _;
+
+    let mut noise = [0_u8; 4096];
+    // A xorshift generator (Marsaglia, 2003).
+    let mut state = 0x9e37_79b9_7f4a_7c15 ^ offset;
+    let mut at = offset;
+    let end = offset + bytes;
+    while at < end {
+        for chunk in noise.chunks_exact_mut(8) {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            chunk.copy_from_slice(&state.to_le_bytes());
+        }
+        let left = usize::try_from(end - at).unwrap_or(usize::MAX);
+        let part = noise.len().min(left);
+        file.write_all_at(noise.get(..part).unwrap_or(&noise), at)?;
+        at += part as u64;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size(folder: &tempfile::TempDir) -> u64 {
+        fs::metadata(folder.path().join(NAME)).unwrap().len()
+    }
+
+    #[tokio::test]
+    async fn room_is_made_for_each_answer_and_made_again_after_a_save_has_freed_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let ballast = Arc::new(Ballast::new(folder.path()));
+        let one = room_for(0);
+        let first = ballast.reserve(one).await.unwrap();
+        let _second = ballast.reserve(one).await.unwrap();
+        assert_eq!(size(&folder), 2 * one);
+        assert!(ballast.free());
+        assert_eq!(size(&folder), one);
+        drop(first);
+        let _third = ballast.reserve(one).await.unwrap();
+        assert_eq!(size(&folder), 2 * one);
+        assert!(ballast.free() && ballast.free() && !ballast.free());
+    }
+
+    #[tokio::test]
+    async fn what_no_refresh_needs_is_given_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let ballast = Arc::new(Ballast::new(folder.path()));
+        let rooms = [
+            ballast.reserve(room_for(0)).await,
+            ballast.reserve(1 << 22).await,
+        ];
+        ballast.trim();
+        assert_eq!(size(&folder), room_for(0) + (1 << 22));
+        drop(rooms);
+        ballast.trim();
+        assert_eq!(size(&folder), IDLE_ROOMS * room_for(0));
+        drop(ballast);
+        assert!(!folder.path().join(NAME).exists());
+    }
+
+    #[test]
+    fn an_answer_as_large_as_the_stored_one_and_half_of_it_has_room() {
+        let stored = 300 * 1024;
+        assert!(room_for(stored) >= stored + stored / 2 + stored + OVERHEAD);
+        assert!(room_for(0) >= LARGEST_ANSWER * 4 / 3 + OVERHEAD);
+    }
+
+    #[test]
+    fn what_is_written_without_fallocate_is_as_long_as_asked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = open(&folder.path().join(NAME)).unwrap();
+        write_noise(&file, 0, 5000).unwrap();
+        write_noise(&file, 5000, 4097).unwrap();
+        assert_eq!(size(&folder), 9097);
+    }
+}

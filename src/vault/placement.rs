@@ -1,0 +1,130 @@
+//! Whether the files that are open are still those that the vault's path
+//! names: what is written into a file that was deleted, replaced or moved away
+//! is lost at the next start.
+//!
+//! Only looks at names (stat). Opening the file a second time and closing it
+//! would drop the locks that SQLite holds on it.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::Error;
+
+/// What SQLite keeps open beside the vault's file while it can be written.
+const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
+
+/// Which files were opened.
+#[derive(Debug)]
+pub(super) struct Placement {
+    /// Each with its device and inode.
+    files: Vec<(PathBuf, (u64, u64))>,
+    /// The size that the vault's file has reached, in bytes. It never shrinks.
+    size: AtomicU64,
+}
+
+impl Placement {
+    /// Remembers the files that a connection to `path` has open.
+    ///
+    /// # Errors
+    /// [`Error::Open`] if one of them cannot be found.
+    pub(super) fn of(path: &Path) -> Result<Self, Error> {
+        let companions = COMPANIONS.map(|suffix| {
+            let mut name = path.as_os_str().to_owned();
+            name.push(suffix);
+            PathBuf::from(name)
+        });
+        let names = [path.to_owned()].into_iter().chain(companions);
+        let files = names.map(|name| match identity(&name) {
+            Ok((identity, _)) => Ok((name, identity)),
+            Err(why) => Err(Error::Open { path: name, why }),
+        });
+        let placement = Self {
+            files: files.collect::<Result<_, _>>()?,
+            size: AtomicU64::new(0),
+        };
+        placement.note_size();
+        Ok(placement)
+    }
+
+    /// Remembers the size of the vault's file after what was written into it.
+    pub(super) fn note_size(&self) {
+        if let Some((path, own)) = self.files.first()
+            && let Ok((found, size)) = identity(path)
+            && found == *own
+        {
+            self.size.fetch_max(size, Ordering::Relaxed);
+        }
+    }
+
+    /// Looks at the names again.
+    ///
+    /// # Errors
+    /// Why what is written now would be lost, and what to do.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let advice = "put it back, or save what the daemon has with `agent-auth vault backup` before it is stopped";
+        for (index, (path, own)) in self.files.iter().enumerate() {
+            let name = path.display();
+            let Ok((found, size)) = identity(path) else {
+                return Err(format!("{name} was deleted or moved; {advice}"));
+            };
+            if found != *own {
+                return Err(format!("another file is in the place of {name}; {advice}"));
+            }
+            if index == 0 && size < self.size.load(Ordering::Relaxed) {
+                return Err(format!("{name} was cut off at {size} bytes; {advice}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The device and inode, and the size in bytes, of what a name stands for.
+fn identity(path: &Path) -> Result<((u64, u64), u64), String> {
+    let found = fs::symlink_metadata(path).map_err(|error| error.to_string())?;
+    Ok(((found.dev(), found.ino()), found.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_are_deleted_replaced_moved_or_cut_off_are_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        fs::create_dir(&data).unwrap();
+        let (path, log) = (data.join("vault.db"), data.join("vault.db-wal"));
+        for file in [&path, &log, &data.join("vault.db-shm")] {
+            fs::write(file, "content").unwrap();
+        }
+        let placement = Placement::of(&path).unwrap();
+        let says = |words: &str| {
+            let why = placement.check().unwrap_err();
+            assert!(why.contains(words), "{why}");
+        };
+        placement.check().unwrap();
+
+        let aside = folder.path().join("aside");
+        fs::rename(&log, &aside).unwrap();
+        says("vault.db-wal was deleted");
+        fs::rename(&aside, &log).unwrap();
+        placement.check().unwrap();
+
+        fs::rename(&path, &aside).unwrap();
+        fs::write(&path, "content").unwrap();
+        says("another file");
+        fs::rename(&aside, &path).unwrap();
+        placement.check().unwrap();
+
+        let elsewhere = folder.path().join("elsewhere");
+        fs::rename(&data, &elsewhere).unwrap();
+        says("deleted or moved");
+        fs::rename(&elsewhere, &data).unwrap();
+        placement.check().unwrap();
+
+        fs::write(&path, "short").unwrap();
+        says("cut off at 5 bytes");
+    }
+}
