@@ -27,6 +27,7 @@ mod revocations;
 mod saving;
 mod tasks;
 mod tokens;
+mod unreadable;
 mod waiters;
 
 use std::path::Path;
@@ -384,6 +385,7 @@ impl Broker {
                 tracing::error!(error = %error, "the vault was not backed up; trying again later");
             }
         }
+        self.survey().await;
         if let Err(error) = self.forget_flows().await {
             tracing::warn!(error = %error, "the vault was not tidied; trying again later");
         }

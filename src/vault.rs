@@ -29,6 +29,7 @@ mod forms;
 pub(crate) mod fuzzing;
 mod key;
 mod lock;
+mod mac;
 mod opening;
 mod ownership;
 mod placement;
@@ -37,8 +38,11 @@ mod readers;
 pub mod restore;
 mod revocations;
 pub mod rotation;
+mod row_authentication;
+mod rows;
 mod schema;
 mod sealed;
+mod survey;
 mod tokens;
 mod totals;
 mod trouble;
@@ -70,6 +74,8 @@ use self::lock::DataLock;
 use self::opening::{Unlocked, name_file};
 use self::placement::Placement;
 use self::readers::Readers;
+use self::rows::Unreadable;
+use self::survey::Surveyed;
 use self::trouble::Trouble;
 use self::usage::Usage;
 use self::writer::{Surroundings, Work, Writer, Written};
@@ -117,6 +123,8 @@ struct Inner {
     readers: Readers,
     cipher: Arc<Cipher>,
     usage: Arc<Usage>,
+    unreadable: Arc<Unreadable>,
+    surveyed: Surveyed,
     max_events: u32,
     trouble: Arc<Trouble>,
     ballast: Arc<Ballast>,
@@ -133,6 +141,7 @@ struct Inner {
 struct Context {
     cipher: Arc<Cipher>,
     usage: Arc<Usage>,
+    unreadable: Arc<Unreadable>,
     max_events: u32,
 }
 
@@ -141,6 +150,7 @@ pub struct View<'a> {
     connection: &'a Connection,
     cipher: &'a Cipher,
     usage: &'a Usage,
+    unreadable: &'a Unreadable,
 }
 
 /// A transaction in the making; it also reads.
@@ -190,6 +200,7 @@ impl Inner {
         Context {
             cipher: Arc::clone(&self.cipher),
             usage: Arc::clone(&self.usage),
+            unreadable: Arc::clone(&self.unreadable),
             max_events: self.max_events,
         }
     }
@@ -207,6 +218,7 @@ impl Context {
             connection,
             cipher: &self.cipher,
             usage: &self.usage,
+            unreadable: &self.unreadable,
         };
         let change = Change {
             view,
@@ -247,6 +259,8 @@ impl Vault {
             readers: Readers::open(path, Arc::clone(&placement))?,
             cipher: Arc::new(cipher),
             usage: Arc::default(),
+            unreadable: Arc::default(),
+            surveyed: Surveyed::default(),
             max_events: options.max_events,
             trouble,
             ballast,
@@ -267,6 +281,7 @@ impl Vault {
             readers,
             cipher,
             usage,
+            unreadable,
             ..
         } = &*self.0;
         readers.read(|connection| {
@@ -274,6 +289,7 @@ impl Vault {
                 connection,
                 cipher,
                 usage,
+                unreadable,
             })
         })
     }

@@ -56,6 +56,10 @@ pub struct Info {
     pub tokens: u64,
     /// The caller's flows that have not ended.
     pub flows_pending: u64,
+    /// The caller's stored rows that are damaged or were tampered with, and
+    /// are not used.
+    #[serde(default)]
+    pub unreadable_rows: u64,
     /// The additions to the contract that the daemon knows; see
     /// [`FEATURES`](super::FEATURES). A daemon from before them names none.
     #[serde(default)]

@@ -86,7 +86,13 @@ impl Broker {
         let no_connection = || Error::NotFound {
             what: "connection".to_owned(),
         };
-        let id = ConnectionId::parse(connection_id).ok_or_else(no_connection)?;
+        let row = connection_id.to_owned();
+        let delete_unreadable =
+            move |change: &Change<'_>| change.delete_unreadable_connection(owner, &row);
+        let Some(id) = ConnectionId::parse(connection_id) else {
+            let deleted = self.0.vault.write(delete_unreadable).await;
+            return deleted.map_err(|_| no_connection());
+        };
         let (ambient, now) = (self.0.ambient.clone(), self.0.ambient.now());
         let disconnect = move |change: &Change<'_>| {
             let connection = change.disconnect(owner, &agent_id, id)?;
@@ -101,6 +107,16 @@ impl Broker {
             })
         };
         match self.0.vault.write(disconnect).await {
+            Err(vault::Error::UnreadableRow { .. }) => {
+                let row = connection_id.to_owned();
+                let delete =
+                    move |change: &Change<'_>| change.delete_unreadable_connection(owner, &row);
+                self.0
+                    .vault
+                    .write(delete)
+                    .await
+                    .map_err(|_| no_connection())
+            }
             Err(vault::Error::NotFound) => Err(no_connection()),
             other => Ok(other?),
         }

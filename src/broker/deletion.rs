@@ -75,8 +75,15 @@ impl Broker {
     /// # Errors
     /// [`Error::NotFound`].
     pub async fn delete_one_token(&self, owner: Owner, token_id: &str) -> Result<(), Error> {
-        let id = TokenId::parse(token_id).ok_or_else(Error::no_token)?;
-        let found = self.0.vault.read(|view| view.token(owner, id))?;
+        let Some(id) = TokenId::parse(token_id) else {
+            return self.delete_unreadable_token(owner, token_id).await;
+        };
+        let found = match self.0.vault.read(|view| view.token(owner, id)) {
+            Err(vault::Error::UnreadableRow { .. }) => {
+                return self.delete_unreadable_token(owner, token_id).await;
+            }
+            other => other?,
+        };
         let stored = found.ok_or_else(Error::no_token)?;
         self.delete(owner, vec![stored]).await.map(drop)
     }
@@ -183,7 +190,7 @@ impl Withdrawal {
             Ok(None) => Ok(Err("its provider is no longer known here")),
             Ok(Some(provider)) => Ok(Self::require_same_client(provider, token)),
             // Even then the token can be deleted.
-            Err(vault::Error::Corrupt { .. }) => Ok(Err("its provider's row is damaged")),
+            Err(vault::Error::UnreadableRow { .. }) => Ok(Err("its provider's row is damaged")),
             Err(error) => Err(error),
         }
     }

@@ -120,7 +120,12 @@ impl Broker {
     /// # Errors
     /// [`Error::NotFound`].
     pub async fn delete_provider(&self, owner: Owner, provider_id: &str) -> Result<Deleted, Error> {
-        let provider = self.find_provider(owner, provider_id)?;
+        let provider = match self.find_provider(owner, provider_id) {
+            Err(Error::Vault(vault::Error::UnreadableRow { .. })) => {
+                return self.delete_unreadable_provider(owner, provider_id).await;
+            }
+            other => other?,
+        };
         let withdrawal = self.withdrawal("deleted with its provider");
         let change = move |change: &Change<'_>| {
             let reference = provider.reference();

@@ -69,6 +69,12 @@ pub(super) async fn execute(
             (_, true) => "ok".to_owned(),
         };
         output::line(&format!("  status     {health}"))?;
+        if info.unreadable_rows > 0 {
+            output::line(&format!(
+                "  damaged    {} cannot be read; `agent-auth vault check` names them",
+                count(info.unreadable_rows, "stored row")
+            ))?;
+        }
         for token in &tokens {
             output::line(&format!("  token      {}", described(token, now)))?;
         }

@@ -16,6 +16,17 @@ use crate::identity::ProviderId;
 pub enum TokensCommand {
     /// List the stored tokens, without their secrets
     List(ListArgs),
+    /// Revoke and delete one token
+    Remove(RemoveArgs),
+}
+
+/// Names a token.
+#[derive(Clone, Debug, Args)]
+pub struct RemoveArgs {
+    /// The token's identifier, as `agent-auth tokens list --json` and
+    /// `agent-auth vault check` show it
+    #[arg(value_name = "TOKEN_ID")]
+    id: String,
 }
 
 /// List the stored tokens, without their secrets.
@@ -35,7 +46,14 @@ pub(super) async fn execute(
     command: &TokensCommand,
     now: Timestamp,
 ) -> Result<ExitCode> {
-    let TokensCommand::List(args) = command;
+    let args = match command {
+        TokensCommand::List(args) => args,
+        TokensCommand::Remove(args) => {
+            client.delete_token(&args.id).await?;
+            output::note(&format!("Removed the token {}.", args.id));
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
     let tokens = client.tokens(args.provider.as_ref()).await?;
     if args.json {
         output::json(&tokens)?;

@@ -4,6 +4,7 @@
 //! status, is in the contract.
 
 use std::ffi::OsStr;
+use std::fmt::Display;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt as _, Full};
 use hyper::{Method, Request};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::requests::{
@@ -22,8 +24,11 @@ use crate::api::replies::{
     AuthenticateResponse, BrowserLinkResponse, Info, Message, ProviderResponse,
     RevokeTokensResponse, TokenImportResponse, TokenStatusResponse, TokenSummary, WaitResponse,
 };
-use crate::identity::{FlowId, ProviderId, TokenId};
+use crate::identity::{FlowId, ProviderId};
 use crate::secret::{AuthorizationCode, State};
+
+/// What is encoded in a segment of a path (RFC 3986, section 3.3), and some more.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.');
 
 impl Client {
     /// Whether the daemon is alive.
@@ -166,8 +171,12 @@ impl Client {
             .await
     }
 
-    /// Revokes and deletes one token.
-    pub async fn delete_token(&self, token: TokenId) -> Result<(), Error> {
-        self.remove(&format!("/v2/auth/tokens/{token}")).await
+    /// Revokes and deletes one token, by its identifier as lists and
+    /// `agent-auth vault check` show it: that of a damaged row may be none of
+    /// this daemon's making.
+    pub async fn delete_token(&self, token_id: impl Display) -> Result<(), Error> {
+        let token_id = token_id.to_string();
+        let token_id = utf8_percent_encode(&token_id, SEGMENT);
+        self.remove(&format!("/v2/auth/tokens/{token_id}")).await
     }
 }

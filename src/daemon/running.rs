@@ -190,6 +190,7 @@ fn serve_browsers(
 
 /// Does what is to be done now and then, until the daemon is to end.
 async fn tidy(broker: Broker, clock: Arc<dyn Clock>, mut stopping: watch::Receiver<bool>) {
+    broker.survey().await;
     let mut probes = 0;
     loop {
         let told = stopping.wait_for(|stopping| *stopping);

@@ -4,10 +4,16 @@
 //! One that is still there when the daemon starts was cut off; its outcome is
 //! in doubt.
 
+use super::rows::Named;
 use super::{Change, Error, View};
 use crate::clock::Timestamp;
 use crate::identity::{Owner, TokenId};
 use crate::token::Token;
+
+pub(super) const NAMED: Named = Named {
+    table: "refresh_attempts",
+    row: "token_id",
+};
 
 /// A refresh whose outcome is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,15 +37,15 @@ impl View<'_> {
         let mut statement = self
             .connection
             .prepare_cached("SELECT * FROM refresh_attempts")?;
-        let rows = statement.query_map([], |row| {
+        let rows = statement.query([])?;
+        self.readable(NAMED, rows, |row| {
             Ok(Attempt {
                 owner: row.get("owner")?,
                 token_id: row.get("token_id")?,
                 generation: row.get("generation")?,
                 started_at: row.get("started_at")?,
             })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        })
     }
 
     /// Whether an earlier attempt to spend this token's refresh token was

@@ -11,7 +11,7 @@ use super::backup::require_integrity;
 use super::cipher::Cipher;
 use super::sealed::TABLES;
 use super::{
-    Error, FILE, Options, backup, connection, folder, key, rotation, schema, totals, unlock,
+    Error, FILE, Options, backup, connection, folder, key, rotation, rows, schema, totals, unlock,
 };
 
 /// Rows read at a time.
@@ -113,13 +113,17 @@ impl Report {
         if let Err(error) = require_integrity(&connection) {
             self.faults.push(error.to_string());
         }
-        schema::is_outdated(&connection)?;
+        let is_outdated = schema::is_outdated(&connection)?;
         let (cipher, key) = find_key(options, &connection)?;
         if key.is_rotating {
             let fault = "a change of the key is not finished; the daemon's next start, or `agent-auth key rotate`, goes on with it";
             self.faults.push(fault.to_owned());
         }
         self.key = Some(key);
+        if !is_outdated {
+            self.faults
+                .extend(rows::survey(&connection, &cipher)?.faults());
+        }
         let (opened, faults) = sealed(&connection, &cipher)?;
         self.opened = opened;
         self.faults.extend(faults.iter().map(ToString::to_string));
@@ -138,14 +142,14 @@ pub(super) fn sealed(
         let mut after = 0;
         loop {
             // No key is named so: every row is meant.
-            let rows = table.rows(connection, "", after, BATCH)?;
-            for row in &rows {
+            let batch = table.rows(connection, "", after, BATCH)?;
+            for row in &batch.rows {
                 let (well, wrong) = row.check(cipher);
                 opened += well;
                 faults.extend(wrong);
             }
-            match rows.last() {
-                Some(row) => after = row.seq,
+            match batch.last {
+                Some(last) => after = last,
                 None => break,
             }
         }

@@ -9,13 +9,14 @@ use std::fmt::{self, Write as _};
 use std::ptr::NonNull;
 
 use fernet::Fernet;
-use hmac::{Hmac, Mac as _};
+use rusqlite::types::ValueRef;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::Error;
 use super::key::Ring;
+use super::mac::{MacKey, Tag, mac};
 use crate::clock::Timestamp;
 use crate::identity::Owner;
 use crate::secret::{ExposeSecret, VaultKey};
@@ -23,8 +24,11 @@ use crate::secret::{ExposeSecret, VaultKey};
 /// Marks the envelope's form, so that another one can follow.
 const ENVELOPE: &str = "agent-authd vault 1";
 
-/// What a key-check row holds, sealed.
+/// What a key-check row of a vault held, sealed, before rows carried codes.
 const CHECK_TEXT: &str = "the key of this vault";
+
+/// What it holds once every row carries one.
+const AUTHENTICATED_TEXT: &str = "the key of this vault, whose rows are authenticated";
 
 /// A short public name of a key: half of its SHA-256, which tells nothing of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -39,12 +43,28 @@ pub(super) struct Place<'a> {
     pub(super) column: &'static str,
 }
 
+/// What a key-check row says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// The key is this vault's.
+    OfKey,
+    /// The same, and that every row carries its code.
+    OfKeyAndRows,
+}
+
+/// A key with its name, and what is derived from it.
+struct Key {
+    id: KeyId,
+    fernet: Fernet,
+    mac: MacKey,
+}
+
 /// Seals with the primary key and opens with the key a row names.
 pub(super) struct Cipher {
     vault_id: Uuid,
     /// The primary key first. On the heap, so that moving the cipher leaves no
     /// copy of a key behind; Fernet wipes its own when dropped.
-    keys: Box<[(KeyId, Fernet)]>,
+    keys: Box<[Key]>,
     /// The key of fingerprints, derived from the primary key.
     fingerprint_key: Zeroizing<[u8; 32]>,
 }
@@ -55,7 +75,8 @@ impl Cipher {
     /// # Errors
     /// [`Error::MalformedKey`] if a key is not 32 bytes of URL-safe base64.
     pub(super) fn new(vault_id: Uuid, ring: &Ring) -> Result<Self, Error> {
-        let keys: Result<Box<[_]>, _> = ring.keys().iter().map(keyed).collect();
+        let keys: Result<Box<[_]>, _> =
+            ring.keys().iter().map(|key| keyed(key, vault_id)).collect();
         let keys = keys?;
         keep_in_memory(&keys);
         let primary = ring.keys().first().ok_or(Error::MalformedKey)?;
@@ -69,7 +90,7 @@ impl Cipher {
 
     /// The key that new values are sealed with.
     pub(super) fn key_id(&self) -> &KeyId {
-        &self.keys[0].0
+        &self.keys[0].id
     }
 
     /// Whether the ring has a key of that name.
@@ -77,9 +98,31 @@ impl Cipher {
         self.key(key_id).is_some()
     }
 
-    fn key(&self, key_id: &str) -> Option<&Fernet> {
-        let mut keys = self.keys.iter();
-        keys.find(|(id, _)| id.0 == key_id).map(|(_, key)| key)
+    fn key(&self, key_id: &str) -> Option<&Key> {
+        self.keys.iter().find(|key| key.id.0 == key_id)
+    }
+
+    /// The code of a row that the key of that name authenticates; `None` if
+    /// that key is not known.
+    pub(super) fn tag_row<'a>(
+        &self,
+        key_id: &str,
+        table: &str,
+        values: impl Iterator<Item = ValueRef<'a>>,
+    ) -> Option<Tag> {
+        self.key(key_id).map(|key| key.mac.tag(table, values))
+    }
+
+    /// Whether `tag` is the code of that row.
+    pub(super) fn verifies_row<'a>(
+        &self,
+        key_id: &str,
+        tag: &[u8],
+        table: &str,
+        values: impl Iterator<Item = ValueRef<'a>>,
+    ) -> bool {
+        self.key(key_id)
+            .is_some_and(|key| key.mac.verifies(tag, table, values))
     }
 
     /// Seals `secret` for `place`. `now` is only written down: nothing
@@ -94,7 +137,12 @@ impl Cipher {
         secret: &impl ExposeSecret<str>,
         now: Timestamp,
     ) -> String {
-        self.encrypt(&self.envelope(place), secret.expose_secret(), now)
+        encrypt(
+            &self.keys[0].fernet,
+            &self.envelope(place),
+            secret.expose_secret(),
+            now,
+        )
     }
 
     /// Opens what [`Self::seal`] sealed for the same place.
@@ -112,7 +160,7 @@ impl Cipher {
             what: format!("{}.{} of row {}", place.table, place.column, place.row),
         };
         let key = self.key(key_id).ok_or_else(corrupt)?;
-        decrypt(key, &self.envelope(place), sealed).ok_or_else(corrupt)
+        decrypt(&key.fernet, &self.envelope(place), sealed).ok_or_else(corrupt)
     }
 
     /// What an owner's secret is found by without being opened: HMAC-SHA-256
@@ -130,16 +178,23 @@ impl Cipher {
         )
     }
 
-    /// A value for the key-check row of the primary key.
-    pub(super) fn check_value(&self, now: Timestamp) -> String {
-        self.encrypt(&self.check_envelope(), CHECK_TEXT, now)
+    /// A value for the key-check row of a key, which says that every row
+    /// carries its code; `None` if that key is not known.
+    pub(super) fn check_value(&self, key_id: &str, now: Timestamp) -> Option<String> {
+        let key = self.key(key_id)?;
+        let envelope = self.check_envelope();
+        Some(encrypt(&key.fernet, &envelope, AUTHENTICATED_TEXT, now))
     }
 
-    /// Whether a key-check row was made with the key it names, for this vault.
-    pub(super) fn verifies(&self, key_id: &str, check_value: &str) -> bool {
-        self.key(key_id)
-            .and_then(|key| decrypt(key, &self.check_envelope(), check_value))
-            .is_some_and(|text| text == CHECK_TEXT)
+    /// What a key-check row proves; `None` if it was not made with the key it
+    /// names, for this vault.
+    pub(super) fn proof(&self, key_id: &str, check_value: &str) -> Option<Proof> {
+        let key = self.key(key_id)?;
+        match decrypt(&key.fernet, &self.check_envelope(), check_value)?.as_str() {
+            CHECK_TEXT => Some(Proof::OfKey),
+            AUTHENTICATED_TEXT => Some(Proof::OfKeyAndRows),
+            _ => None,
+        }
     }
 
     fn check_envelope(&self) -> String {
@@ -159,13 +214,13 @@ impl Cipher {
             self.vault_id
         )
     }
+}
 
-    fn encrypt(&self, envelope: &str, text: &str, now: Timestamp) -> String {
-        let plain = Zeroizing::new([envelope, text].concat());
-        // Fernet's clock starts in 1970; a machine whose clock is earlier still seals.
-        let seconds = u64::try_from(now.as_seconds()).unwrap_or(0);
-        self.keys[0].1.encrypt_at_time(plain.as_bytes(), seconds)
-    }
+fn encrypt(key: &Fernet, envelope: &str, text: &str, now: Timestamp) -> String {
+    let plain = Zeroizing::new([envelope, text].concat());
+    // Fernet's clock starts in 1970; a machine whose clock is earlier still seals.
+    let seconds = u64::try_from(now.as_seconds()).unwrap_or(0);
+    key.encrypt_at_time(plain.as_bytes(), seconds)
 }
 
 /// A keyed hash of a secret.
@@ -183,18 +238,9 @@ fn fingerprint_key(key: &VaultKey, vault_id: Uuid) -> Zeroizing<[u8; 32]> {
     Zeroizing::new(mac(key, &[purpose, vault_id.as_bytes()]))
 }
 
-/// HMAC-SHA-256 (RFC 2104). All parts but the last have a fixed length.
-fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
-    for part in parts {
-        mac.update(part);
-    }
-    mac.finalize().into_bytes().into()
-}
-
 /// Keeps the page with the keys from being swapped out. Their page alone:
 /// locking all memory would exceed the usual limit of a process.
-fn keep_in_memory(keys: &[(KeyId, Fernet)]) {
+fn keep_in_memory(keys: &[Key]) {
     let start = NonNull::from(keys).cast();
     #[expect(unsafe_code, reason = "mlock(2) has no safe face")]
     // SAFETY: the range is that of a live allocation, and mlock(2) neither
@@ -210,7 +256,7 @@ fn keep_in_memory(keys: &[(KeyId, Fernet)]) {
     clippy::disallowed_methods,
     reason = "the cipher is where the vault key is used"
 )]
-fn keyed(key: &VaultKey) -> Result<(KeyId, Fernet), Error> {
+fn keyed(key: &VaultKey, vault_id: Uuid) -> Result<Key, Error> {
     let encoded = key.expose_secret();
     let fernet = Fernet::new(encoded).ok_or(Error::MalformedKey)?;
     let digest = Sha256::digest(encoded.as_bytes());
@@ -221,7 +267,11 @@ fn keyed(key: &VaultKey) -> Result<(KeyId, Fernet), Error> {
             let _ = write!(hex, "{byte:02x}");
             hex
         });
-    Ok((KeyId(id), fernet))
+    Ok(Key {
+        id: KeyId(id),
+        fernet,
+        mac: MacKey::derive(encoded.as_bytes(), vault_id),
+    })
 }
 
 fn decrypt(key: &Fernet, envelope: &str, sealed: &str) -> Option<String> {
@@ -321,9 +371,10 @@ mod tests {
                 .open(place("a"), &other_key.key_id().0, &sealed)
                 .is_err()
         );
-        let check = ours.check_value(now());
-        assert!(!other_key.verifies(&other_key.key_id().0, &check));
-        assert!(ours.verifies(&ours.key_id().0, &check));
+        let key_id = &ours.key_id().0;
+        let check = ours.check_value(key_id, now()).unwrap();
+        assert_eq!(other_key.proof(&other_key.key_id().0, &check), None);
+        assert_eq!(ours.proof(key_id, &check), Some(Proof::OfKeyAndRows));
     }
 
     #[test]

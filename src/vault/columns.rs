@@ -159,8 +159,9 @@ pub(super) struct InOrder<'a> {
 }
 
 impl<'a> InOrder<'a> {
-    pub(super) fn new(row: &'a Row<'a>) -> Self {
-        Self { row, next: 0 }
+    /// Those after the first `skipped`.
+    pub(super) fn after(skipped: usize, row: &'a Row<'a>) -> Self {
+        Self { row, next: skipped }
     }
 
     pub(super) fn take<T: FromSql>(&mut self) -> rusqlite::Result<T> {

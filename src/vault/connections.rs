@@ -1,11 +1,17 @@
 //! Which agents may use which tokens.
 
-use rusqlite::{OptionalExtension as _, Row};
+use rusqlite::Row;
 
+use super::rows::Named;
 use super::totals::CONNECTIONS;
 use super::{Change, Error, View};
 use crate::connection::Connection;
 use crate::identity::{AgentId, ConnectionId, Owner, TokenId};
+
+pub(super) const NAMED: Named = Named {
+    table: "connections",
+    row: "id",
+};
 
 impl View<'_> {
     /// The connections of an agent, newest first.
@@ -20,8 +26,8 @@ impl View<'_> {
         let mut statement = self.connection.prepare_cached(
             "SELECT * FROM connections WHERE owner = ?1 AND agent_id = ?2 ORDER BY seq DESC",
         )?;
-        let rows = statement.query_map((owner, agent_id), read)?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let rows = statement.query((owner, agent_id))?;
+        self.readable(NAMED, rows, |row| Ok(read(row)?))
     }
 
     /// The connections of a token, newest first.
@@ -36,8 +42,16 @@ impl View<'_> {
         let mut statement = self.connection.prepare_cached(
             "SELECT * FROM connections WHERE owner = ?1 AND token_id = ?2 ORDER BY seq DESC",
         )?;
-        let rows = statement.query_map((owner, token_id), read)?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let rows = statement.query((owner, token_id))?;
+        self.readable(NAMED, rows, |row| Ok(read(row)?))
+    }
+
+    /// Reads every row, so that those that cannot be read are known.
+    pub(super) fn survey_connections(&self) -> Result<(), Error> {
+        let mut statement = self.connection.prepare("SELECT * FROM connections")?;
+        let rows = statement.query([])?;
+        self.readable(NAMED, rows, |row| Ok(read(row).map(drop)?))?;
+        Ok(())
     }
 }
 
@@ -55,8 +69,8 @@ impl View<'_> {
         let mut statement = self.connection.prepare_cached(
             "SELECT * FROM connections WHERE owner = ?1 AND agent_id = ?2 AND token_id = ?3",
         )?;
-        let found = statement.query_row((owner, agent_id, token_id), read);
-        Ok(found.optional()?)
+        let parameters = (owner, agent_id, token_id);
+        self.one(NAMED, &mut statement, parameters, |row| Ok(read(row)?))
     }
 }
 
@@ -99,6 +113,18 @@ impl Change<'_> {
         Ok(Connection { scopes, ..found })
     }
 
+    /// Deletes a connection whose row cannot be read.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if there is no such row.
+    pub fn delete_unreadable_connection(&self, owner: Owner, id: &str) -> Result<(), Error> {
+        if self.delete_unreadable(NAMED, &CONNECTIONS, owner, id)? {
+            Ok(())
+        } else {
+            Err(Error::NotFound)
+        }
+    }
+
     /// Takes a token away from an agent and returns the connection there was.
     ///
     /// # Errors
@@ -110,12 +136,11 @@ impl Change<'_> {
         id: ConnectionId,
     ) -> Result<Connection, Error> {
         let delete = || {
-            let deleted = self.connection.query_row(
+            let mut statement = self.connection.prepare_cached(
                 "DELETE FROM connections WHERE owner = ?1 AND agent_id = ?2 AND id = ?3 RETURNING *",
-                (owner, agent_id, id),
-                read,
-            );
-            Ok(deleted.optional()?)
+            )?;
+            let parameters = (owner, agent_id, id);
+            self.one(NAMED, &mut statement, parameters, |row| Ok(read(row)?))
         };
         self.counted(&CONNECTIONS, owner, &id, delete)?
             .ok_or(Error::NotFound)

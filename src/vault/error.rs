@@ -30,6 +30,18 @@ pub enum Error {
         /// Which part.
         what: String,
     },
+    /// One row is damaged or was tampered with; the others are well.
+    #[error(
+        "row {row} of {table} cannot be read: {why}; it is not used, and can be deleted by its id"
+    )]
+    UnreadableRow {
+        /// Its table.
+        table: &'static str,
+        /// Its name in it.
+        row: String,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The file cannot be opened.
     #[error("{} cannot be opened: {why}", path.display())]
     Open {

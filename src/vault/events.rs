@@ -5,10 +5,16 @@ use rusqlite::types::FromSqlError;
 use uuid::Uuid;
 
 use super::columns::{from_json, json, parse};
+use super::rows::Named;
 use super::totals::EVENTS;
 use super::{Change, Error, View};
 use crate::event::{Event, Kind, Source};
 use crate::identity::{Owner, ProviderId};
+
+pub(super) const NAMED: Named = Named {
+    table: "events",
+    row: "id",
+};
 
 impl View<'_> {
     /// At most `limit` events of an owner, newest first; `provider_id`
@@ -22,12 +28,25 @@ impl View<'_> {
         provider_id: Option<&ProviderId>,
         limit: u32,
     ) -> Result<Vec<Event>, Error> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT * FROM events WHERE owner = ?1 AND (?2 IS NULL OR provider_id = ?2)
-             ORDER BY seq DESC LIMIT ?3",
-        )?;
-        let rows = statement.query_map((owner, provider_id, limit), read)?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let mut statement = self.connection.prepare_cached(match provider_id {
+            None => {
+                "SELECT * FROM events WHERE owner = ?1 AND ?2 IS NULL ORDER BY seq DESC LIMIT ?3"
+            }
+            Some(_) => {
+                "SELECT * FROM events WHERE owner = ?1 AND provider_id = ?2
+                 ORDER BY seq DESC LIMIT ?3"
+            }
+        })?;
+        let rows = statement.query((owner, provider_id, limit))?;
+        self.readable(NAMED, rows, |row| Ok(read(row)?))
+    }
+
+    /// Reads every row, so that those that cannot be read are known.
+    pub(super) fn survey_events(&self) -> Result<(), Error> {
+        let mut statement = self.connection.prepare("SELECT * FROM events")?;
+        let rows = statement.query([])?;
+        self.readable(NAMED, rows, |row| Ok(read(row).map(drop)?))?;
+        Ok(())
     }
 }
 

@@ -41,14 +41,15 @@ fn complete_batch(
          WHERE seq > ?1 AND refresh_token IS NOT NULL AND refresh_token_hash IS NULL
          ORDER BY seq LIMIT ?2",
     )?;
-    let rows = statement.query_map((after, BATCH), |row| {
-        let columns: (i64, Owner, String, String, String) = row.try_into()?;
-        Ok(columns)
-    })?;
+    let mut rows = statement.query((after, BATCH))?;
     let mut last = None;
-    for row in rows {
-        let (seq, owner, id, key_id, sealed) = row?;
+    while let Some(row) = rows.next()? {
+        let seq: i64 = row.get(0)?;
         last = Some(seq);
+        let columns: rusqlite::Result<(i64, Owner, String, String, String)> = row.try_into();
+        let Ok((_, owner, id, key_id, sealed)) = columns else {
+            continue;
+        };
         let place = Place {
             owner,
             table: "tokens",

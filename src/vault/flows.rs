@@ -1,11 +1,15 @@
 //! The authorization flows and their secrets.
 
+use std::sync::LazyLock;
+
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
-use rusqlite::{OptionalExtension as _, Row, named_params};
+use rusqlite::{Row, named_params};
 use sha2::{Digest as _, Sha256};
 
 use super::cipher::Place;
 use super::columns::named_text;
+use super::row_authentication;
+use super::rows::Named;
 use super::totals::FLOWS;
 use super::{Change, Error, View};
 use crate::clock::Timestamp;
@@ -15,6 +19,19 @@ use crate::provider::{Binding, ProviderRef};
 use crate::secret::{CodeVerifier, ExposeSecret, State};
 
 const TABLE: &str = "flows";
+
+pub(super) const NAMED: Named = Named {
+    table: TABLE,
+    row: "id",
+};
+
+/// What every statement that reads flows begins with.
+static SELECT: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {}, f.* FROM flows f ",
+        row_authentication::FLOWS.selected("f")
+    )
+});
 
 /// A flow as it lies in the vault.
 #[derive(Clone, Debug)]
@@ -45,8 +62,10 @@ impl View<'_> {
     pub fn flow(&self, owner: Owner, id: FlowId) -> Result<Option<StoredFlow>, Error> {
         let mut statement = self
             .connection
-            .prepare_cached("SELECT * FROM flows WHERE owner = ?1 AND id = ?2")?;
-        Ok(statement.query_row((owner, id), read_flow).optional()?)
+            .prepare_cached(&[&**SELECT, "WHERE f.owner = ?1 AND f.id = ?2"].concat())?;
+        self.one(NAMED, &mut statement, (owner, id), |row| {
+            self.read_flow(row)
+        })
     }
 
     /// A flow by its identifier alone, for the browser, which has no owner.
@@ -56,8 +75,8 @@ impl View<'_> {
     pub fn flow_by_id(&self, id: FlowId) -> Result<Option<StoredFlow>, Error> {
         let mut statement = self
             .connection
-            .prepare_cached("SELECT * FROM flows WHERE id = ?1")?;
-        Ok(statement.query_row([id], read_flow).optional()?)
+            .prepare_cached(&[&**SELECT, "WHERE f.id = ?1"].concat())?;
+        self.one(NAMED, &mut statement, [id], |row| self.read_flow(row))
     }
 
     /// The flow that a redirect's `state` names, whatever its owner and status.
@@ -67,8 +86,10 @@ impl View<'_> {
     pub fn flow_by_state(&self, state: &State) -> Result<Option<StoredFlow>, Error> {
         let mut statement = self
             .connection
-            .prepare_cached("SELECT * FROM flows WHERE state_hash = ?1")?;
-        let found = statement.query_row([hash(state)], read_flow).optional()?;
+            .prepare_cached(&[&**SELECT, "WHERE f.state_hash = ?1"].concat())?;
+        let found = self.one(NAMED, &mut statement, [hash(state)], |row| {
+            self.read_flow(row)
+        })?;
         let Some(stored) = found else { return Ok(None) };
         // The hash found the row; the whole value is compared in constant time.
         Ok(self
@@ -88,12 +109,28 @@ impl View<'_> {
         provider: &ProviderRef,
     ) -> Result<Vec<StoredFlow>, Error> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT * FROM flows
-             WHERE owner = ?1 AND provider_id = ?2 AND source = ?3 AND status = 'pending' ORDER BY seq DESC",
+            &[
+                &**SELECT,
+                "WHERE f.owner = ?1 AND f.provider_id = ?2 AND f.source = ?3 AND f.status = 'pending'
+                 ORDER BY f.seq DESC",
+            ]
+            .concat(),
         )?;
-        let rows =
-            statement.query_map((owner, &provider.provider_id, provider.source), read_flow)?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let rows = statement.query((owner, &provider.provider_id, provider.source))?;
+        self.readable(NAMED, rows, |row| self.read_flow(row))
+    }
+
+    /// Reads every flow, so that those that cannot be read are known.
+    pub(super) fn survey_flows(&self) -> Result<(), Error> {
+        let mut statement = self.connection.prepare(&SELECT)?;
+        let rows = statement.query([])?;
+        self.readable(NAMED, rows, |row| self.read_flow(row).map(drop))?;
+        Ok(())
+    }
+
+    fn read_flow(&self, row: &Row<'_>) -> Result<StoredFlow, Error> {
+        self.require_authentic(&row_authentication::FLOWS, row)?;
+        Ok(read_flow(row)?)
     }
 
     /// Every flow whose exchange is under way, or was when the process ended.
@@ -199,7 +236,7 @@ impl Change<'_> {
             })?)
         };
         self.counted(&FLOWS, flow.owner, &flow.id, insert)?;
-        Ok(())
+        self.authenticate_row(&row_authentication::FLOWS, flow.owner, &row)
     }
 
     /// Notes that a second caller opens a browser for a pending flow; `false` if
@@ -295,9 +332,11 @@ impl Change<'_> {
     ) -> Result<Vec<FlowId>, Error> {
         let of_provider = "owner = ?1 AND source = ?2 AND provider_id = ?3";
         let parameters = (owner, provider.source, &provider.provider_id);
-        let deleted = self.delete_counted(&FLOWS, of_provider, parameters)?;
+        let deleted = self.delete_counted::<String>(&FLOWS, of_provider, parameters)?;
         self.erase_after_commit();
-        Ok(deleted)
+        // Nobody waits for a flow whose identifier cannot be read.
+        let ids = deleted.iter().filter_map(|id| FlowId::parse(id));
+        Ok(ids.collect())
     }
 
     /// Deletes the flows that ended, or could no longer be finished, before `limit`.
@@ -306,7 +345,7 @@ impl Change<'_> {
     /// [`Error::Unwritable`] if the store cannot take it.
     pub fn delete_flows_before(&self, limit: Timestamp) -> Result<usize, Error> {
         let over = "coalesce(finished_at, expires_at) < ?1";
-        let deleted = self.delete_counted::<FlowId>(&FLOWS, over, [limit])?;
+        let deleted = self.delete_counted::<String>(&FLOWS, over, [limit])?;
         if !deleted.is_empty() {
             self.erase_after_commit();
         }

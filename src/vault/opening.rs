@@ -10,8 +10,8 @@ use super::cipher::Cipher;
 use super::key::{self, Ring};
 use super::lock::DataLock;
 use super::{
-    Error, FILE, Options, backup, connection, fingerprints, folder, rotation, schema, unlock,
-    writer,
+    Error, FILE, Options, backup, connection, fingerprints, folder, rotation, row_authentication,
+    schema, unlock, writer,
 };
 use crate::clock::Ambient;
 
@@ -42,6 +42,7 @@ impl Unlocked {
         let mut connection = open_file(&options, ambient)?;
         let id = unlock::vault_id(&connection, ambient)?;
         let (mut cipher, mut ring) = unlock::unlock(&connection, id, (&*store, kept), ambient)?;
+        row_authentication::upgrade::authenticate_existing(&mut connection, &cipher, ambient)?;
         writer::checkpoint(&connection)?;
         if rotation::is_unfinished(&connection, &cipher, &ring, &*store)? {
             match rotation::finish(&mut connection, &cipher, &ring, &options, ambient) {

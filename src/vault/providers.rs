@@ -1,13 +1,17 @@
 //! The owners' providers.
 
+use std::sync::LazyLock;
+
 use rusqlite::types::FromSqlError;
-use rusqlite::{OptionalExtension as _, Row, named_params};
+use rusqlite::{Row, named_params};
 use url::Url;
 use uuid::Uuid;
 
 use super::cipher::Place;
 use super::columns::{from_json, json, parse};
-use super::totals::PROVIDERS;
+use super::row_authentication;
+use super::rows::Named;
+use super::totals::{PROVIDERS, TOKENS};
 use super::{Change, Error, View};
 use crate::clock::Timestamp;
 use crate::identity::{Owner, ProviderId};
@@ -15,6 +19,19 @@ use crate::provider::{Client, Endpoints, Provider, Source};
 use crate::secret::ClientSecret;
 
 const TABLE: &str = "providers";
+
+pub(super) const NAMED: Named = Named {
+    table: TABLE,
+    row: "provider_id",
+};
+
+/// What every statement that reads providers begins with.
+static SELECT: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "SELECT {}, p.* FROM providers p ",
+        row_authentication::PROVIDERS.selected("p")
+    )
+});
 
 impl View<'_> {
     /// One provider of an owner, with its client secret.
@@ -28,9 +45,10 @@ impl View<'_> {
     ) -> Result<Option<Provider>, Error> {
         let mut statement = self
             .connection
-            .prepare_cached("SELECT * FROM providers WHERE owner = ?1 AND provider_id = ?2")?;
-        let row = statement.query_row((owner, provider_id), |row| self.read_provider(owner, row));
-        row.optional()?.transpose()
+            .prepare_cached(&[&**SELECT, "WHERE p.owner = ?1 AND p.provider_id = ?2"].concat())?;
+        self.one(NAMED, &mut statement, (owner, provider_id), |row| {
+            self.read_provider(row)
+        })
     }
 
     /// Whether the owner has a provider of that identifier.
@@ -51,36 +69,36 @@ impl View<'_> {
     pub fn providers(&self, owner: Owner) -> Result<Vec<Provider>, Error> {
         let mut statement = self
             .connection
-            .prepare_cached("SELECT * FROM providers WHERE owner = ?1 ORDER BY seq DESC")?;
-        let rows = statement.query_map([owner], |row| self.read_provider(owner, row))?;
-        rows.map(|row| row?).collect()
+            .prepare_cached(&[&**SELECT, "WHERE p.owner = ?1 ORDER BY p.seq DESC"].concat())?;
+        let rows = statement.query([owner])?;
+        self.readable(NAMED, rows, |row| self.read_provider(row))
     }
 
-    /// The outer error is SQLite's or a column's; the inner one the cipher's.
-    fn read_provider(
-        &self,
-        owner: Owner,
-        row: &Row<'_>,
-    ) -> rusqlite::Result<Result<Provider, Error>> {
+    /// Reads every provider, so that those that cannot be read are known.
+    pub(super) fn survey_providers(&self) -> Result<(), Error> {
+        let mut statement = self.connection.prepare(&SELECT)?;
+        let rows = statement.query([])?;
+        self.readable(NAMED, rows, |row| self.read_provider(row).map(drop))?;
+        Ok(())
+    }
+
+    fn read_provider(&self, row: &Row<'_>) -> Result<Provider, Error> {
+        self.require_authentic(&row_authentication::PROVIDERS, row)?;
+        let owner: Owner = row.get("owner")?;
         let provider_id: ProviderId = row.get("provider_id")?;
         let sealed: Option<String> = row.get("client_secret")?;
         let key_id: String = row.get("key_id")?;
-        let secret = sealed
-            .map(|sealed| {
-                self.cipher
-                    .open(place(owner, &provider_id), &key_id, &sealed)
-            })
-            .transpose();
-        let client_secret = match secret {
-            Ok(secret) => secret.map(ClientSecret::new),
-            Err(error) => return Ok(Err(error)),
+        let open = |sealed: String| {
+            let place = place(owner, &provider_id);
+            self.cipher.open(place, &key_id, &sealed)
         };
+        let client_secret = sealed.map(open).transpose()?.map(ClientSecret::new);
         let url = |text: &str| Url::parse(text).map_err(FromSqlError::other);
         let optional_url = |column: &str| match row.get_ref(column)? {
             rusqlite::types::ValueRef::Null => Ok(None),
             _ => parse(row, column, url).map(Some),
         };
-        Ok(Ok(Provider {
+        Ok(Provider {
             id: parse(row, "id", |text| {
                 Uuid::try_parse(text).map_err(FromSqlError::other)
             })?,
@@ -108,7 +126,7 @@ impl View<'_> {
             resource: row.get("resource")?,
             created_at: row.get("created_at")?,
             updated_at: row.get("updated_at")?,
-        }))
+        })
     }
 }
 
@@ -168,14 +186,17 @@ impl Change<'_> {
     }
 
     /// Deletes a provider; its tokens, flows and connections are the caller's
-    /// to delete in the same change.
+    /// to delete in the same change. Tokens of it that cannot be read go here.
     ///
     /// # Errors
     /// [`Error::NotFound`] if there is none.
     pub fn delete_provider(&self, owner: Owner, provider_id: &ProviderId) -> Result<(), Error> {
+        let unreadable = "owner = ?1 AND provider_id = ?2 AND source = 'owner'";
+        self.delete_counted::<String>(&TOKENS, unreadable, (owner, provider_id))?;
         let row = "owner = ?1 AND provider_id = ?2";
-        let deleted = self.delete_counted::<ProviderId>(&PROVIDERS, row, (owner, provider_id))?;
+        let deleted = self.delete_counted::<String>(&PROVIDERS, row, (owner, provider_id))?;
         self.erase_after_commit();
+        self.unreadable.forget(TABLE, owner, provider_id.as_str());
         if deleted.is_empty() {
             Err(Error::NotFound)
         } else {
@@ -196,7 +217,7 @@ impl Change<'_> {
         let secret = client.client_secret.as_ref();
         let sealed = secret.map(|secret| self.cipher.seal(place, secret, provider.updated_at));
         let created_at: Timestamp = provider.created_at;
-        Ok(self
+        let written = self
             .connection
             .prepare_cached(statement)?
             .execute(named_params! {
@@ -222,7 +243,13 @@ impl Change<'_> {
                 ":resource": provider.resource,
                 ":created_at": created_at,
                 ":updated_at": provider.updated_at,
-            })?)
+            })?;
+        if written > 0 {
+            let row = provider.provider_id.as_str();
+            self.authenticate_row(&row_authentication::PROVIDERS, owner, row)?;
+            self.unreadable.forget(TABLE, owner, row);
+        }
+        Ok(written)
     }
 }
 

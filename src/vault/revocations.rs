@@ -4,11 +4,12 @@
 mod client;
 
 use rusqlite::types::FromSqlError;
-use rusqlite::{OptionalExtension as _, Row, named_params};
+use rusqlite::{Row, named_params};
 use uuid::Uuid;
 
 use super::cipher::Place;
 use super::columns::{from_json, json, parse};
+use super::rows::Named;
 use super::{Change, Error, View};
 use crate::clock::Timestamp;
 use crate::event::{Event, Kind, Source};
@@ -17,6 +18,11 @@ use crate::provider::Provider;
 use crate::secret::{AccessToken, ClientSecret, Opened, RefreshToken};
 
 const TABLE: &str = "revocations";
+
+pub(super) const NAMED: Named = Named {
+    table: TABLE,
+    row: "id",
+};
 
 /// A grant that is to be revoked, with all that revoking it takes.
 #[derive(Clone, Debug)]
@@ -44,8 +50,18 @@ impl View<'_> {
         let mut statement = self
             .connection
             .prepare_cached("SELECT owner, id FROM revocations ORDER BY seq")?;
-        let rows = statement.query_map([], |row| Ok((row.get("owner")?, id(row)?)))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        let rows = statement.query([])?;
+        self.readable(NAMED, rows, |row| Ok((row.get("owner")?, id(row)?)))
+    }
+
+    /// Reads every revocation, so that those that cannot be read are known.
+    pub(super) fn survey_revocations(&self) -> Result<(), Error> {
+        let mut statement = self
+            .connection
+            .prepare("SELECT * FROM revocations ORDER BY seq")?;
+        let rows = statement.query([])?;
+        self.readable(NAMED, rows, |row| self.read_revocation(row)?.map(drop))?;
+        Ok(())
     }
 
     /// One revocation, with its secrets opened.
@@ -56,8 +72,10 @@ impl View<'_> {
         let mut statement = self
             .connection
             .prepare_cached("SELECT * FROM revocations WHERE owner = ?1 AND id = ?2")?;
-        let found = statement.query_row((owner, id.to_string()), |row| self.read_revocation(row));
-        found.optional()?.transpose()
+        let parameters = (owner, id.to_string());
+        self.one(NAMED, &mut statement, parameters, |row| {
+            self.read_revocation(row)?
+        })
     }
 
     /// The outer error is SQLite's or a column's; the inner one the cipher's.

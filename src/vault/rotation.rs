@@ -14,8 +14,8 @@ use rusqlite::Connection;
 
 use super::cipher::Cipher;
 use super::key::{self, Ring, Store};
-use super::sealed::{SealedRow, TABLES};
-use super::{Error, Options, Unlocked, backup, check, unlock, writer};
+use super::sealed::TABLES;
+use super::{Error, Options, Unlocked, backup, check, rows, unlock, writer};
 use crate::clock::Ambient;
 use crate::config::key_store::KeyStore;
 
@@ -34,8 +34,8 @@ pub struct Rotated {
 /// Gives the vault a new key. agent-authd must not be running.
 ///
 /// # Errors
-/// Those of opening the vault; [`Error::Corrupt`] if a value does not open,
-/// and nothing is changed then.
+/// Those of opening the vault; [`Error::UnreadableRow`] or [`Error::Corrupt`] if
+/// a row cannot be read or a value does not open, and nothing is changed then.
 pub fn rotate(options: &Options, ambient: &Ambient) -> Result<Rotated, Error> {
     // An earlier rotation that was cut off is finished by opening.
     let mut unlocked = Unlocked::open_existing(options, ambient)?;
@@ -46,6 +46,9 @@ pub fn rotate(options: &Options, ambient: &Ambient) -> Result<Rotated, Error> {
             why: "an earlier rotation could not be finished; `agent-auth vault check` says why"
                 .to_owned(),
         });
+    }
+    if let Some(fault) = rows::survey(&unlocked.connection, &unlocked.cipher)?.first() {
+        return Err(fault);
     }
     if let Some(fault) = check::sealed(&unlocked.connection, &unlocked.cipher)?
         .1
@@ -122,15 +125,15 @@ fn reseal_all(
         let mut after = 0;
         loop {
             let now = ambient.now();
-            let rows = writer::transact(connection, |connection| {
-                let rows = table.rows(connection, &cipher.key_id().0, after, BATCH)?;
-                for row in &rows {
+            let last = writer::transact(connection, |connection| {
+                let batch = table.rows(connection, &cipher.key_id().0, after, BATCH)?;
+                for row in &batch.rows {
                     row.reseal(connection, cipher, now)?;
                 }
-                Ok(rows)
+                Ok(batch.last)
             })?;
-            match rows.last() {
-                Some(SealedRow { seq, .. }) => after = *seq,
+            match last {
+                Some(last) => after = last,
                 None => break,
             }
         }

@@ -17,6 +17,7 @@ const MIGRATIONS: &[&[&str]] = &[
         include_str!("schema/0002/indexes.sql"),
         include_str!("schema/0002/totals.sql"),
         include_str!("schema/0002/revocations.sql"),
+        include_str!("schema/0002/row_authentication.sql"),
     ],
 ];
 

@@ -1,11 +1,12 @@
 //! Where the vault's sealed values lie, as one list: what checks them all or
 //! seals them all anew goes by it.
 
-use rusqlite::Connection;
 use rusqlite::types::Value;
+use rusqlite::{Connection, Row};
 
 use super::Error;
 use super::cipher::{Cipher, Place};
+use super::row_authentication::{AuthenticatedTable, FLOWS, PROVIDERS, TOKENS};
 use crate::clock::Timestamp;
 use crate::identity::Owner;
 use crate::secret::Opened;
@@ -14,6 +15,8 @@ use crate::secret::Opened;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SealedTable {
     pub(super) name: &'static str,
+    /// How its rows are authenticated, where they hold addresses in clear.
+    authentication: Option<&'static AuthenticatedTable>,
     /// The column that names a row in its envelopes.
     row: &'static str,
     pub(super) columns: &'static [&'static str],
@@ -25,24 +28,29 @@ pub(super) struct SealedTable {
 pub(super) const TABLES: &[SealedTable] = &[
     SealedTable {
         name: "providers",
+        authentication: Some(&PROVIDERS),
         row: "provider_id",
         columns: &["client_secret"],
         fingerprint: None,
     },
     SealedTable {
         name: "tokens",
+        authentication: Some(&TOKENS),
         row: "id",
         columns: &["access_token", "refresh_token"],
         fingerprint: Some(("refresh_token", "refresh_token_hash")),
     },
     SealedTable {
         name: "flows",
+        authentication: Some(&FLOWS),
         row: "id",
         columns: &["state", "verifier"],
         fingerprint: None,
     },
     SealedTable {
         name: "revocations",
+        // Its addresses are sealed themselves.
+        authentication: None,
         row: "id",
         columns: &["client", "client_secret", "access_token", "refresh_token"],
         fingerprint: None,
@@ -61,6 +69,15 @@ pub(super) struct SealedRow {
     values: Vec<(&'static str, String)>,
 }
 
+/// Some rows of a table. One that is too damaged to be read is not among them:
+/// `rows::survey` names it.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) rows: Vec<SealedRow>,
+    /// The `seq` of the last one that was looked at.
+    pub(super) last: Option<i64>,
+}
+
 impl SealedTable {
     /// At most `limit` rows after `seq` that are sealed with another key than
     /// `but_key`.
@@ -70,7 +87,7 @@ impl SealedTable {
         but_key: &str,
         after: i64,
         limit: u32,
-    ) -> Result<Vec<SealedRow>, Error> {
+    ) -> Result<Batch, Error> {
         let Self {
             name, row, columns, ..
         } = self;
@@ -79,14 +96,16 @@ impl SealedTable {
              WHERE seq > ?1 AND key_id <> ?2 ORDER BY seq LIMIT ?3",
             columns.join(", ")
         ))?;
-        let rows = statement.query_map((after, but_key, limit), |found| {
+        let mut found = statement.query((after, but_key, limit))?;
+        let mut batch = Batch::default();
+        let read = |found: &Row<'_>| {
             let mut values = Vec::new();
             for (index, column) in columns.iter().enumerate() {
                 if let Some(value) = found.get(4 + index)? {
                     values.push((*column, value));
                 }
             }
-            Ok(SealedRow {
+            Ok::<_, rusqlite::Error>(SealedRow {
                 table: *self,
                 seq: found.get(0)?,
                 owner: found.get(1)?,
@@ -94,8 +113,12 @@ impl SealedTable {
                 key_id: found.get(3)?,
                 values,
             })
-        })?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        };
+        while let Some(row) = found.next()? {
+            batch.last = Some(row.get(0)?);
+            batch.rows.extend(read(row));
+        }
+        Ok(batch)
     }
 }
 
@@ -123,6 +146,14 @@ impl SealedRow {
         cipher: &Cipher,
         now: Timestamp,
     ) -> Result<(), Error> {
+        let authentication = self.table.authentication;
+        if let Some(table) = authentication
+            && !table.has_authentic(connection, cipher, self.seq)?
+        {
+            return Err(Error::Corrupt {
+                what: format!("row {} of {} is not authentic", self.row, self.table.name),
+            });
+        }
         let mut assignments = vec!["key_id = ?2".to_owned()];
         let mut parameters: Vec<Value> = vec![self.seq.into(), cipher.key_id().0.clone().into()];
         for (column, value) in &self.values {
@@ -140,6 +171,9 @@ impl SealedRow {
         connection
             .prepare_cached(&format!("UPDATE {table} SET {assignments} WHERE seq = ?1"))?
             .execute(rusqlite::params_from_iter(parameters))?;
+        if let Some(table) = authentication {
+            table.authenticate(connection, cipher, self.seq)?;
+        }
         Ok(())
     }
 

@@ -2,27 +2,28 @@
 
 mod row;
 
-use rusqlite::{OptionalExtension as _, Row, named_params};
+use rusqlite::{Row, named_params};
 
 use super::cipher::Place;
 use super::columns::json;
+use super::row_authentication;
+use super::rows::Named;
 use super::totals::{CONNECTIONS, TOKENS};
 use super::{Change, Error, View};
 use crate::clock::Timestamp;
-use crate::identity::{AgentId, ConnectionId, Owner, TokenId, UserId};
+use crate::identity::{AgentId, Owner, ProviderId, TokenId, UserId};
 use crate::provider::ProviderRef;
 use crate::secret::{AccessToken, RefreshToken};
 use crate::token::{Failure, State, Token};
 
 use self::row::{SELECT, Sealed};
 
-/// What every statement that reads tokens begins with.
-#[cfg(test)]
-pub(super) fn select() -> &'static str {
-    SELECT
-}
-
 const TABLE: &str = "tokens";
+
+pub(super) const NAMED: Named = Named {
+    table: TABLE,
+    row: "id",
+};
 
 /// A token as it lies in the vault: its secrets sealed until they are asked for.
 #[derive(Clone, Debug)]
@@ -64,11 +65,10 @@ impl View<'_> {
     pub fn token(&self, owner: Owner, id: TokenId) -> Result<Option<Stored>, Error> {
         let mut statement = self
             .connection
-            .prepare_cached(&[SELECT, "WHERE t.owner = ?1 AND t.id = ?2"].concat())?;
-        let stored = statement
-            .query_row((owner, id), |row| self.read_token(row))
-            .optional()?;
-        Ok(stored)
+            .prepare_cached(&[&**SELECT, "WHERE t.owner = ?1 AND t.id = ?2"].concat())?;
+        self.one(NAMED, &mut statement, (owner, id), |row| {
+            self.read_token(row)
+        })
     }
 
     /// An owner's tokens, newest first.
@@ -78,9 +78,9 @@ impl View<'_> {
     pub fn tokens(&self, owner: Owner) -> Result<Vec<Stored>, Error> {
         let mut statement = self
             .connection
-            .prepare_cached(&[SELECT, "WHERE t.owner = ?1 ORDER BY t.seq DESC"].concat())?;
-        let rows = statement.query_map([owner], |row| self.read_token(row))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+            .prepare_cached(&[&**SELECT, "WHERE t.owner = ?1 ORDER BY t.seq DESC"].concat())?;
+        let rows = statement.query([owner])?;
+        self.readable(NAMED, rows, |row| self.read_token(row))
     }
 
     /// An owner's tokens of one provider, newest first; `user_id` and
@@ -97,25 +97,36 @@ impl View<'_> {
     ) -> Result<Vec<Stored>, Error> {
         let mut statement = self.connection.prepare_cached(
             &[
-                SELECT,
-                "WHERE t.owner = :owner AND t.provider_id = :provider_id AND t.source = :source
-                   AND (:user_id IS NULL OR t.user_id = :user_id)
-                   AND (:agent_id IS NULL OR EXISTS (
-                        SELECT 1 FROM connections c WHERE c.owner = t.owner
-                         AND c.token_id = t.id AND c.agent_id = :agent_id))
-                 ORDER BY t.seq DESC",
+                &**SELECT,
+                match user_id {
+                    None => {
+                        "WHERE t.owner = :owner AND t.provider_id = :provider_id
+                           AND :user_id IS NULL AND t.source = :source
+                           AND (:agent_id IS NULL OR EXISTS (
+                            SELECT 1 FROM connections c WHERE c.owner = t.owner
+                             AND c.token_id = t.id AND c.agent_id = :agent_id))
+                         ORDER BY t.seq DESC"
+                    }
+                    Some(_) => {
+                        "WHERE t.owner = :owner AND t.provider_id = :provider_id
+                           AND t.user_id = :user_id AND t.source = :source
+                           AND (:agent_id IS NULL OR EXISTS (
+                            SELECT 1 FROM connections c WHERE c.owner = t.owner
+                             AND c.token_id = t.id AND c.agent_id = :agent_id))
+                         ORDER BY t.seq DESC"
+                    }
+                },
             ]
             .concat(),
         )?;
-        let parameters = named_params! {
+        let rows = statement.query(named_params! {
             ":owner": owner,
             ":provider_id": provider.provider_id,
             ":source": provider.source,
             ":user_id": user_id,
             ":agent_id": agent_id,
-        };
-        let rows = statement.query_map(parameters, |row| self.read_token(row))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+        })?;
+        self.readable(NAMED, rows, |row| self.read_token(row))
     }
 
     /// The token of an owner that holds this refresh token.
@@ -129,14 +140,15 @@ impl View<'_> {
     ) -> Result<Option<Stored>, Error> {
         let mut statement = self.connection.prepare_cached(
             &[
-                SELECT,
+                &**SELECT,
                 "WHERE t.owner = ?1 AND t.refresh_token_hash = ?2 ORDER BY t.seq LIMIT 1",
             ]
             .concat(),
         )?;
         let fingerprint = self.cipher.fingerprint(owner, refresh_token);
-        let stored = statement.query_row((owner, fingerprint), |row| self.read_token(row));
-        Ok(stored.optional()?)
+        self.one(NAMED, &mut statement, (owner, fingerprint), |row| {
+            self.read_token(row)
+        })
     }
 
     /// Every owner's tokens whose grants stand.
@@ -146,9 +158,9 @@ impl View<'_> {
     pub fn active_tokens(&self) -> Result<Vec<Stored>, Error> {
         let mut statement = self
             .connection
-            .prepare_cached(&[SELECT, "WHERE t.person_needed IS NULL"].concat())?;
-        let rows = statement.query_map([], |row| self.read_token(row))?;
-        Ok(rows.collect::<Result<_, _>>()?)
+            .prepare_cached(&[&**SELECT, "WHERE t.person_needed IS NULL"].concat())?;
+        let rows = statement.query([])?;
+        self.readable(NAMED, rows, |row| self.read_token(row))
     }
 
     /// Opens a token's access token.
@@ -180,7 +192,16 @@ impl View<'_> {
         sealed.refresh_token.as_ref().map(open).transpose()
     }
 
-    fn read_token(&self, row: &Row<'_>) -> rusqlite::Result<Stored> {
+    /// Reads every token, so that those that cannot be read are known.
+    pub(super) fn survey_tokens(&self) -> Result<(), Error> {
+        let mut statement = self.connection.prepare(&SELECT)?;
+        let rows = statement.query([])?;
+        self.readable(NAMED, rows, |row| self.read_token(row).map(drop))?;
+        Ok(())
+    }
+
+    fn read_token(&self, row: &Row<'_>) -> Result<Stored, Error> {
+        self.require_authentic(&row_authentication::TOKENS, row)?;
         let mut stored = row::read(row)?;
         let token = &mut stored.token;
         token.used_at = self.usage.last(token.id).max(token.used_at);
@@ -291,14 +312,37 @@ impl Change<'_> {
     pub fn delete_token(&self, owner: Owner, id: TokenId) -> Result<(), Error> {
         // The foreign key would delete them uncounted.
         let of_token = "owner = ?1 AND token_id = ?2";
-        self.delete_counted::<ConnectionId>(&CONNECTIONS, of_token, (owner, id))?;
+        self.delete_counted::<String>(&CONNECTIONS, of_token, (owner, id))?;
         let row = "owner = ?1 AND id = ?2";
         let deleted = self.delete_counted::<TokenId>(&TOKENS, row, (owner, id))?;
         self.erase_after_commit();
+        self.unreadable.forget(TABLE, owner, &id.to_string());
         if deleted.is_empty() {
             Err(Error::NotFound)
         } else {
             Ok(())
+        }
+    }
+
+    /// Deletes a token whose row cannot be read; its provider's identifier, if
+    /// that can be read.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if there is no such row.
+    pub fn delete_unreadable_token(
+        &self,
+        owner: Owner,
+        id: &str,
+    ) -> Result<Option<ProviderId>, Error> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT provider_id FROM tokens WHERE owner = ?1 AND id = ?2")?;
+        let provider_id = statement.query_row((owner, id), |row| row.get(0)).ok();
+        self.delete_counted::<String>(&CONNECTIONS, "owner = ?1 AND token_id = ?2", (owner, id))?;
+        if self.delete_unreadable(NAMED, &TOKENS, owner, id)? {
+            Ok(provider_id)
+        } else {
+            Err(Error::NotFound)
         }
     }
 
@@ -338,7 +382,7 @@ impl Change<'_> {
             State::PersonNeeded { reason } => Some(reason),
         };
         let failure = token.failure.as_ref();
-        Ok(self
+        let written = self
             .connection
             .prepare_cached(statement)?
             .execute(named_params! {
@@ -374,7 +418,12 @@ impl Change<'_> {
                 ":last_error_at": failure.map(|failure| failure.at),
                 ":retry_at": failure.map(|failure| failure.retry_at),
                 ":used_at": token.used_at,
-            })?)
+            })?;
+        if written > 0 {
+            self.authenticate_row(&row_authentication::TOKENS, token.owner, &row)?;
+            self.unreadable.forget(TABLE, token.owner, &row);
+        }
+        Ok(written)
     }
 }
 

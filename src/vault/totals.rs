@@ -154,7 +154,7 @@ impl Change<'_> {
         let after = self.size_of(table, owner, row)?;
         let rows = i64::from(after.is_some()) - i64::from(before.is_some());
         let bytes = after.unwrap_or(0) - before.unwrap_or(0);
-        self.enter(table, owner, (rows, bytes))?;
+        self.enter(table, i64::from(owner.uid()), (rows, bytes))?;
         Ok(value)
     }
 
@@ -170,7 +170,7 @@ impl Change<'_> {
         let mut statement = self.connection.prepare_cached(&format!(
             "DELETE FROM {name} WHERE {condition} RETURNING owner, {size}, {key}"
         ))?;
-        let mut gone: BTreeMap<Owner, (i64, i64)> = BTreeMap::new();
+        let mut gone: BTreeMap<i64, (i64, i64)> = BTreeMap::new();
         let mut names = Vec::new();
         let mut rows = statement.query(parameters)?;
         while let Some(row) = rows.next()? {
@@ -186,7 +186,7 @@ impl Change<'_> {
         Ok(names)
     }
 
-    fn enter(&self, table: &Counted, owner: Owner, (rows, bytes): (i64, i64)) -> Result<(), Error> {
+    fn enter(&self, table: &Counted, owner: i64, (rows, bytes): (i64, i64)) -> Result<(), Error> {
         if (rows, bytes) == (0, 0) {
             return Ok(());
         }

@@ -4,9 +4,9 @@ use rusqlite::{Connection, OptionalExtension as _};
 use uuid::Uuid;
 
 use super::Error;
-use super::cipher::Cipher;
+use super::cipher::{Cipher, Proof};
 use super::key::{self, Ring, Store};
-use crate::clock::Ambient;
+use crate::clock::{Ambient, Timestamp};
 
 /// The vault's own identifier, made where there is none yet.
 pub(super) fn vault_id(connection: &Connection, ambient: &Ambient) -> Result<Uuid, Error> {
@@ -70,7 +70,32 @@ pub(super) fn look(connection: &Connection, store: &dyn Store) -> Result<(Cipher
     Ok((prove(id, &ring, &proofs(connection)?, store)?, ring))
 }
 
-/// Writes down the proof of the primary key, if it is not there yet.
+/// Whether every row of the vault carries its code, by any of its proofs.
+pub(super) fn is_authenticated(connection: &Connection, cipher: &Cipher) -> Result<bool, Error> {
+    let proofs = proofs(connection)?;
+    let mut said = proofs.iter().map(|(id, value)| cipher.proof(id, value));
+    Ok(said.any(|proof| proof == Some(Proof::OfKeyAndRows)))
+}
+
+/// Writes into the proof of each key that every row carries its code.
+pub(super) fn prove_authenticated(
+    connection: &Connection,
+    cipher: &Cipher,
+    now: Timestamp,
+) -> Result<(), Error> {
+    for (key_id, _) in proofs(connection)? {
+        if let Some(check_value) = cipher.check_value(&key_id, now) {
+            connection.execute(
+                "UPDATE keys SET check_value = ?2 WHERE key_id = ?1",
+                (key_id, check_value),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes down the proof of the primary key, if it is not there yet. Every row
+/// of the vault carries its code then.
 pub(super) fn add_proof(
     connection: &Connection,
     cipher: &Cipher,
@@ -80,7 +105,11 @@ pub(super) fn add_proof(
     connection.execute(
         "INSERT INTO keys (key_id, check_value, created_at) VALUES (?1, ?2, ?3)
          ON CONFLICT DO NOTHING",
-        (&cipher.key_id().0, cipher.check_value(now), now),
+        (
+            &cipher.key_id().0,
+            cipher.check_value(&cipher.key_id().0, now),
+            now,
+        ),
     )?;
     Ok(())
 }
@@ -105,7 +134,7 @@ fn prove(
                 place: store.place(),
             });
         }
-        if !cipher.verifies(key_id, check_value) {
+        if cipher.proof(key_id, check_value).is_none() {
             return Err(Error::Corrupt {
                 what: "the row that proves the key".to_owned(),
             });

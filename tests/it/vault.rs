@@ -2,6 +2,7 @@
 //! the real binaries.
 
 mod backups;
+mod damaged;
 mod envelope;
 mod keys;
 mod large;

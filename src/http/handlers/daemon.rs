@@ -31,6 +31,7 @@ pub(in crate::http) async fn info(call: Call) -> Answer {
         providers: counts.providers,
         tokens: counts.tokens,
         flows_pending: counts.flows_pending,
+        unreadable_rows: call.broker.unreadable_rows(call.peer.owner) as u64,
         features: api::FEATURES.iter().copied().map(str::to_owned).collect(),
     })
 }

@@ -2,6 +2,7 @@
 //! read. Every request for a token reads one, so none is looked up by its name.
 
 use std::fmt;
+use std::sync::LazyLock;
 
 use rusqlite::Row;
 
@@ -9,9 +10,17 @@ use super::Stored;
 use crate::provider::{Binding, ProviderRef};
 use crate::token::{AccountId, Failure, State, Token};
 use crate::vault::columns::{InOrder, Json};
+use crate::vault::row_authentication::TOKENS;
+
+/// What every statement that reads tokens begins with: what [`View`] proves the
+/// row with, then the columns that [`read`] takes.
+///
+/// [`View`]: crate::vault::View
+pub(super) static SELECT: LazyLock<String> =
+    LazyLock::new(|| format!("SELECT {}, {COLUMNS}", TOKENS.selected("t")));
 
 /// The columns are those that [`read`] takes, in the same order.
-pub(super) const SELECT: &str = "SELECT t.key_id, t.access_token, t.refresh_token, t.id, t.owner, t.source, t.provider_id, t.client_id, t.token_url,
+const COLUMNS: &str = "t.key_id, t.access_token, t.refresh_token, t.id, t.owner, t.source, t.provider_id, t.client_id, t.token_url,
     t.user_id, t.agent_id, t.issuer, t.subject, t.account_label, t.own_label, t.token_type, t.granted, t.requested,
     t.issued_at, t.expires_at, t.is_default, t.person_needed, t.generation, t.metadata,
     t.created_at, t.updated_at, t.refreshed_at, t.last_error, t.last_error_at, t.retry_at,
@@ -34,7 +43,7 @@ impl fmt::Debug for Sealed {
 
 /// The token in a row of [`SELECT`].
 pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Stored> {
-    let columns = &mut InOrder::new(row);
+    let columns = &mut InOrder::after(TOKENS.width(), row);
     let sealed = Sealed {
         key_id: columns.take()?,
         access_token: columns.take()?,

@@ -1,0 +1,212 @@
+//! Which columns decide where a secret is sent, and the code in each row that
+//! authenticates them.
+//!
+//! A row whose code is wrong or missing is one that cannot be read: it is never
+//! used. The code is made anew by whatever writes the row, with the key that
+//! `key_id` names. An address that is added to a table is added here, too.
+
+pub(super) mod upgrade;
+
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension as _, Row};
+
+use super::cipher::Cipher;
+use super::{Change, Error, View};
+use crate::identity::Owner;
+
+/// A table whose rows carry a code. It has `seq`, `owner`, `key_id` and `mac`.
+#[derive(Debug)]
+pub(super) struct AuthenticatedTable {
+    pub(super) name: &'static str,
+    /// The column that names a row within its owner's.
+    pub(super) row: &'static str,
+    /// What is authenticated beside the owner and that name.
+    columns: &'static [&'static str],
+}
+
+/// Where codes, client secrets and tokens are sent, and as which client. The
+/// sealed secret is part of it, so that an older one cannot be put beside a
+/// newer address.
+pub(super) const PROVIDERS: AuthenticatedTable = AuthenticatedTable {
+    name: "providers",
+    row: "provider_id",
+    columns: &[
+        "client_id",
+        "client_secret",
+        "auth_method",
+        "is_dynamic",
+        "authorization_url",
+        "token_url",
+        "revocation_url",
+        "issuer",
+        "sends_iss",
+        "pkce",
+        "kind",
+        "authorization_params",
+        "allowed_redirect_uris",
+        "mcp_server_url",
+        "resource",
+    ],
+};
+
+/// The client and token endpoint that a grant is bound to.
+pub(super) const TOKENS: AuthenticatedTable = AuthenticatedTable {
+    name: "tokens",
+    row: "id",
+    columns: &[
+        "source",
+        "provider_id",
+        "client_id",
+        "token_url",
+        "access_token",
+        "refresh_token",
+    ],
+};
+
+/// Where the code of a flow is sent, and where the browser comes back to.
+pub(super) const FLOWS: AuthenticatedTable = AuthenticatedTable {
+    name: "flows",
+    row: "id",
+    columns: &[
+        "source",
+        "provider_id",
+        "client_id",
+        "token_url",
+        "redirect_uri",
+        "state",
+    ],
+};
+
+/// Every table whose rows carry a code.
+pub(super) const TABLES: [&AuthenticatedTable; 3] = [&PROVIDERS, &TOKENS, &FLOWS];
+
+/// The columns before the authenticated ones: the code and its key.
+const BEFORE: usize = 2;
+
+impl AuthenticatedTable {
+    /// What a statement selects first for [`View::require_authentic`]; `alias`
+    /// is the table's name in it.
+    pub(super) fn selected(&self, alias: &str) -> String {
+        let authenticated = self.authenticated();
+        let columns = ["mac", "key_id"].into_iter().chain(authenticated);
+        let columns: Vec<_> = columns.map(|column| format!("{alias}.{column}")).collect();
+        columns.join(", ")
+    }
+
+    /// How many columns [`Self::selected`] has.
+    pub(super) fn width(&self) -> usize {
+        BEFORE + self.authenticated().count()
+    }
+
+    fn authenticated(&self) -> impl Iterator<Item = &'static str> {
+        ["owner", self.row]
+            .into_iter()
+            .chain(self.columns.iter().copied())
+    }
+
+    fn values<'a>(
+        &self,
+        row: &'a Row<'_>,
+    ) -> Result<impl Iterator<Item = ValueRef<'a>> + use<'a>, Error> {
+        let columns = BEFORE..self.width();
+        let values: Result<Vec<_>, _> = columns.map(|column| row.get_ref(column)).collect();
+        Ok(values?.into_iter())
+    }
+
+    /// Whether the row, selected by [`Self::selected`], carries its code.
+    pub(super) fn is_authentic(&self, cipher: &Cipher, row: &Row<'_>) -> Result<bool, Error> {
+        let (tag, key_id) = (row.get_ref(0)?, row.get_ref(1)?);
+        let (Ok(tag), Ok(key_id)) = (tag.as_blob(), key_id.as_str()) else {
+            return Ok(false);
+        };
+        Ok(cipher.verifies_row(key_id, tag, self.name, self.values(row)?))
+    }
+
+    /// Whether the row with this `seq` carries its code.
+    pub(super) fn has_authentic(
+        &self,
+        connection: &Connection,
+        cipher: &Cipher,
+        seq: i64,
+    ) -> Result<bool, Error> {
+        let mut statement = connection.prepare_cached(&self.by_seq())?;
+        let mut rows = statement.query([seq])?;
+        match rows.next()? {
+            Some(row) => self.is_authentic(cipher, row),
+            None => Ok(false),
+        }
+    }
+
+    /// Makes the code of the row with this `seq` anew. A row whose key is not
+    /// known stays without one.
+    pub(super) fn authenticate(
+        &self,
+        connection: &Connection,
+        cipher: &Cipher,
+        seq: i64,
+    ) -> Result<(), Error> {
+        let mut statement = connection.prepare_cached(&self.by_seq())?;
+        let mut rows = statement.query([seq])?;
+        let Some(row) = rows.next()? else {
+            return Ok(());
+        };
+        let key_id: String = row.get(1)?;
+        if let Some(tag) = cipher.tag_row(&key_id, self.name, self.values(row)?) {
+            connection
+                .prepare_cached(&format!("UPDATE {} SET mac = ?2 WHERE seq = ?1", self.name))?
+                .execute((seq, tag))?;
+        }
+        Ok(())
+    }
+
+    fn by_seq(&self) -> String {
+        let selected = self.selected("r");
+        format!("SELECT {selected} FROM {} r WHERE r.seq = ?1", self.name)
+    }
+}
+
+impl View<'_> {
+    /// Refuses a row, selected by [`AuthenticatedTable::selected`], that does
+    /// not carry its code.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`].
+    pub(super) fn require_authentic(
+        &self,
+        table: &AuthenticatedTable,
+        row: &Row<'_>,
+    ) -> Result<(), Error> {
+        if table.is_authentic(self.cipher, row)? {
+            return Ok(());
+        }
+        Err(Error::Corrupt {
+            what: "it was damaged, or written without the key of this vault".to_owned(),
+        })
+    }
+}
+
+impl Change<'_> {
+    /// Makes the code of a row that was just written.
+    ///
+    /// # Errors
+    /// [`Error::Unwritable`] if the store cannot take it.
+    pub(super) fn authenticate_row(
+        &self,
+        table: &AuthenticatedTable,
+        owner: Owner,
+        row: &str,
+    ) -> Result<(), Error> {
+        let query = format!(
+            "SELECT seq FROM {} WHERE owner = ?1 AND {} = ?2",
+            table.name, table.row
+        );
+        let mut statement = self.connection.prepare_cached(&query)?;
+        let seq: Option<i64> = statement
+            .query_row((owner, row), |found| found.get(0))
+            .optional()?;
+        if let Some(seq) = seq {
+            table.authenticate(self.connection, self.cipher, seq)?;
+        }
+        Ok(())
+    }
+}
