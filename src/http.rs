@@ -16,12 +16,12 @@ pub mod socket;
 use std::sync::Arc;
 
 use hyper::Request;
-use hyper::body::Incoming;
 
 use crate::broker::Broker;
 use crate::clock::Ambient;
 use crate::metrics::Series;
 use crate::server::Reply;
+use crate::server::body::RequestBody;
 
 pub use self::peer::{Access, Peer};
 
@@ -52,7 +52,7 @@ impl Api {
     }
 
     /// Answers one request of a peer.
-    pub async fn answer(self, peer: Peer, request: Request<Incoming>) -> Reply {
+    pub async fn answer(self, peer: Peer, request: Request<RequestBody>) -> Reply {
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let started = std::time::Instant::now();
         let answer = match request::read(&self, peer.clone(), request).await {

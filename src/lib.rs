@@ -10,6 +10,7 @@
 
 mod failpoint;
 
+pub mod log_limit;
 pub mod clock;
 pub mod secret;
 pub mod visible;

@@ -168,6 +168,15 @@ pub fn check_socket(path: &Path) -> Result<(), Error> {
     })
 }
 
+/// The lock file of the daemon that serves at `socket`. It stays when the
+/// daemon has ended.
+#[must_use]
+pub fn socket_lock(socket: &Path) -> PathBuf {
+    let mut name = socket.as_os_str().to_owned();
+    name.push(".lock");
+    name.into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

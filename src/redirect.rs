@@ -18,7 +18,7 @@ pub mod visitor;
 use std::time::Duration;
 
 use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Bytes;
 use hyper::header::{
     ALLOW, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION,
 };
@@ -30,7 +30,9 @@ use crate::api::requests::{CallbackQuery, SetupQuery};
 use crate::api::validate::Faults;
 use crate::broker::{AuthorizationResponse, BROWSER_LINK_PATH, Broker, Ended, Error, Followed};
 use crate::identity::{FlowId, Owner};
+use crate::log_limit::log_limited;
 use crate::server::Reply;
+use crate::server::body::RequestBody;
 
 /// Where a finished flow's page is; its identifier follows.
 const ENDED_PATH: &str = "/connected/";
@@ -54,7 +56,7 @@ pub async fn answer(
     own_hosts: &[String],
     welcome: Welcome,
     arrival: Arrival,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Reply {
     if let Err(failure) = guard::check(own_hosts, request.method(), request.headers()) {
         return reply(&pages::failed(&failure));
@@ -62,7 +64,7 @@ pub async fn answer(
     let owner = match admit(welcome, arrival).await {
         Ok(owner) => owner,
         Err(visitor) => {
-            tracing::warn!(?visitor, "another user's redirect was refused");
+            log_limited!(1, warn, ?visitor, "another user's redirect was refused");
             return reply(&pages::failed(&Failure::OtherUser));
         }
     };
@@ -217,7 +219,7 @@ fn failed_page(error: &Error) -> Page {
         Error::UnknownState => pages::failed(&Failure::UnknownState),
         Error::NotFound { .. } => pages::failed(&Failure::NotFound),
         _ => {
-            tracing::error!(error = %error, "a redirect could not be handled");
+            log_limited!(20, error, error = %error, "a redirect could not be handled");
             pages::failed(&Failure::Internal {
                 request_id: "see the log of agent-authd",
             })

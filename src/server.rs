@@ -3,10 +3,14 @@
 //!
 //! A task per connection. A connection is counted before it is accepted, so
 //! that a flood waits in the kernel's queue; each part of a request has its
-//! time, and so has the reading of its answer. `shutdown` and the listener are arguments, so that a test starts it
-//! anywhere.
+//! time, and so has the reading of its answer. `stopping` and the listener are
+//! arguments, so that a test starts it anywhere.
+//!
+//! A request whose bytes have reached this end is answered, also during a stop.
 
+mod activity;
 pub mod body;
+mod connection;
 pub mod connection_quota;
 mod patience;
 
@@ -14,34 +18,35 @@ use std::convert::Infallible;
 use std::future::{Future, Ready, ready};
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http_body_util::Full;
-use hyper::body::{Body, Bytes, Incoming};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::body::{Body, Bytes};
 use hyper::{Request, Response};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use nix::sys::socket::{Shutdown, shutdown};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::time::Instant;
 
-use self::patience::Patient;
-
-/// How long a request's line and headers may take; also how long an idle
-/// connection is kept.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// The longest line and headers of a request, in bytes.
-const MAX_HEADER_BYTES: usize = 16 * 1024;
-
-/// The most headers of a request.
-const MAX_HEADERS: usize = 64;
+use self::activity::Connections;
+use self::body::RequestBody;
+use crate::log_limit::log_limited;
 
 /// How long requests under way have to end when the server does.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a connection that waits for a request is kept when the server
+/// ends: a client that sends one in this time is told that it is the last.
+const LINGER: Duration = Duration::from_millis(250);
+
+/// How long the next connection of a queue that takes no more may take.
+const QUEUE_TIMEOUT: Duration = Duration::from_millis(20);
+
+/// How often an idle connection is looked for while there is no place left.
+const PLACE_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The pause after an accept that failed for want of descriptors or memory:
 /// trying at once again would only burn the processor that others need.
@@ -50,10 +55,28 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// An answer whose whole body is at hand.
 pub type Reply = Response<Full<Bytes>>;
 
+/// The bytes of a connection.
+pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {
+    /// Lets the peer send no more; what it has sent already can still be read,
+    /// and then the end. `false` if there is no such thing.
+    fn refuse_more(&self) -> bool {
+        false
+    }
+}
+
+impl Stream for TcpStream {}
+
+impl Stream for UnixStream {
+    fn refuse_more(&self) -> bool {
+        // unix(7): a write of the peer fails from then on.
+        shutdown(self.as_raw_fd(), Shutdown::Read).is_ok()
+    }
+}
+
 /// A listening socket of some kind.
 pub trait Listener: Send + 'static {
     /// A connection's bytes.
-    type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
+    type Stream: Stream;
     /// Who is at the other end, taken once, when the connection is accepted.
     type Peer: Clone + Send + Sync + 'static;
 
@@ -65,6 +88,13 @@ pub trait Listener: Send + 'static {
     fn accept(
         &mut self,
     ) -> impl Future<Output = io::Result<(Self::Stream, Self::Admission)>> + Send;
+
+    /// Whether the connections that wait to be accepted are lost with this
+    /// process, and so are to be accepted before it ends. Where that is possible
+    /// no more join them from now on.
+    fn close_queue(&mut self) -> bool {
+        true
+    }
 }
 
 impl Listener for TcpListener {
@@ -78,73 +108,85 @@ impl Listener for TcpListener {
     }
 }
 
-/// Serves connections until `shutdown` becomes true, then lets the requests
+/// Serves connections until `stopping` becomes true, then lets the requests
 /// under way end.
 pub async fn serve<L, H, F, B>(
     mut listener: L,
     max_connections: usize,
-    mut shutdown: watch::Receiver<bool>,
+    mut stopping: watch::Receiver<bool>,
     handler: H,
 ) where
     L: Listener,
-    H: Fn(L::Peer, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    H: Fn(L::Peer, Request<RequestBody>) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<B>> + Send + 'static,
-    B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+    B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>>
+        + Send
+        + Unpin
+        + 'static,
 {
     let places = Arc::new(Semaphore::new(max_connections));
-    let graceful = GracefulShutdown::new();
-    let builder = connection_builder();
+    let connections = Connections::default();
+    // Closed when the last connection has ended.
+    let (alive, mut all_ended) = mpsc::channel::<Infallible>(1);
+    let begin = |stream, admission: L::Admission, place| {
+        let entry = connections.add();
+        let activity = Arc::clone(&entry.activity);
+        let (handler, alive) = (handler.clone(), alive.clone());
+        tokio::spawn(async move {
+            if let Some(peer) = admission.await {
+                let answer = move |request| handler(peer.clone(), request);
+                connection::serve(stream, Arc::clone(&entry.activity), answer).await;
+            }
+            drop((place, entry, alive));
+        });
+        activity
+    };
     loop {
         let place = tokio::select! {
-            place = Arc::clone(&places).acquire_owned() => place,
-            _ = shutdown.wait_for(|stopping| *stopping) => break,
+            place = place(&places, &connections) => place,
+            _ = stopping.wait_for(|stopping| *stopping) => break,
         };
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
-            _ = shutdown.wait_for(|stopping| *stopping) => break,
+            _ = stopping.wait_for(|stopping| *stopping) => break,
         };
-        let (stream, admission) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                pause_after(&error).await;
-                continue;
-            }
-        };
-        let (handler, builder, watcher) = (handler.clone(), builder.clone(), graceful.watcher());
-        tokio::spawn(async move {
-            let Some(peer) = admission.await else {
-                return;
-            };
-            let service = service_fn(move |request| {
-                let answer = handler(peer.clone(), request);
-                async move { Ok::<_, Infallible>(answer.await) }
-            });
-            let stream = TokioIo::new(Patient::new(stream));
-            let connection = watcher.watch(builder.serve_connection(stream, service));
-            // A client that breaks off is its own affair.
-            if let Err(error) = connection.await {
-                tracing::debug!(error = %error, "a connection ended early");
-            }
-            drop(place);
-        });
+        match accepted {
+            Ok((stream, admission)) => drop(begin(stream, admission, place)),
+            Err(error) => pause_after(&error).await,
+        }
     }
-    drop(listener);
-    if tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown())
-        .await
-        .is_err()
-    {
+    let ends_at = Instant::now() + LINGER;
+    connections.end_all(ends_at);
+    if listener.close_queue() {
+        for _ in 0..max_connections {
+            let accepted = tokio::time::timeout(QUEUE_TIMEOUT, listener.accept());
+            match accepted.await {
+                Ok(Ok((stream, admission))) => begin(stream, admission, None).end(ends_at),
+                Ok(Err(_)) | Err(_) => break,
+            }
+        }
+    }
+    drop((listener, alive));
+    let drained = tokio::time::timeout(DRAIN_TIMEOUT, all_ended.recv());
+    if drained.await.is_err() {
         tracing::warn!("some requests did not end in time and were cut off");
     }
 }
 
-fn connection_builder() -> http1::Builder {
-    let mut builder = http1::Builder::new();
-    builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .max_buf_size(MAX_HEADER_BYTES)
-        .max_headers(MAX_HEADERS);
-    builder
+/// A place for one more connection; while there is none, the connection goes
+/// that has been idle for longest.
+async fn place(places: &Arc<Semaphore>, connections: &Connections) -> Option<OwnedSemaphorePermit> {
+    loop {
+        if let Ok(place) = Arc::clone(places).try_acquire_owned() {
+            return Some(place);
+        }
+        connections.end_longest_idle();
+        let place = Arc::clone(places).acquire_owned();
+        if let Ok(place) = tokio::time::timeout(PLACE_INTERVAL, place).await {
+            // An error would mean that the semaphore is closed, which it never is.
+            return place.ok();
+        }
+    }
 }
 
 async fn pause_after(error: &io::Error) {
@@ -154,7 +196,7 @@ async fn pause_after(error: &io::Error) {
         io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted
     );
     if !is_harmless {
-        tracing::warn!(error = %error, "a connection could not be accepted; pausing");
+        log_limited!(1, warn, error = %error, "a connection could not be accepted; pausing");
         tokio::time::sleep(ACCEPT_PAUSE).await;
     }
 }

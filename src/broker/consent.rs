@@ -11,6 +11,7 @@ use crate::clock::Timestamp;
 use crate::event::Source;
 use crate::flow::{Flow, Purpose, Status};
 use crate::identity::{AgentId, FlowId, Scopes, TokenId};
+use crate::log_limit::log_limited;
 use crate::provider::Provider;
 use crate::secret::FormToken;
 use crate::token::Token;
@@ -160,7 +161,7 @@ impl Broker {
         match answer {
             ConsentAnswer::Allow(token_id) => {
                 self.0.waiters.wake(flow.id);
-                tracing::info!(token.id = %token_id, provider.id = %flow.provider.provider_id, "a person let an agent use an account");
+                log_limited!(20, info, token.id = %token_id, provider.id = %flow.provider.provider_id, "a person let an agent use an account");
                 Ok(Answered::Over(flow.id))
             }
             ConsentAnswer::Refuse => {

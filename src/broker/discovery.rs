@@ -9,6 +9,7 @@ use url::Url;
 use super::{Broker, Error};
 use crate::api::requests::McpProviderCreateRequest;
 use crate::identity::Owner;
+use crate::log_limit::log_limited;
 use crate::provider::{Pkce, Provider, Source as DefinedBy};
 use crate::quota::New;
 use crate::vault::Change;
@@ -93,7 +94,7 @@ impl Broker {
             Ok(())
         };
         if let Err(error) = self.0.vault.write(remember).await {
-            tracing::warn!(
+            log_limited!(20, warn,
                 provider.id = %provider.provider_id, error = %error,
                 "where the provider revokes tokens could not be remembered"
             );

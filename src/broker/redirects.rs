@@ -10,6 +10,7 @@ use crate::api::requests::CallbackQuery;
 use crate::event::{Event, Kind, Source};
 use crate::flow::{Flow, Status};
 use crate::identity::{AgentId, FlowId, Owner};
+use crate::log_limit::log_limited;
 use crate::oauth;
 use crate::provider::Provider;
 use crate::secret::AuthorizationCode;
@@ -262,7 +263,7 @@ impl Broker {
         };
         self.0.waiters.wake(flow.id);
         self.note_new_grant();
-        tracing::info!(provider.id = %provider.provider_id, token.id = %token.id, "a person connected an account");
+        log_limited!(20, info, provider.id = %provider.provider_id, token.id = %token.id, "a person connected an account");
         Ok(Ended {
             flow: flow.id,
             provider_name: provider.name,
@@ -313,7 +314,7 @@ impl Broker {
         };
         self.0.vault.write(failed).await?;
         self.0.waiters.wake(flow.id);
-        tracing::info!(provider.id = %flow.provider.provider_id, error, "a login ended without a token");
+        log_limited!(20, info, provider.id = %flow.provider.provider_id, error, "a login ended without a token");
         Ok(())
     }
 

@@ -32,6 +32,7 @@ use crate::clock::Moment;
 use crate::event::Source;
 use crate::failpoint;
 use crate::identity::{Owner, TokenId};
+use crate::log_limit::log_limited;
 use crate::metrics::Series;
 use crate::oauth;
 use crate::provider::{Binding, Provider};
@@ -169,7 +170,7 @@ impl Broker {
                 let pilot = refreshes.flights.pilot(token.id, outcome);
                 let ended = broker.refresh_in_turn(&token, purpose, ticket, turn).await;
                 let ended = ended.unwrap_or_else(|error| {
-                    tracing::error!(token.id = %token.id, error = %error, "a refresh could not be done");
+                    log_limited!(20, error, token.id = %token.id, error = %error, "a refresh could not be done");
                     Refreshed::NotNow(refreshes.health.stalled(&token, &broker.0.ambient))
                 });
                 let now = broker.0.ambient.moment();

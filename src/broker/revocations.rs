@@ -14,6 +14,7 @@ use url::Url;
 use super::Broker;
 use crate::event::{Event, Kind};
 use crate::failpoint;
+use crate::log_limit::log_limited;
 use crate::oauth::{self, Revocation as Answer};
 use crate::provider::{Binding, Provider, ProviderRef, Source};
 use crate::token::Grant;
@@ -217,7 +218,9 @@ impl Broker {
             ..outcome_event(event, outcome)
         };
         let token_id = ended.token_id.map(|id| id.to_string());
-        tracing::info!(
+        log_limited!(
+            20,
+            info,
             token.id = token_id,
             outcome = ended.reason,
             "a grant has ended"
@@ -229,7 +232,7 @@ impl Broker {
             Ok(())
         });
         if let Err(error) = saved.await {
-            tracing::error!(revocation.id = %id, error = %error, "the end of a grant was not written down");
+            log_limited!(20, error, revocation.id = %id, error = %error, "the end of a grant was not written down");
         }
     }
 
@@ -250,7 +253,7 @@ impl Broker {
             .vault
             .write(move |change| change.insert_revocation(&row));
         if let Err(error) = written.await {
-            tracing::error!(error = %error, "a grant that is to be revoked was not written down");
+            log_limited!(20, error, error = %error, "a grant that is to be revoked was not written down");
         }
         self.begin_revocations(vec![revocation], &[]);
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Broker;
+use crate::log_limit::log_limited;
 use crate::vault::{self, Change};
 
 /// The first wait after a failed save, and the longest.
@@ -24,7 +25,7 @@ impl Broker {
         loop {
             match self.0.vault.save(change.clone()).await {
                 Err(vault::Error::Unwritable { why }) => {
-                    tracing::error!(error = %why, "a new grant cannot be stored yet; trying again");
+                    log_limited!(20, error, error = %why, "a new grant cannot be stored yet; trying again");
                 }
                 other => return other,
             }

@@ -22,7 +22,8 @@ use tokio::sync::watch;
 use crate::client::{self, Client};
 use crate::clock::Ambient;
 use crate::secret::BridgeKey;
-use crate::server::{self, body};
+use crate::server;
+use crate::server::body::{self, RequestBody};
 
 /// The header that carries the key, as the hosted service calls it.
 const KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
@@ -113,7 +114,7 @@ impl Bridge {
 }
 
 impl Gate {
-    async fn answer(&self, request: Request<Incoming>) -> Answer {
+    async fn answer(&self, request: Request<RequestBody>) -> Answer {
         let answer = match self.check(&request) {
             Ok(()) => self.relay(request).await,
             Err(refusal) => Err(refusal),
@@ -122,7 +123,7 @@ impl Gate {
     }
 
     /// Lets pass what may be relayed.
-    fn check(&self, request: &Request<Incoming>) -> Result<(), Refusal> {
+    fn check(&self, request: &Request<RequestBody>) -> Result<(), Refusal> {
         let headers = request.headers();
         let own = self.address.to_string();
         let host_is_own = only(headers, &header::HOST).is_some_and(|host| host == own.as_str())
@@ -147,7 +148,7 @@ impl Gate {
     }
 
     /// Sends the request on to the daemon and hands its answer back.
-    async fn relay(&self, request: Request<Incoming>) -> Result<Answer, Refusal> {
+    async fn relay(&self, request: Request<RequestBody>) -> Result<Answer, Refusal> {
         let (head, body) = request.into_parts();
         let body = body::read(body).await.map_err(Refusal::of_body)?;
         let target = head

@@ -26,6 +26,10 @@ const CROWDED_LIMIT: Duration = Duration::from_secs(5);
 /// The pause between two such attempts.
 const CROWDED_PAUSE: Duration = Duration::from_millis(10);
 
+/// How long a daemon is waited for that is not there: a restart takes about a
+/// tenth of it.
+const RESTART_LIMIT: Duration = Duration::from_secs(1);
+
 /// Sends `request` to the daemon at `socket` and returns the head of its
 /// answer; the body follows as it is read.
 ///
@@ -71,16 +75,28 @@ async fn connect(socket: &Path) -> Result<UnixStream, Error> {
 }
 
 /// Connects; again and again for a while as long as too many others wait to be
-/// accepted (`EAGAIN`, connect(2)): nothing has been sent then.
+/// accepted (`EAGAIN`, connect(2)), or the daemon is being restarted: nothing
+/// has been sent then. Where no daemon has ever run there is no waiting.
 async fn connect_when_there_is_room(socket: &Path) -> io::Result<UnixStream> {
-    let end = Instant::now() + CROWDED_LIMIT;
+    let began = Instant::now();
     loop {
-        match UnixStream::connect(socket).await {
-            Err(error) if error.kind() == ErrorKind::WouldBlock && Instant::now() < end => {
-                tokio::time::sleep(CROWDED_PAUSE).await;
+        let error = match UnixStream::connect(socket).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => error,
+        };
+        let limit = match error.kind() {
+            ErrorKind::WouldBlock => CROWDED_LIMIT,
+            ErrorKind::NotFound | ErrorKind::ConnectionRefused
+                if paths::socket_lock(socket).exists() =>
+            {
+                RESTART_LIMIT
             }
-            connected => return connected,
+            _ => return Err(error),
+        };
+        if began.elapsed() >= limit {
+            return Err(error);
         }
+        tokio::time::sleep(CROWDED_PAUSE).await;
     }
 }
 

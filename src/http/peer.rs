@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::net::UnixStream;
 
 use crate::identity::Owner;
+use crate::log_limit::log_limited;
 use crate::server::connection_quota::ConnectionPermit;
 
 /// A permitted peer.
@@ -39,7 +40,9 @@ impl Access {
         let credentials = stream.peer_cred().ok()?;
         let uid = credentials.uid();
         let Some(owner) = self.owner_of(uid) else {
-            tracing::warn!(
+            log_limited!(
+                1,
+                warn,
                 peer.uid = uid,
                 peer.pid = credentials.pid(),
                 "a peer was refused"

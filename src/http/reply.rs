@@ -9,6 +9,7 @@ use serde::Serialize;
 use crate::api::replies::ErrorBody;
 use crate::api::validate::Faults;
 use crate::clock::Ambient;
+use crate::log_limit::log_limited;
 use crate::oauth::discovery;
 use crate::server::{Reply, body};
 use crate::{broker, redirect, vault};
@@ -165,12 +166,12 @@ fn from_broker(error: &broker::Error, ambient: &Ambient) -> Answer {
         }
         E::Stopping => unavailable(text, 1),
         E::Vault(vault::Error::Unwritable { .. }) => {
-            tracing::error!(error = %text, "a change could not be stored");
+            log_limited!(1, error, error = %text, "a change could not be stored");
             unavailable(text, 5)
         }
         E::Vault(_) => {
             let request_id = ambient.uuid();
-            tracing::error!(request.id = %request_id, error = %text, "a call failed");
+            log_limited!(20, error, request.id = %request_id, error = %text, "a call failed");
             let detail =
                 format!("Internal Server Error; agent-authd's log says more under {request_id}");
             detailed(StatusCode::INTERNAL_SERVER_ERROR, detail)

@@ -1,7 +1,7 @@
 //! From bytes to a call: the checks that every operation shares, and then
 //! the operation, its path's parameters, its query and its body.
 
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderMap, ORIGIN, REFERER};
 use hyper::{Method, Request, StatusCode};
 
@@ -9,7 +9,7 @@ use super::reply::Error;
 use super::routes::{Handler, Match};
 use super::{Api, Peer};
 use crate::broker::Broker;
-use crate::server::body;
+use crate::server::body::{self, RequestBody};
 
 /// One call of an operation.
 pub(super) struct Call {
@@ -32,7 +32,7 @@ impl Call {
 pub(super) async fn read(
     api: &Api,
     peer: Peer,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Result<(&Handler, Call), Error> {
     refuse_browsers(request.headers())?;
     let (head, body) = request.into_parts();

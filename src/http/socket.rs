@@ -20,6 +20,7 @@ use nix::unistd::geteuid;
 use tokio::net::{UnixListener, UnixStream};
 
 use super::{Access, Peer};
+use crate::paths;
 use crate::server::Listener;
 use crate::server::connection_quota::ConnectionQuota;
 
@@ -166,15 +167,31 @@ impl Listener for ApiListener {
         });
         Ok((stream, ready(peer)))
     }
+
+    fn close_queue(&mut self) -> bool {
+        // The service manager's queue is left to the next daemon.
+        let is_own = self.lock.is_some();
+        if is_own {
+            // Nothing can join the queue from now on, and so nothing is lost
+            // when it is empty.
+            self.remove_file();
+        }
+        is_own
+    }
+}
+
+impl ApiListener {
+    fn remove_file(&self) {
+        if let Err(error) = fs::remove_file(&self.path) {
+            tracing::debug!(error = %error, "the socket's file was gone already");
+        }
+    }
 }
 
 impl Drop for ApiListener {
     fn drop(&mut self) {
-        if self.lock.is_none() {
-            return;
-        }
-        if let Err(error) = fs::remove_file(&self.path) {
-            tracing::debug!(error = %error, "the socket's file was gone already");
+        if self.lock.is_some() {
+            self.remove_file();
         }
     }
 }
@@ -272,15 +289,13 @@ fn take_lock(path: &Path) -> Result<File, Error> {
         path: path.to_owned(),
         why: error.to_string(),
     };
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
     let lock = OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(false)
         .mode(0o600)
         .custom_flags(nix::fcntl::OFlag::O_NOFOLLOW.bits())
-        .open(name)
+        .open(paths::socket_lock(path))
         .map_err(unfit)?;
     // In a shared folder somebody else may have made it, and hold it.
     if !is_ours(&lock.metadata().map_err(unfit)?) {

@@ -6,7 +6,6 @@
 //! browser does not say that another site sent it.
 
 use hyper::Request;
-use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderMap, ORIGIN};
 use url::form_urlencoded;
 
@@ -15,7 +14,8 @@ use super::{ENDED_PATH, failed_page, reply, see_other};
 use crate::broker::{Answered, Broker, ConsentAnswer, ConsentQuestion, Consented, OfferedAccount};
 use crate::identity::TokenId;
 use crate::secret::FormToken;
-use crate::server::{Reply, body};
+use crate::server::Reply;
+use crate::server::body::{self, RequestBody};
 
 /// Where the pages are; a flow's identifier follows.
 pub(super) const PATH: &str = "/consent/";
@@ -37,7 +37,7 @@ pub(super) async fn answer(
     broker: &Broker,
     own_hosts: &[String],
     auth_id: &str,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Reply {
     let refused = || reply(&pages::failed(&Failure::BadRequest));
     let (head, body) = request.into_parts();

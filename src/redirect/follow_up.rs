@@ -2,7 +2,6 @@
 //! left to ask.
 
 use hyper::Request;
-use hyper::body::Incoming;
 use url::form_urlencoded;
 
 use super::consent::is_own_form;
@@ -11,7 +10,8 @@ use super::{ENDED_PATH, failed_page, reply, see_other};
 use crate::broker::{Broker, Ended, FollowUp, FollowUpAnswer, Outcome};
 use crate::identity::{AgentId, FlowId};
 use crate::secret::FormToken;
-use crate::server::{Reply, body};
+use crate::server::Reply;
+use crate::server::body::{self, RequestBody};
 
 /// The longest form, in bytes: two short fields, and the names of the agents.
 const LONGEST_FORM: usize = 64 * 1024;
@@ -46,7 +46,7 @@ pub(super) async fn answer(
     broker: &Broker,
     own_hosts: &[String],
     flow: &str,
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Reply {
     let refused = || reply(&pages::failed(&Failure::BadRequest));
     let (head, body) = request.into_parts();

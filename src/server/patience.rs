@@ -34,6 +34,11 @@ impl<S> Patient<S> {
         }
     }
 
+    /// The stream itself.
+    pub(super) fn get_ref(&self) -> &S {
+        &self.stream
+    }
+
     /// The result of a write, or the end of patience while there is none.
     fn within_limit<T>(
         &mut self,

@@ -87,12 +87,12 @@ def test_headers_are_limited_in_length_and_time(daemon: Daemon) -> None:
             for connection in (idle, slow):
                 answer(connection)
                 assert 3 < time.monotonic() - start < 5 + SLACK_SECONDS
-        # Between two requests an idle connection is kept no longer either.
+        # Between two requests a connection is kept for longer than clients keep theirs.
         with connect() as connection:
-            connection.sendall(request(host))
-            start = time.monotonic()
-            assert answer(connection).startswith(b"HTTP/1.1 ")
-            assert time.monotonic() - start < 5 + SLACK_SECONDS
+            for pause in (0, 6):
+                time.sleep(pause)
+                connection.sendall(request(host))
+                assert connection.recv(65536).startswith(b"HTTP/1.1 ")
 
 
 def test_bodies_are_limited_in_length_and_time(daemon: Daemon) -> None:
@@ -190,7 +190,7 @@ def test_a_daemon_without_descriptors_pauses_and_goes_on(daemon: Daemon) -> None
         connection.settimeout(30)
         assert connection.recv(12) == b"HTTP/1.1 200"
     warnings = daemon.log.count("pausing")
-    assert warnings < 100, "it span instead of pausing"
+    assert warnings <= 2, "the log tells of each pause"
 
 
 def limit(daemon: Daemon, files: int) -> None:

@@ -10,6 +10,7 @@ mod agents;
 mod authenticate;
 mod browser_links;
 mod cli;
+mod connections;
 mod consent;
 mod deletion;
 mod discovery;

@@ -10,6 +10,7 @@ use super::client::Failed;
 use super::{Attempt, Purpose, Refreshed};
 use crate::event::{Event, Kind, Source};
 use crate::failpoint;
+use crate::log_limit::log_limited;
 use crate::oauth;
 use crate::secret::RefreshToken;
 use crate::token::{Failure, Grant, State, Token};
@@ -61,10 +62,10 @@ impl Broker {
             })
             .await;
         match saved {
-            Ok(()) => tracing::info!(token.id = %id, "a grant was refreshed"),
+            Ok(()) => log_limited!(20, info, token.id = %id, "a grant was refreshed"),
             // Deleted or renewed by a person in the meantime: theirs stands.
             Err(vault::Error::NotFound) => {
-                tracing::info!(token.id = %id, "a refreshed token was gone");
+                log_limited!(20, info, token.id = %id, "a refreshed token was gone");
                 if self.0.vault.read(|view| view.token(owner, id))?.is_none() {
                     self.revoke_orphan(orphaned, &provider, &new).await;
                 }
@@ -106,7 +107,7 @@ impl Broker {
             .await;
         match saved {
             Ok(token) => {
-                tracing::warn!(token.id = %token.id, "a refresh brought no access token; its refresh token is kept");
+                log_limited!(20, warn, token.id = %token.id, "a refresh brought no access token; its refresh token is kept");
                 attempt.token = token;
                 attempt.refresh_token = new;
                 Ok(true)
@@ -145,7 +146,7 @@ impl Broker {
         if !ended {
             return Ok(Refreshed::Done);
         }
-        tracing::warn!(token.id = %id, reason, "a grant has ended; a person must log in again");
+        log_limited!(20, warn, token.id = %id, reason, "a grant has ended; a person must log in again");
         Ok(Refreshed::Ended)
     }
 
@@ -174,7 +175,7 @@ impl Broker {
         let health = &self.0.refreshes.health;
         let wait = health.failed(&token, ticket, failed, ambient);
         let (now, retry_after) = (ambient.now(), wait.as_secs_f32());
-        tracing::warn!(
+        log_limited!(20, warn,
             token.id = %token.id, error = %error, retry_after,
             "a refresh did not succeed; the grant is kept"
         );
@@ -201,7 +202,7 @@ impl Broker {
         });
         if let Err(error) = noted.await {
             // The attempt stays open, which only makes it doubted.
-            tracing::error!(error = %error, "a failed refresh was not written down");
+            log_limited!(20, error, error = %error, "a failed refresh was not written down");
         }
         Ok(match error {
             refusal @ (oauth::Error::Misconfigured { .. } | oauth::Error::Refused { .. }) => {
