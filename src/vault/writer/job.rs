@@ -8,13 +8,19 @@ use super::super::Error;
 /// What a change's work gives: its value, and whether it overwrote a secret.
 pub(in super::super) type Written<T> = Result<(T, bool), Error>;
 
+/// Work that is done once.
+type OnceWork<T> = Box<dyn FnOnce(&Connection) -> Written<T> + Send>;
+
+/// Work that can be done again.
+type SaveWork<T> = Box<dyn Fn(&Connection) -> Written<T> + Send>;
+
 /// The work of a change.
 pub(in super::super) enum Work<T> {
     /// Done once; `None` when it has been.
-    Once(Option<Box<dyn FnOnce(&Connection) -> Written<T> + Send>>),
+    Once(Option<OnceWork<T>>),
     /// Stores what a provider has answered. Done again by itself where the
     /// transaction that it shared cannot be committed.
-    Save(Box<dyn Fn(&Connection) -> Written<T> + Send>),
+    Save(SaveWork<T>),
 }
 
 /// How a change's own work ended.
