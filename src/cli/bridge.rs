@@ -3,12 +3,19 @@
 //!
 //! Any local user and any web page can reach a loopback port, so a request is
 //! relayed only if it has the key, names exactly this port as its `Host`, and
-//! comes from no browser. The key is made for one command and ends with it; it
-//! never reaches the daemon, a log or a terminal.
+//! comes from no browser; a connection of another user's is closed at once, where
+//! the kernel tells. The key is made for one command and ends with it; it never
+//! reaches the daemon, a log or a terminal.
+//!
+//! A program of the command's may outlive it and go on calling the port. It
+//! inherits a socket that keeps the port from other users (`PortGuard`).
+
+mod port;
 
 use std::borrow::Cow;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
 
 use http_body_util::{Either, Full};
@@ -16,19 +23,23 @@ use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Request, Response, StatusCode};
 use serde_json::json;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use crate::client::{self, Client};
 use crate::clock::Ambient;
+use crate::redirect::visitor::{Arrival, Visitor};
 use crate::secret::BridgeKey;
-use crate::server;
 use crate::server::body::{self, RequestBody};
+use crate::server::{self, Listener};
+
+use self::port::PortGuard;
 
 /// The header that carries the key, as the hosted service calls it.
 const KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
 
-/// Connections at a time: one command's, so far fewer than the daemon's.
+/// Connections at a time: one command's, so far fewer than the daemon's. Other
+/// users' connections are closed when they are accepted, and take none of them.
 const MAX_CONNECTIONS: usize = 256;
 
 /// Headers that concern one connection only (RFC 9110, section 7.6.1), with
@@ -54,6 +65,8 @@ type Answer = Response<Either<Incoming, Full<Bytes>>>;
 #[derive(Debug)]
 pub(super) struct Bridge {
     listener: TcpListener,
+    /// Inherited by the command.
+    _guard: PortGuard,
     gate: Arc<Gate>,
 }
 
@@ -63,6 +76,36 @@ struct Gate {
     address: SocketAddr,
     key: BridgeKey,
     client: Client,
+}
+
+/// The port, for this user's and root's connections alone.
+#[derive(Debug)]
+struct OwnConnections(TcpListener);
+
+impl Listener for OwnConnections {
+    type Stream = TcpStream;
+    type Peer = ();
+    type Admission = Pin<Box<dyn Future<Output = Option<()>> + Send>>;
+
+    async fn accept(&mut self) -> io::Result<(TcpStream, Self::Admission)> {
+        let (stream, from) = self.0.accept().await?;
+        let arrival = Arrival::of(&stream, from);
+        let admission = async move {
+            let visitor = arrival?.visitor().await;
+            may_connect(visitor).then_some(())
+        };
+        Ok((stream, Box::pin(admission)))
+    }
+}
+
+/// Whether the bridge is for `visitor`. Where the kernel cannot be asked, the key
+/// alone decides.
+fn may_connect(visitor: Visitor) -> bool {
+    match visitor {
+        Visitor::User(uid) => uid == 0 || uid == nix::unistd::geteuid().as_raw(),
+        Visitor::Unknown => !cfg!(target_os = "linux"),
+        Visitor::Gone => false,
+    }
 }
 
 /// Why a request is not relayed, or its answer does not come back.
@@ -78,7 +121,7 @@ impl Bridge {
     /// # Errors
     /// The port cannot be opened.
     pub(super) async fn open(client: Client, ambient: &Ambient) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let (listener, guard) = port::open(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
         let gate = Gate {
             address: listener.local_addr()?,
             key: BridgeKey::new(ambient.token()),
@@ -86,6 +129,7 @@ impl Bridge {
         };
         Ok(Self {
             listener,
+            _guard: guard,
             gate: Arc::new(gate),
         })
     }
@@ -109,7 +153,13 @@ impl Bridge {
             let gate = Arc::clone(&gate);
             async move { gate.answer(request).await }
         };
-        server::serve(self.listener, MAX_CONNECTIONS, stopping, answer).await;
+        server::serve(
+            OwnConnections(self.listener),
+            MAX_CONNECTIONS,
+            stopping,
+            answer,
+        )
+        .await;
     }
 }
 

@@ -182,7 +182,7 @@ impl Listener for RedirectListener {
                 accepted = other.accept() => accepted?,
             },
         };
-        let admission = admit(arrival(&stream, from), self.quota.clone());
+        let admission = admit(Arrival::of(&stream, from), self.quota.clone());
         Ok((stream, Box::pin(admission)))
     }
 }
@@ -203,13 +203,6 @@ async fn admit(
         Visitor::Unknown | Visitor::Gone => UNTOLD,
     };
     Some((arrival, Some(Arc::new(quota.take(uid)?))))
-}
-
-/// Both ends of an accepted connection; `None` if it is broken already.
-fn arrival(stream: &TcpStream, from: SocketAddr) -> Option<Arrival> {
-    let to = stream.local_addr().ok()?;
-    let inode = nix::sys::stat::fstat(stream).ok()?.st_ino;
-    Some(Arrival { from, to, inode })
 }
 
 fn bind(address: SocketAddr) -> Result<TcpListener, Error> {

@@ -10,6 +10,8 @@ mod linux;
 
 use std::net::SocketAddr;
 
+use tokio::net::TcpStream;
+
 use crate::identity::Owner;
 
 /// The two ends of a browser's connection.
@@ -22,6 +24,16 @@ pub struct Arrival {
     /// The inode of the accepted socket, which tells it from a later socket
     /// between the same two addresses.
     pub inode: u64,
+}
+
+impl Arrival {
+    /// Of a connection that was just accepted; `None` if it is broken already.
+    #[must_use]
+    pub fn of(stream: &TcpStream, from: SocketAddr) -> Option<Self> {
+        let to = stream.local_addr().ok()?;
+        let inode = nix::sys::stat::fstat(stream).ok()?.st_ino;
+        Some(Self { from, to, inode })
+    }
 }
 
 /// Who is at a connection's other end.

@@ -95,3 +95,76 @@ fn a_signal_that_was_ignored_stays_ignored() {
         (Some(0), "alive\n")
     );
 }
+
+/// Asks the bridge for something, with the key, and shows the answer.
+const ASK: &str = r#"
+    exec 3<>/dev/tcp/127.0.0.1/${LANGSMITH_API_URL##*:}
+    printf 'GET /ok HTTP/1.1\r\nHost: %s\r\n' "${LANGSMITH_API_URL#http://}" >&3
+    printf 'x-api-key: %s\r\nConnection: close\r\n\r\n' "$LANGSMITH_API_KEY" >&3
+    cat <&3
+"#;
+
+#[test]
+#[cfg(target_os = "linux")]
+fn another_users_connection_is_closed_even_with_the_key() {
+    // Only root can be another user.
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let daemon = Daemon::answering(&[]);
+    let own = ran(&daemon, &["run", "--", "bash", "-c", ASK]);
+    assert!(stdout(&own).starts_with("HTTP/1.1 200"), "{}", stdout(&own));
+    let other = [
+        "setpriv",
+        "--reuid=61002",
+        "--clear-groups",
+        "bash",
+        "-c",
+        ASK,
+    ];
+    let words: Vec<_> = ["run", "--"].into_iter().chain(other).collect();
+    let output = ran(&daemon, &words);
+    assert_eq!(stdout(&output), "", "{}", stderr(&output));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn another_users_idle_connections_take_none_of_the_commands_places() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let daemon = Daemon::answering(&[]);
+    let hold = r#"
+        for _ in $(seq 300); do exec {held}<>/dev/tcp/127.0.0.1/${LANGSMITH_API_URL##*:}; done
+        echo held; exec sleep 60
+    "#;
+    let script = format!(
+        "coproc setpriv --reuid=61002 --clear-groups bash -c '{hold}'; \
+         read -r line <&\"${{COPROC[0]}}\"; {ASK} kill $COPROC_PID"
+    );
+    let started = std::time::Instant::now();
+    let output = ran(&daemon, &["run", "--", "bash", "-c", &script]);
+    let said = stdout(&output);
+    assert!(
+        said.starts_with("HTTP/1.1 200"),
+        "{said}{}",
+        stderr(&output)
+    );
+    assert!(started.elapsed() < std::time::Duration::from_secs(4));
+}
+
+#[test]
+fn no_other_user_gets_the_port_while_a_program_of_the_command_lives() {
+    let daemon = Daemon::answering(&[]);
+    let script = "sleep 60 >/dev/null 2>&1 & echo $! ${LANGSMITH_API_URL##*:}";
+    let output = ran(&daemon, &["run", "--", "sh", "-c", script]);
+    let said = stdout(&output).trim().to_owned();
+    let (pid, port) = said.split_once(' ').unwrap();
+    let address = format!("127.0.0.1:{port}");
+    // Of this test's user, but as another's would be: it shares the port with none.
+    let taken = std::net::TcpListener::bind(&address).unwrap_err();
+    assert_eq!(taken.kind(), std::io::ErrorKind::AddrInUse);
+    let refused = std::net::TcpStream::connect(&address).unwrap_err();
+    assert_eq!(refused.kind(), std::io::ErrorKind::ConnectionRefused);
+    kill(Pid::from_raw(pid.parse().unwrap()), Signal::SIGKILL).unwrap();
+}
