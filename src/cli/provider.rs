@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Subcommand};
+use serde::Serialize;
 
 use super::output;
 use crate::api::replies::ProviderResponse;
@@ -52,6 +53,32 @@ pub struct Which {
     id: ProviderId,
 }
 
+/// A provider in the list.
+#[derive(Debug, Serialize)]
+struct Listed {
+    #[serde(flatten)]
+    provider: ProviderResponse,
+    /// Whether the machine's administrator offers it to every user.
+    is_platform: bool,
+}
+
+impl Listed {
+    fn row(self) -> [String; 4] {
+        let remark = if self.is_platform {
+            "of the machine"
+        } else {
+            ""
+        };
+        let Self { provider, .. } = self;
+        [
+            provider.provider_id,
+            provider.name,
+            provider.auth_url,
+            remark.to_owned(),
+        ]
+    }
+}
+
 /// Does what was asked for.
 pub(super) async fn execute(client: &Client, command: ProviderCommand) -> Result<ExitCode> {
     match command {
@@ -75,17 +102,24 @@ fn presets() -> Result<()> {
 }
 
 async fn list(client: &Client, json: bool) -> Result<()> {
-    let providers = client.providers().await?;
+    let own = client.providers().await?;
+    let platform = client.platform_providers().await?;
+    let providers: Vec<_> = own
+        .into_iter()
+        .map(|provider| (provider, false))
+        .chain(platform.into_iter().map(|provider| (provider, true)))
+        .map(|(provider, is_platform)| Listed {
+            provider,
+            is_platform,
+        })
+        .collect();
     if json {
         output::json(&providers)?;
     } else if providers.is_empty() {
         output::note("There are no providers yet. Add one: agent-auth provider add --help");
     } else {
-        let rows: Vec<_> = providers
-            .into_iter()
-            .map(|provider| [provider.provider_id, provider.name, provider.auth_url])
-            .collect();
-        output::table(["PROVIDER", "NAME", "LOGIN AT"], &rows)?;
+        let rows: Vec<_> = providers.into_iter().map(Listed::row).collect();
+        output::table(["PROVIDER", "NAME", "LOGIN AT", ""], &rows)?;
     }
     Ok(())
 }

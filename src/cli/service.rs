@@ -17,6 +17,9 @@ use nix::unistd::geteuid;
 
 use self::steps::Step;
 
+/// What an uninstallation leaves.
+const KEPT: &str = ". The vault and its key stay where they are.";
+
 /// What can be done with the service.
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub enum ServiceCommand {
@@ -129,4 +132,12 @@ impl Place {
 /// A note to show at the end.
 fn note(text: impl Into<String>) -> Step {
     Step::Note(text.into())
+}
+
+/// The last step: what has been, or would be, done.
+fn done(done: &str, would: &str, what: &str) -> Step {
+    Step::Done {
+        done: format!("{done}{what}"),
+        would: format!("{would}{what}"),
+    }
 }

@@ -7,8 +7,8 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use serde::Serialize;
 
-use super::output;
 use super::words::{self, count};
+use super::{PERSON_NEEDED, output};
 use crate::api::replies::{Health, Info, TokenSummary};
 use crate::client::Client;
 use crate::clock::Timestamp;
@@ -17,8 +17,13 @@ use crate::clock::Timestamp;
 /// that holds its socket lets everybody wait.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+const EXIT_CODES: &str = "\
+Ends with exit code 1 when the daemon works only in part, the vault is damaged or a
+token could not be refreshed, and with 3 when all else is well and a person must log in again.";
+
 /// Show how the daemon is.
 #[derive(Clone, Debug, Args)]
+#[command(after_help = EXIT_CODES)]
 pub struct StatusArgs {
     /// Print JSON
     #[arg(long)]
@@ -30,10 +35,57 @@ pub struct StatusArgs {
 struct Status<'a> {
     #[serde(flatten)]
     info: &'a Info,
+    #[serde(flatten)]
+    attention: Attention,
     token_list: &'a [TokenSummary],
 }
 
-/// Shows it. A daemon that works only in part is a failure.
+/// How many tokens are not as they should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+struct Attention {
+    /// Only a person can renew them.
+    tokens_to_log_in: u64,
+    /// Their last refresh failed; it is tried again.
+    tokens_failing: u64,
+}
+
+impl Attention {
+    fn of(tokens: &[TokenSummary], now: Timestamp) -> Self {
+        let mut attention = Self {
+            tokens_to_log_in: 0,
+            tokens_failing: 0,
+        };
+        for token in tokens {
+            if needs_person(token, now).is_some() {
+                attention.tokens_to_log_in += 1;
+            } else if token.last_error.is_some() {
+                attention.tokens_failing += 1;
+            }
+        }
+        attention
+    }
+
+    /// What is wrong, a clause each.
+    fn clauses(self) -> impl Iterator<Item = String> {
+        let of = |number: u64, what: &str| {
+            (number > 0).then(|| format!("{} {what}", count(number, "token")))
+        };
+        let to_log_in = of(self.tokens_to_log_in, "must be logged in again by a person");
+        let failing = of(self.tokens_failing, "could not be refreshed");
+        to_log_in.into_iter().chain(failing)
+    }
+}
+
+/// Why only a person can renew a token; `None` if nobody has to.
+fn needs_person(token: &TokenSummary, now: Timestamp) -> Option<&str> {
+    let has_expired = token.expires_at.is_some_and(|expires_at| expires_at <= now);
+    let is_spent = has_expired && token.next_refresh_at.is_none() && token.last_error.is_none();
+    let spent = is_spent.then_some("it has expired, and cannot be refreshed");
+    token.reconnect_reason.as_deref().or(spent)
+}
+
+/// Shows it. The exit code is 1 if the daemon works only in part, the vault is
+/// damaged or a refresh fails, else 3 if a person must log in again, else 0.
 pub(super) async fn execute(
     client: &Client,
     args: &StatusArgs,
@@ -47,50 +99,70 @@ pub(super) async fn execute(
         )
     })??;
     let tokens = client.tokens(None).await?;
-    let is_well = info.status == Health::Ok;
+    let attention = Attention::of(&tokens, now);
     if args.json {
         output::json(&Status {
             info: &info,
+            attention,
             token_list: &tokens,
         })?;
     } else {
-        output::line(&format!("agent-authd {}", info.version))?;
-        output::line(&format!("  socket     {}", client.socket().display()))?;
-        output::line(&format!("  redirects  {}", info.redirect_base))?;
-        output::line(&format!(
-            "  holds      {}, {}, {} under way",
-            count(info.providers, "provider"),
-            count(info.tokens, "token"),
-            count(info.flows_pending, "login"),
-        ))?;
-        let health = match (&info.degraded_reason, is_well) {
-            (Some(reason), false) => format!("degraded: {reason}"),
-            (None, false) => "degraded".to_owned(),
-            (_, true) => "ok".to_owned(),
-        };
-        output::line(&format!("  status     {health}"))?;
-        if info.unreadable_rows > 0 {
-            output::line(&format!(
-                "  damaged    {} cannot be read; `agent-auth vault check` names them",
-                count(info.unreadable_rows, "stored row")
-            ))?;
-        }
+        show(client, &info, attention)?;
         for token in &tokens {
             output::line(&format!("  token      {}", described(token, now)))?;
         }
     }
-    Ok(if is_well {
-        ExitCode::SUCCESS
-    } else {
+    let is_whole = info.status == Health::Ok && info.unreadable_rows == 0;
+    Ok(if !is_whole || attention.tokens_failing > 0 {
         ExitCode::FAILURE
+    } else if attention.tokens_to_log_in > 0 {
+        ExitCode::from(PERSON_NEEDED)
+    } else {
+        ExitCode::SUCCESS
     })
+}
+
+/// The daemon in a few lines, how it stands first.
+fn show(client: &Client, info: &Info, attention: Attention) -> Result<()> {
+    let degraded = (info.status != Health::Ok).then(|| match &info.degraded_reason {
+        Some(reason) => format!("degraded: {reason}"),
+        None => "degraded".to_owned(),
+    });
+    let damaged = (info.unreadable_rows > 0).then(|| "the vault is damaged".to_owned());
+    let wrong: Vec<_> = degraded
+        .into_iter()
+        .chain(damaged)
+        .chain(attention.clauses())
+        .collect();
+    let health = if wrong.is_empty() {
+        "ok".to_owned()
+    } else {
+        wrong.join("; ")
+    };
+    output::line(&format!("agent-authd {}", info.version))?;
+    output::line(&format!("  status     {health}"))?;
+    output::line(&format!("  socket     {}", client.socket().display()))?;
+    output::line(&format!("  redirects  {}", info.redirect_base))?;
+    output::line(&format!(
+        "  holds      {}, {}, {} under way",
+        count(info.providers, "provider"),
+        count(info.tokens, "token"),
+        count(info.flows_pending, "login"),
+    ))?;
+    if info.unreadable_rows > 0 {
+        output::line(&format!(
+            "  damaged    {} cannot be read; `agent-auth vault check` names them",
+            count(info.unreadable_rows, "stored row")
+        ))?;
+    }
+    Ok(())
 }
 
 /// A token in a line: whose it is, and how its refreshes go.
 fn described(token: &TokenSummary, now: Timestamp) -> String {
     let account = token.provider_account_label.as_ref();
     let account = account.map_or(String::new(), |account| format!(" ({account})"));
-    let state = match &token.reconnect_reason {
+    let state = match needs_person(token, now) {
         Some(reason) => format!("log in again ({reason})"),
         None => words::refreshes(token, now),
     };

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::{output, words};
 use crate::api::replies::TokenSummary;
-use crate::client::Client;
+use crate::client::{self, Client};
 use crate::clock::Timestamp;
 use crate::identity::ProviderId;
 
@@ -55,10 +55,19 @@ pub(super) async fn execute(
         }
     };
     let tokens = client.tokens(args.provider.as_ref()).await?;
+    if let (Some(provider), true) = (&args.provider, tokens.is_empty()) {
+        require_provider(client, provider).await?;
+    }
     if args.json {
         output::json(&tokens)?;
     } else if tokens.is_empty() {
-        output::note("There are no tokens yet. Log in for one: agent-auth login PROVIDER");
+        let provider = args
+            .provider
+            .as_ref()
+            .map_or("PROVIDER", ProviderId::as_str);
+        output::note(&format!(
+            "There are no tokens yet. Log in for one: agent-auth login {provider}"
+        ));
     } else {
         let rows: Vec<_> = tokens.iter().map(|token| row(token, now)).collect();
         let head = [
@@ -67,6 +76,27 @@ pub(super) async fn execute(
         output::table(head, &rows)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Fails if there is no such provider, neither this owner's nor the machine's.
+async fn require_provider(client: &Client, provider: &ProviderId) -> Result<()> {
+    let Err(error) = client.provider(provider).await else {
+        return Ok(());
+    };
+    let is_unknown =
+        matches!(&error, client::Error::Refused { status, .. } if status.as_u16() == 404);
+    if !is_unknown {
+        return Err(error.into());
+    }
+    let platform = client.platform_providers().await?;
+    let is_offered = platform
+        .iter()
+        .any(|offered| offered.provider_id == provider.as_str());
+    if is_offered {
+        Ok(())
+    } else {
+        Err(error.into())
+    }
 }
 
 fn row(token: &TokenSummary, now: Timestamp) -> [String; 8] {

@@ -41,7 +41,7 @@ pub(super) fn refreshes(token: &TokenSummary, now: Timestamp) -> String {
         } else {
             "now".to_owned()
         };
-        said.push(format!("next {when}"));
+        said.push(format!("next refresh {when}"));
     }
     said.join(", ")
 }

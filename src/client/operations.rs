@@ -87,6 +87,11 @@ impl Client {
         self.fetch("/v2/auth/providers").await
     }
 
+    /// The providers that the machine's administrator offers to every user.
+    pub async fn platform_providers(&self) -> Result<Vec<ProviderResponse>, Error> {
+        self.fetch("/v2/auth/platform-providers").await
+    }
+
     /// One provider.
     pub async fn provider(&self, id: &ProviderId) -> Result<ProviderResponse, Error> {
         self.fetch(&format!("/v2/auth/providers/{id}")).await

@@ -243,6 +243,7 @@ def test_a_dry_run_says_all_and_does_nothing(installation: Installation) -> None
         assert ended.returncode == 0, ended.stderr
         assert "would write" in ended.stdout
         assert "would run systemctl" in ended.stdout
+        assert ended.stdout.splitlines()[-1].startswith("Would install: ")
     assert installation.files() == {}
     assert installation.calls() == []
 

@@ -288,17 +288,58 @@ fn a_provider_is_added_with_the_secret_from_standard_input() {
     );
 }
 
+const PLATFORM: &str = "GET /v2/auth/platform-providers";
+
 #[test]
-fn providers_are_listed_without_what_steers_a_terminal() {
-    let daemon = Daemon::answering(&[("GET /v2/auth/providers", 200, json!([provider()]))]);
+fn providers_are_listed_with_the_machines_and_nothing_steers_the_terminal() {
+    let mut offered = provider();
+    offered["provider_id"] = json!("work");
+    offered["name"] = json!("Work");
+    let daemon = Daemon::answering(&[
+        ("GET /v2/auth/providers", 200, json!([provider()])),
+        (PLATFORM, 200, json!([offered])),
+    ]);
     let output = ran(&daemon, &["provider", "list"]);
     assert_eq!(
         stdout(&output),
-        "PROVIDER  NAME               LOGIN AT\nexample   Example\\u{1b}[31m  https://example.com/a\n"
+        "PROVIDER  NAME               LOGIN AT\n\
+         example   Example\\u{1b}[31m  https://example.com/a\n\
+         work      Work               https://example.com/a  of the machine\n"
     );
     let output = ran(&daemon, &["provider", "list", "--json"]);
     let listed: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(listed, json!([provider()]));
+    let (mut own, mut machines) = (provider(), offered);
+    own["is_platform"] = json!(false);
+    machines["is_platform"] = json!(true);
+    assert_eq!(listed, json!([own, machines]));
+}
+
+#[test]
+fn tokens_of_a_provider_that_is_not_there_are_a_failure_that_says_so() {
+    let unknown = json!({"detail": "no such provider \"typo\""});
+    let mut offered = provider();
+    offered["provider_id"] = json!("work");
+    let daemon = Daemon::answering(&[
+        ("GET /v2/auth/tokens?provider_id=typo", 200, json!([])),
+        ("GET /v2/auth/providers/typo", 404, unknown.clone()),
+        ("GET /v2/auth/tokens?provider_id=work", 200, json!([])),
+        ("GET /v2/auth/providers/work", 404, unknown),
+        (PLATFORM, 200, json!([offered])),
+        ("GET /v2/auth/tokens?provider_id=example", 200, json!([])),
+        ("GET /v2/auth/providers/example", 200, provider()),
+    ]);
+    let output = ran(&daemon, &["tokens", "list", "--provider", "typo"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(stderr(&output), "agent-auth: no such provider \"typo\"\n");
+    for known in ["example", "work"] {
+        let output = ran(&daemon, &["tokens", "list", "--provider", known]);
+        assert_eq!(output.status.code(), Some(0), "{known}");
+        let said = stderr(&output);
+        assert!(
+            said.contains(&format!("agent-auth login {known}")),
+            "{said}"
+        );
+    }
 }
 
 #[test]
@@ -319,6 +360,96 @@ fn tokens_are_listed_in_columns() {
     let output = ran(&none, &["tokens", "list"]);
     assert_eq!((output.status.code(), stdout(&output)), (Some(0), ""));
     assert!(stderr(&output).contains("There are no tokens yet"));
+}
+
+/// A daemon that is well and has tokens with these changes.
+fn holding(changes: &[Value]) -> Daemon {
+    let info = json!({
+        "version": "0.1.0", "status": "ok", "degraded_reason": null, "flows_pending": 0,
+        "redirect_base": "http://127.0.0.1:8252", "providers": 1, "tokens": changes.len(),
+    });
+    let tokens: Vec<_> = changes
+        .iter()
+        .map(|changes| {
+            let mut token = json!({
+                "id": FLOW, "provider_id": "example", "provider_account_label": null,
+                "scopes": [], "expires_at": "2999-01-01T00:00:00Z", "is_default": true,
+                "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z",
+                "user_id": "me", "agent_id": null, "reconnect_reason": null,
+            });
+            let members = token.as_object_mut().unwrap();
+            members.extend(changes.as_object().unwrap().clone());
+            token
+        })
+        .collect();
+    Daemon::answering(&[
+        ("GET /info", 200, info),
+        ("GET /v2/auth/tokens", 200, json!(tokens)),
+    ])
+}
+
+#[test]
+fn status_is_ok_only_while_every_token_is() {
+    let well = json!({});
+    let ended = json!({"reconnect_reason": "invalid_grant"});
+    let spent = json!({"expires_at": "2020-01-01T00:00:00Z"});
+    let failing = json!({
+        "last_error": "unreachable", "last_error_at": "2026-01-01T00:00:00Z",
+        "next_refresh_at": "2026-01-01T00:01:00Z",
+    });
+    for (tokens, code, told) in [
+        (vec![well.clone()], 0, "ok"),
+        (
+            vec![well.clone(), ended.clone()],
+            3,
+            "1 token must be logged in again by a person",
+        ),
+        (
+            vec![ended.clone(), spent],
+            3,
+            "2 tokens must be logged in again by a person",
+        ),
+        (
+            vec![well, failing.clone()],
+            1,
+            "1 token could not be refreshed",
+        ),
+        (
+            vec![ended, failing],
+            1,
+            "1 token must be logged in again by a person; 1 token could not be refreshed",
+        ),
+    ] {
+        let daemon = holding(&tokens);
+        let output = ran(&daemon, &["status"]);
+        assert_eq!(output.status.code(), Some(code), "{told}");
+        let second = stdout(&output).lines().nth(1).unwrap();
+        assert_eq!(second, format!("  status     {told}"));
+        let output = ran(&daemon, &["status", "--json"]);
+        assert_eq!(output.status.code(), Some(code), "{told}");
+    }
+}
+
+#[test]
+fn status_says_what_comes_next_for_a_token() {
+    let daemon = holding(&[json!({"next_refresh_at": "2998-12-31T23:00:00Z"})]);
+    let output = ran(&daemon, &["status"]);
+    let said = stdout(&output);
+    assert!(said.contains("example: next refresh in "), "{said}");
+}
+
+#[test]
+fn a_dry_run_ends_in_what_would_be_done() {
+    let daemon = Daemon::answering(&[]);
+    for (word, end) in [
+        ("install", "Would install"),
+        ("uninstall", "Would uninstall"),
+    ] {
+        let output = ran(&daemon, &["service", word, "--dry-run"]);
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let last = stdout(&output).lines().last().unwrap();
+        assert!(last.starts_with(end), "{last}");
+    }
 }
 
 #[test]

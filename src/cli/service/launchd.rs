@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::steps::{Step, words};
-use super::{Place, note};
+use super::{KEPT, Place, done};
 
 const LABEL: &str = "org.agent-auth.agent-authd";
 
@@ -26,9 +26,8 @@ pub(super) fn install(place: &Place) -> Vec<Step> {
         &domain(place),
         &path,
     ])));
-    steps.push(note(
-        "Installed: agent-authd runs, and is started again when it fails.",
-    ));
+    let what = ": agent-authd runs, and is started again when it fails.";
+    steps.push(done("Installed", "Would install", what));
     steps
 }
 
@@ -37,7 +36,7 @@ pub(super) fn uninstall(place: &Place) -> Vec<Step> {
     vec![
         Step::Try(bootout(place)),
         Step::Remove(property_list(place)),
-        note("Uninstalled. The vault and its key are where they were."),
+        done("Uninstalled", "Would uninstall", KEPT),
     ]
 }
 

@@ -23,8 +23,15 @@ pub(super) enum Step {
     Try(Vec<String>),
     /// Run a command and end as it does.
     End(Vec<String>),
-    /// Say something.
+    /// Say something, whether or not anything is done.
     Note(String),
+    /// Say what all steps together have done.
+    Done {
+        /// The sentence after they were taken.
+        done: String,
+        /// The sentence of a dry run.
+        would: String,
+    },
 }
 
 /// A command in words.
@@ -52,6 +59,7 @@ fn foretold(step: &Step) -> String {
             format!("would run {}", command.join(" "))
         }
         Step::Note(text) => text.clone(),
+        Step::Done { would, .. } => would.clone(),
     }
 }
 
@@ -87,6 +95,7 @@ fn step_taken(step: &Step) -> Result<Option<ExitCode>> {
             return Ok(Some(ExitCode::from(code)));
         }
         Step::Note(text) => output::line(text)?,
+        Step::Done { done, .. } => output::line(done)?,
     }
     Ok(None)
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use super::steps::{Step, words};
-use super::{Place, note};
+use super::{KEPT, Place, done, note};
 
 /// The path in the unit files that the daemon's own takes the place of.
 const PACKAGED: &str = "ExecStart=/usr/bin/agent-authd";
@@ -97,10 +97,10 @@ pub(super) fn install(place: &Place, has_user_namespaces: bool) -> Vec<Step> {
         let text = "Users' services cannot have namespaces on this system, so this one runs without them (see systemd/user in the sources).";
         steps.push(note(text));
     }
-    steps.push(note(if place.system {
-        "Installed: agent-authd starts with the first request of any user."
+    steps.push(done("Installed", "Would install", if place.system {
+        ": agent-authd starts with the first request of any user."
     } else {
-        "Installed: agent-authd starts with your first request. To have it while you are not logged in: loginctl enable-linger"
+        ": agent-authd starts with your first request. To have it while you are not logged in: loginctl enable-linger"
     }));
     steps
 }
@@ -118,9 +118,7 @@ pub(super) fn uninstall(place: &Place) -> Vec<Step> {
         steps.push(Step::Remove(folder.join(NAMESPACES)));
     }
     steps.push(Step::Run(systemctl(place, &["daemon-reload"])));
-    steps.push(note(
-        "Uninstalled. The vault and its key are where they were.",
-    ));
+    steps.push(done("Uninstalled", "Would uninstall", KEPT));
     steps
 }
 
