@@ -44,7 +44,7 @@ pub use self::flows::Waited;
 pub use self::follow_ups::{FollowUp, FollowUpAnswer, Notice};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::redirects::refusal;
-pub use self::redirects::{AuthorizationResponse, Ended, Finishing, Outcome};
+pub use self::redirects::{AuthorizationResponse, Ended, Finishing, Outcome, is_own_error};
 
 use self::refresh::Refreshes;
 use self::revocations::Revocations;

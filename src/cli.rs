@@ -46,6 +46,7 @@ Exit codes:
   1  it failed; standard error says why
   2  the command line is wrong
   3  a person must log in first; standard error says with which command
+     (`status`: a stored token must be logged in again; its lines say which)
   `run` ends with its command's exit code, or 128 and the signal that ended it.";
 
 /// Get OAuth tokens for local agents from agent-authd.

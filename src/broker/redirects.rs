@@ -345,6 +345,32 @@ const UNAVAILABLE: &str = "temporarily_unavailable";
 /// that can be shown.
 const INVALID_RESPONSE: &str = "invalid_response";
 
+/// The error codes that are the daemon's own, and whose descriptions are in its
+/// words. No provider's error is stored under one of them.
+const OWN_ERRORS: [&str; 4] = [
+    "interrupted",
+    "invalid_issuer",
+    INVALID_RESPONSE,
+    "provider_changed",
+];
+
+/// Whether a flow ended with this code by the daemon's own decision, and not by
+/// the provider's or the person's.
+#[must_use]
+pub fn is_own_error(error: &str) -> bool {
+    OWN_ERRORS.contains(&error)
+}
+
+/// A provider's error code as it is stored: one of the daemon's own would make
+/// the provider's description look like the daemon's.
+fn providers_error(code: String) -> String {
+    if is_own_error(&code) {
+        "server_error".to_owned()
+    } else {
+        code
+    }
+}
+
 /// Why a response is refused before its code is looked at.
 pub(crate) fn refusal(
     provider: &Provider,
@@ -365,8 +391,8 @@ pub(crate) fn refusal(
     }
     if let Some(error) = &response.error {
         let clean = |text: &String| Some(oauth::shown_text(text)).filter(|text| !text.is_empty());
-        let error = clean(error).unwrap_or_else(|| INVALID_RESPONSE.to_owned());
         let description = response.error_description.as_ref().and_then(clean);
+        let error = clean(error).map_or_else(|| "server_error".to_owned(), providers_error);
         return Some((error, description));
     }
     if flow.binding != provider.binding() {
@@ -381,7 +407,7 @@ fn refused_exchange(error: oauth::Error) -> (String, Option<String>) {
     match error {
         oauth::Error::InvalidGrant { description } => ("invalid_grant".to_owned(), description),
         oauth::Error::Misconfigured { code, description }
-        | oauth::Error::Refused { code, description } => (code, description),
-        other => ("server_error".to_owned(), Some(other.to_string())),
+        | oauth::Error::Refused { code, description } => (providers_error(code), description),
+        other => (INVALID_RESPONSE.to_owned(), Some(other.to_string())),
     }
 }

@@ -7,7 +7,7 @@ use url::form_urlencoded;
 use super::consent::is_own_form;
 use super::pages::{self, Connected, Failure, FollowUpForm, Page};
 use super::{ENDED_PATH, failed_page, reply, see_other};
-use crate::broker::{Broker, Ended, FollowUp, FollowUpAnswer, Outcome};
+use crate::broker::{Broker, Ended, FollowUp, FollowUpAnswer, Outcome, is_own_error};
 use crate::identity::{AgentId, FlowId};
 use crate::secret::FormToken;
 use crate::server::Reply;
@@ -110,6 +110,13 @@ fn outcome_page(ended: &Ended, follow_up: &FollowUp) -> Page {
             pages::failed(&Failure::Refused { provider_name })
         }
         Outcome::Refused { error, .. } if error == "expired" => pages::failed(&Failure::Expired),
+        Outcome::Refused { error, description } if is_own_error(error) => {
+            pages::failed(&Failure::Discarded {
+                provider_name,
+                error,
+                description: description.as_deref(),
+            })
+        }
         Outcome::Refused { error, description } => pages::failed(&Failure::ProviderRefused {
             provider_name,
             error,

@@ -7,6 +7,7 @@
 
 mod accounts;
 mod agents;
+mod attribution;
 mod authenticate;
 mod browser_links;
 mod cli;

@@ -28,6 +28,15 @@ pub enum Failure<'a> {
         /// Its `error_description`, if any.
         description: Option<&'a str>,
     },
+    /// The daemon did not go on with what the provider answered.
+    Discarded {
+        /// What people call the provider.
+        provider_name: &'a str,
+        /// The code of the reason.
+        error: &'a str,
+        /// The reason, a clause in the daemon's own words.
+        description: Option<&'a str>,
+    },
     /// The provider could not be reached, or its answer made no sense.
     ProviderUnavailable {
         /// What people call the provider.
@@ -66,7 +75,7 @@ impl Failure<'_> {
             Self::Expired | Self::LinkUsed => 410,
             Self::WrongHost => 421,
             Self::Internal { .. } => 500,
-            Self::ProviderRefused { .. } => 502,
+            Self::ProviderRefused { .. } | Self::Discarded { .. } => 502,
             Self::ProviderUnavailable { .. } => 503,
         }
     }
@@ -77,6 +86,7 @@ impl Failure<'_> {
             Self::Expired => "This link has expired",
             Self::UnknownState => "We do not know this link",
             Self::ProviderRefused { .. } => "The provider said no",
+            Self::Discarded { .. } => "This sign-in was not finished",
             Self::ProviderUnavailable { .. } => "The provider did not answer",
             Self::LinkUsed => "This link was used already",
             Self::NotFound => "There is nothing here",

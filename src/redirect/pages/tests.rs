@@ -103,9 +103,15 @@ fn failures_with(text: &str) -> Vec<Page> {
             error: text,
             description: Some(text),
         },
+        Failure::Discarded {
+            provider_name: text,
+            error: text,
+            description: Some(text),
+        },
         Failure::ProviderUnavailable {
             provider_name: text,
         },
+        Failure::LinkUsed,
         Failure::NotFound,
         Failure::BadRequest,
         Failure::MethodNotAllowed,
@@ -186,6 +192,21 @@ fn every_page_has_a_language_a_title_and_one_heading() {
         assert!(html.contains(&format!("<h1>{title}</h1>")), "{html}");
         assert_eq!(html.matches("<h1>").count(), 1);
         assert_eq!(html.matches("<main>").count(), 1);
+    }
+}
+
+#[test]
+fn what_nobody_can_see_is_written_out_on_a_page() {
+    for (name, shown) in [
+        ("claude\u{200b}", "claude\\u{200b}"),
+        ("a\u{61c}b", "a\\u{61c}b"),
+        ("a\u{2028}b\u{1b}", "a\\u{2028}b\\u{1b}"),
+    ] {
+        let page = failed(&Failure::Refused {
+            provider_name: name,
+        });
+        assert!(page.html.contains(shown), "{}", page.html);
+        assert!(!page.html.contains(name));
     }
 }
 
