@@ -19,7 +19,8 @@ use crate::vault::{Options, check, custody, rotation};
 
 const ROTATE: &str = "\
 Stop agent-authd first. Every secret in the vault is sealed anew; then a backup
-is made, and the backups that only the old key opens are deleted. If it is cut
+is made, and what only the old key opens is deleted: the backups, and the
+vaults that `vault restore` has replaced. If it is cut
 off, agent-authd's next start or another `key rotate` goes on with it.
 
 A key that systemd gives as a credential cannot be changed from here. Write the
@@ -90,6 +91,12 @@ pub(super) fn execute(command: &KeyCommand, ambient: &Ambient) -> Result<ExitCod
                 "the vault's key is now {}, in {}",
                 rotated.key_id, rotated.place
             ))?;
+            for path in &rotated.removed {
+                output::line(&format!(
+                    "deleted {}, which the old key opened",
+                    path.display()
+                ))?;
+            }
         }
         KeyCommand::Move(args) => move_key(args, ambient)?,
     }

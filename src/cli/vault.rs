@@ -67,6 +67,10 @@ pub struct RestoreArgs {
     /// The backup
     #[arg(value_name = "FILE")]
     from: PathBuf,
+    /// Take a backup from before addresses were authenticated: shows each
+    /// address that a secret would be sent to, and asks
+    #[arg(long)]
+    accept_unauthenticated: bool,
     /// Where to.
     #[command(flatten)]
     places: Places,
@@ -155,7 +159,8 @@ fn show(report: &Report) -> Result<()> {
 
 fn restore_vault(args: &RestoreArgs, ambient: &Ambient) -> Result<ExitCode> {
     let options = Options::from(&args.places.config()?);
-    let restored = restore::restore(&options, &args.from, ambient)
+    let mut accept = |addresses: &[String]| args.accept_unauthenticated && confirms(addresses);
+    let restored = restore::restore(&options, &args.from, ambient, &mut accept)
         .context("nothing was restored; the vault is as it was")?;
     output::line(&format!("restored {}", args.from.display()))?;
     if let Some(replaced) = restored.replaced {
@@ -171,6 +176,16 @@ fn restore_vault(args: &RestoreArgs, ambient: &Ambient) -> Result<ExitCode> {
         ))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Shows the addresses and asks whether they are right.
+fn confirms(addresses: &[String]) -> bool {
+    for address in addresses {
+        output::note(&format!("  {address}"));
+    }
+    output::note("Secrets will be sent to these addresses. Type `yes` if each of them is right:");
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).is_ok() && answer.trim() == "yes"
 }
 
 /// A report as JSON.

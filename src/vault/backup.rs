@@ -14,7 +14,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, MAIN_DB};
 
 use super::key::sync_folder;
-use super::{Error, FILE, Options, connection, folder, ownership};
+use super::{Error, FILE, Options, connection, folder, ownership, schema};
 use crate::clock::{Ambient, Timestamp};
 
 /// How many are kept: today's, and two to go back to when a fault is noticed
@@ -28,6 +28,9 @@ const INTERVAL: i64 = 24 * 60 * 60;
 const FOLDER: &str = "backups";
 
 const PREFIX: &str = "vault-";
+
+/// What a copy from before a change of the tables is called, with the version.
+const UPGRADE_PREFIX: &str = "before-upgrade-of-schema-";
 const SUFFIX: &str = ".db";
 
 /// What a copy is called until it is whole.
@@ -76,8 +79,44 @@ pub(super) fn bytes(source: &Connection) -> Result<Vec<u8>, Error> {
 
 /// Copies the vault behind `source` and gives the copy's path.
 pub(super) fn make(source: &Connection, data_dir: &Path, now: Timestamp) -> Result<PathBuf, Error> {
+    let path = make_as(source, data_dir, &file_name(now))?;
+    prune(data_dir, now);
+    Ok(path)
+}
+
+/// Copies the vault before its tables are changed from this version. The copy
+/// is kept until the next one of the same version.
+pub(super) fn make_before_upgrade(
+    source: &Connection,
+    data_dir: &Path,
+    version: i64,
+    now: Timestamp,
+) -> Result<PathBuf, Error> {
+    let prefix = format!("{UPGRADE_PREFIX}{version}-");
+    let path = make_as(source, data_dir, &format!("{prefix}{}{SUFFIX}", stamp(now)))?;
+    for older in names_with(data_dir, &prefix) {
+        let older = data_dir.join(FOLDER).join(older);
+        if older != path {
+            // One too many does no harm.
+            let _ = fs::remove_file(older);
+        }
+    }
+    Ok(path)
+}
+
+/// The newest backup whose tables are of a version up to `known`.
+pub(super) fn newest_of(data_dir: &Path, known: i64) -> Option<PathBuf> {
+    let is_known = |path: &PathBuf| {
+        connection::open_reader(path)
+            .and_then(|backup| schema::version(&backup))
+            .is_ok_and(|version| (1..=known).contains(&version))
+    };
+    all(data_dir).into_iter().find(is_known)
+}
+
+fn make_as(source: &Connection, data_dir: &Path, name: &str) -> Result<PathBuf, Error> {
     let folder = data_dir.join(FOLDER);
-    let path = folder.join(file_name(now));
+    let path = folder.join(name);
     let unfinished = folder.join(format!("{}{UNFINISHED}", std::process::id()));
     let made = DirBuilder::new()
         .recursive(true)
@@ -96,7 +135,6 @@ pub(super) fn make(source: &Connection, data_dir: &Path, now: Timestamp) -> Resu
         let _ = fs::remove_file(&unfinished);
         return Err(error);
     }
-    prune(data_dir, now);
     Ok(path)
 }
 
@@ -157,10 +195,11 @@ pub(super) fn is_due(data_dir: &Path, now: Timestamp) -> bool {
         .any(|name| *name > since && *name <= until)
 }
 
-/// The backups, newest first.
+/// The backups, newest first; then those from before a change of the tables.
 pub(super) fn all(data_dir: &Path) -> Vec<PathBuf> {
     let folder = data_dir.join(FOLDER);
-    let names = names(data_dir).into_iter();
+    let before_upgrades = names_with(data_dir, UPGRADE_PREFIX);
+    let names = names(data_dir).into_iter().chain(before_upgrades);
     names.map(|name| folder.join(name)).collect()
 }
 
@@ -207,11 +246,15 @@ fn prune(data_dir: &Path, now: Timestamp) {
 
 /// The backups' names, newest first.
 fn names(data_dir: &Path) -> Vec<String> {
+    names_with(data_dir, PREFIX)
+}
+
+fn names_with(data_dir: &Path, prefix: &str) -> Vec<String> {
     let entries = fs::read_dir(data_dir.join(FOLDER)).into_iter().flatten();
     let mut names: Vec<String> = entries
         .flatten()
         .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX))
+        .filter(|name| name.starts_with(prefix) && name.ends_with(SUFFIX))
         .collect();
     names.sort_unstable_by(|left, right| right.cmp(left));
     names
@@ -237,7 +280,6 @@ pub(super) fn unwritable(path: &Path, error: &io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::vault::schema;
 
     const DAY: i64 = 24 * 60 * 60;
 

@@ -63,13 +63,28 @@ pub enum Error {
     },
     /// A newer daemon wrote the file.
     #[error(
-        "the vault was written by a newer agent-authd (its schema is {found}, this one knows {known}); install that version again"
+        "the vault was written by a newer agent-authd (its schema is {found}, this one knows {known}); install that version again{}",
+        backup.as_ref().map(|backup| format!(
+            ", or go back with `agent-auth vault restore {}`: grants that were refreshed since need a new login",
+            backup.display()
+        )).unwrap_or_default()
     )]
     NewerSchema {
         /// The file's version.
         found: i64,
         /// The newest version known here.
         known: i64,
+        /// A backup of a version that is known here.
+        backup: Option<PathBuf>,
+    },
+    /// A backup whose rows nobody has authenticated.
+    #[error(
+        "{} was made before addresses were authenticated, so that it cannot be told whether they were changed; look at each with: agent-auth vault restore --accept-unauthenticated {0}",
+        path.display()
+    )]
+    Unauthenticated {
+        /// The backup.
+        path: PathBuf,
     },
     /// There is no vault where one must be.
     #[error("there is no vault in {}", folder.display())]

@@ -14,6 +14,10 @@ use super::{
     schema, unlock, writer,
 };
 use crate::clock::Ambient;
+use crate::failpoint;
+
+/// Room that an upgrade takes beside three times the vault's size, in bytes.
+const ROOM: u64 = 1024 * 1024;
 
 /// A vault that this process alone holds, with its key.
 pub(super) struct Unlocked {
@@ -46,7 +50,7 @@ impl Unlocked {
         writer::checkpoint(&connection)?;
         if rotation::is_unfinished(&connection, &cipher, &ring, &*store)? {
             match rotation::finish(&mut connection, &cipher, &ring, &options, ambient) {
-                Ok(()) => (cipher, ring) = unlock::look(&connection, &*store)?,
+                Ok(_) => (cipher, ring) = unlock::look(&connection, &*store)?,
                 // Both keys are there: what opens can be served all the same.
                 Err(error) => {
                     tracing::error!(error = %error, "a change of the vault's key cannot be finished");
@@ -83,10 +87,7 @@ fn open_file(options: &Options, ambient: &Ambient) -> Result<Connection, Error> 
         let mut connection = connection::open_writer(&path)?;
         require_soundness(&connection)?;
         if schema::is_outdated(&connection)? {
-            if schema::version(&connection)? > 0 {
-                backup::make(&connection, &options.data_dir, ambient.now())?;
-            }
-            schema::migrate(&mut connection)?;
+            upgrade(&mut connection, options, ambient)?;
         }
         Ok(connection)
     };
@@ -94,7 +95,60 @@ fn open_file(options: &Options, ambient: &Ambient) -> Result<Connection, Error> 
         Error::Corrupt { what } => Error::Corrupt {
             what: format!("{what}; {}", way_out(options)),
         },
+        Error::NewerSchema { found, known, .. } => Error::NewerSchema {
+            found,
+            known,
+            backup: backup::newest_of(&options.data_dir, known),
+        },
         other => other,
+    })
+}
+
+/// Brings the tables up to date. A vault that has any is copied first.
+fn upgrade(connection: &mut Connection, options: &Options, ambient: &Ambient) -> Result<(), Error> {
+    let version = schema::version(connection)?;
+    if version == 0 {
+        return schema::migrate(connection);
+    }
+    let data_dir = &options.data_dir;
+    require_room(data_dir)?;
+    let backup = backup::make_before_upgrade(connection, data_dir, version, ambient.now())?;
+    failpoint::pass("vault.backed_up");
+    tracing::info!(
+        schema = version,
+        backup = %backup.display(),
+        "the vault is brought up to date; a backup of it as it was is kept"
+    );
+    schema::migrate(connection)?;
+    failpoint::pass("vault.migrated");
+    tracing::info!("the vault's tables are up to date");
+    Ok(())
+}
+
+/// Makes sure that there is room for the backup, for the changed tables and
+/// for the write-ahead log with them.
+fn require_room(data_dir: &Path) -> Result<(), Error> {
+    let bytes = std::fs::metadata(data_dir.join(FILE)).map_or(0, |metadata| metadata.len());
+    let needed = bytes.saturating_mul(3).saturating_add(ROOM);
+    let Ok(found) = nix::sys::statvfs::statvfs(data_dir) else {
+        return Ok(());
+    };
+    // The width of the fields differs by platform.
+    #[allow(
+        clippy::useless_conversion,
+        reason = "the fields are narrower on some platforms"
+    )]
+    let free = u64::from(found.blocks_available()).saturating_mul(u64::from(found.fragment_size()));
+    if free >= needed {
+        return Ok(());
+    }
+    Err(Error::Unwritable {
+        why: format!(
+            "bringing the vault up to date takes {} MiB in {}, and {} MiB are free; free some room and start agent-authd again (nothing was changed)",
+            needed.div_ceil(1024 * 1024),
+            data_dir.display(),
+            free / (1024 * 1024),
+        ),
     })
 }
 

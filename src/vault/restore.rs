@@ -14,11 +14,16 @@ use rusqlite::Connection;
 use super::backup::{copy, require_integrity, stamp, unwritable};
 use super::key::sync_folder;
 use super::lock::DataLock;
-use super::{Error, FILE, Options, connection, folder, key, schema, unlock, writer};
+use super::{
+    Error, FILE, Options, connection, folder, key, row_authentication, schema, unlock, writer,
+};
 use crate::clock::{Ambient, Timestamp};
 
 /// What a restored vault is called until it is whole.
 const UNFINISHED: &str = "vault.db.restored";
+
+/// What the names of replaced vaults begin with.
+const REPLACED: &str = "vault-replaced-";
 
 /// What the files are called that SQLite keeps beside one of its own.
 const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
@@ -39,12 +44,21 @@ pub struct Restored {
 /// [`Error::Held`] while it runs; [`Error::Corrupt`], [`Error::NewerSchema`],
 /// [`Error::KeyMissing`] or [`Error::WrongKey`] if `from` is of no use here.
 /// Nothing is changed by any of them.
-pub fn restore(options: &Options, from: &Path, ambient: &Ambient) -> Result<Restored, Error> {
+///
+/// `accept` is shown every address in a backup whose rows are not
+/// authenticated, and says whether they are right; [`Error::Unauthenticated`]
+/// if it does not.
+pub fn restore(
+    options: &Options,
+    from: &Path,
+    ambient: &Ambient,
+    accept: &mut dyn FnMut(&[String]) -> bool,
+) -> Result<Restored, Error> {
     let data_dir = folder::private(&options.data_dir)?;
     let _lock = DataLock::take(&data_dir)?;
     let now = ambient.now();
     let unfinished = data_dir.join(UNFINISHED);
-    let prepared = prepare(options, from, &unfinished, now);
+    let prepared = prepare(options, from, &unfinished, (ambient, accept));
     let in_doubt = match prepared {
         Ok(in_doubt) => in_doubt,
         Err(error) => {
@@ -65,7 +79,7 @@ fn prepare(
     options: &Options,
     from: &Path,
     unfinished: &Path,
-    now: Timestamp,
+    (ambient, accept): (&Ambient, &mut dyn FnMut(&[String]) -> bool),
 ) -> Result<usize, Error> {
     let refuse = |error: io::Error| Error::Open {
         path: from.to_owned(),
@@ -76,12 +90,19 @@ fn prepare(
     let source = connection::open_reader(&from).map_err(named)?;
     copy(&source, unfinished).map_err(named)?;
     drop(source);
-    let mut connection = Connection::open(unfinished)?;
+    let mut connection = connection::open_copy(unfinished)?;
+    schema::require_known_objects(&connection).map_err(named)?;
     if schema::is_outdated(&connection)? {
         schema::migrate(&mut connection)?;
     }
-    unlock::look(&connection, &*key::store(options)?)?;
-    let in_doubt = mark_in_doubt(&connection, now)?;
+    let (cipher, _) = unlock::look(&connection, &*key::store(options)?)?;
+    if !unlock::is_authenticated(&connection, &cipher)? {
+        if !accept(&row_authentication::upgrade::addresses(&connection)?) {
+            return Err(Error::Unauthenticated { path: from });
+        }
+        row_authentication::upgrade::authenticate_existing(&mut connection, &cipher, ambient)?;
+    }
+    let in_doubt = mark_in_doubt(&connection, ambient.now())?;
     require_integrity(&connection)?;
     connection.close().map_err(|(_, error)| error)?;
     fs::File::open(unfinished)
@@ -113,7 +134,7 @@ fn set_aside(vault: &Path, now: Timestamp) -> Result<Option<PathBuf>, Error> {
         // If it cannot be emptied, the log is kept with the file.
         let _ = writer::checkpoint(&connection);
     }
-    let aside = vault.with_file_name(format!("vault-replaced-{}.db", stamp(now)));
+    let aside = unused_name(vault, now)?;
     link(vault, &aside)?;
     for companion in COMPANIONS {
         let (file, kept) = (with(vault, companion), with(&aside, companion));
@@ -125,6 +146,39 @@ fn set_aside(vault: &Path, now: Timestamp) -> Result<Option<PathBuf>, Error> {
         remove(&with(vault, companion))?;
     }
     Ok(Some(aside))
+}
+
+/// A name for what is replaced that nothing has yet, so that a second restoring
+/// in the same second keeps both.
+fn unused_name(vault: &Path, now: Timestamp) -> Result<PathBuf, Error> {
+    let stamp = stamp(now);
+    let named = |suffix: String| vault.with_file_name(format!("{REPLACED}{stamp}{suffix}.db"));
+    let further = (2..100).map(|number| named(format!("-{number}")));
+    let mut names = std::iter::once(named(String::new())).chain(further);
+    names
+        .find(|name| !name.exists() && COMPANIONS.iter().all(|with_| !with(name, with_).exists()))
+        .ok_or_else(|| Error::Unwritable {
+            why: format!(
+                "there are too many files like {}",
+                named(String::new()).display()
+            ),
+        })
+}
+
+/// Removes what restoring has set aside, with what SQLite kept beside it: a
+/// retired key opens it. The files that are gone.
+pub(super) fn remove_replaced(data_dir: &Path) -> Result<Vec<PathBuf>, Error> {
+    let entries = fs::read_dir(data_dir).map_err(|error| unwritable(data_dir, &error))?;
+    let mut removed = Vec::new();
+    for entry in entries.flatten() {
+        let is_replaced = entry.file_name().to_string_lossy().starts_with(REPLACED);
+        if is_replaced {
+            remove(&entry.path())?;
+            removed.push(entry.path());
+        }
+    }
+    removed.sort();
+    Ok(removed)
 }
 
 fn link(file: &Path, name: &Path) -> Result<(), Error> {

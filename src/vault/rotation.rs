@@ -5,17 +5,19 @@
 //! 3. Every row is sealed anew, some at a time.
 //! 4. The old key's proof goes.
 //! 5. A backup is made, and those that only the old key opens go, for they
-//!    hold live grants.
+//!    hold live grants; so do the vaults that a restoring has set aside.
 //! 6. The place keeps the new key alone.
 //!
 //! Whoever opens the vault next and finds two keys goes on from there.
+
+use std::path::PathBuf;
 
 use rusqlite::Connection;
 
 use super::cipher::Cipher;
 use super::key::{self, Ring, Store};
 use super::sealed::TABLES;
-use super::{Error, Options, Unlocked, backup, check, rows, unlock, writer};
+use super::{Error, Options, Unlocked, backup, check, restore, rows, unlock, writer};
 use crate::clock::Ambient;
 use crate::config::key_store::KeyStore;
 
@@ -29,6 +31,8 @@ pub struct Rotated {
     pub key_id: String,
     /// Where it is kept.
     pub place: String,
+    /// Replaced vaults that the old key opened, and that were deleted.
+    pub removed: Vec<PathBuf>,
 }
 
 /// Gives the vault a new key. agent-authd must not be running.
@@ -60,8 +64,10 @@ pub fn rotate(options: &Options, ambient: &Ambient) -> Result<Rotated, Error> {
     store.replace(&ring)?;
     key::require_kept(&*store, &ring)?;
     let cipher = Cipher::new(unlocked.id, &ring)?;
-    finish(&mut unlocked.connection, &cipher, &ring, options, ambient)?;
+    let options = unlocked.options.clone();
+    let removed = finish(&mut unlocked.connection, &cipher, &ring, &options, ambient)?;
     Ok(Rotated {
+        removed,
         key_id: cipher.key_id().0.clone(),
         place: store.place(),
     })
@@ -91,7 +97,7 @@ pub(super) fn finish(
     ring: &Ring,
     options: &Options,
     ambient: &Ambient,
-) -> Result<(), Error> {
+) -> Result<Vec<PathBuf>, Error> {
     let primary = cipher.key_id().0.clone();
     unlock::add_proof(connection, cipher, ambient)?;
     reseal_all(connection, cipher, ambient)?;
@@ -104,6 +110,10 @@ pub(super) fn finish(
     }
     backup::make(connection, &options.data_dir, ambient.now())?;
     backup::remove_sealed_otherwise(&options.data_dir, &primary)?;
+    let removed = restore::remove_replaced(&options.data_dir)?;
+    for path in &removed {
+        tracing::info!(path = %path.display(), "a replaced vault, which the old key opened, was deleted");
+    }
     let store = key::store(options)?;
     if ring.keys().len() > 1 && store.kind() == KeyStore::Credential {
         tracing::warn!(
@@ -113,7 +123,7 @@ pub(super) fn finish(
         store.replace(&ring.newest())?;
     }
     tracing::info!(key.id = %primary, "the vault has a new key, and the old one is retired");
-    Ok(())
+    Ok(removed)
 }
 
 fn reseal_all(

@@ -98,6 +98,7 @@ impl AuthenticatedTable {
         BEFORE + self.authenticated().count()
     }
 
+    /// The columns that are authenticated.
     fn authenticated(&self) -> impl Iterator<Item = &'static str> {
         ["owner", self.row]
             .into_iter()

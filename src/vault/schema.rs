@@ -38,9 +38,51 @@ pub(super) fn version(connection: &Connection) -> Result<i64, Error> {
 pub(super) fn is_outdated(connection: &Connection) -> Result<bool, Error> {
     let (found, known) = (version(connection)?, known_version());
     if found > known {
-        return Err(Error::NewerSchema { found, known });
+        return Err(Error::NewerSchema {
+            found,
+            known,
+            backup: None,
+        });
     }
     Ok(found < known)
+}
+
+/// Refuses a file that has a table, index, view or trigger which no vault of
+/// its version has: such a thing could act when the vault is written.
+///
+/// # Errors
+/// [`Error::Corrupt`] names the first.
+pub(super) fn require_known_objects(connection: &Connection) -> Result<(), Error> {
+    let done = usize::try_from(version(connection)?).unwrap_or(0);
+    let known = Connection::open_in_memory()?;
+    for script in MIGRATIONS.iter().take(done).copied().flatten() {
+        known.execute_batch(script)?;
+    }
+    let known = objects(&known)?;
+    let found = objects(connection)?;
+    match found.iter().find(|object| !known.contains(object)) {
+        None => Ok(()),
+        Some((kind, name, _)) => Err(Error::Corrupt {
+            what: format!("no vault of its version has the {kind} {name:?} that is in it"),
+        }),
+    }
+}
+
+/// What a file has in it: kind, name, and SQL without blanks and comments.
+fn objects(connection: &Connection) -> Result<Vec<(String, String, String)>, Error> {
+    let mut statement = connection.prepare(
+        "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite^_%' ESCAPE '^'",
+    )?;
+    let rows = statement.query_map([], |row| {
+        let sql: Option<String> = row.get(2)?;
+        let sql = sql.unwrap_or_default();
+        let code = sql
+            .lines()
+            .map(|line| line.split("--").next().unwrap_or_default());
+        let words: Vec<_> = code.flat_map(str::split_whitespace).collect();
+        Ok((row.get(0)?, row.get(1)?, words.concat()))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// Runs the migrations that the file lacks, all or none of them.

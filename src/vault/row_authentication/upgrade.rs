@@ -15,6 +15,15 @@ use crate::vault::{Error, unlock, writer};
 /// Rows per transaction: some milliseconds of work.
 const BATCH: u32 = 500;
 
+/// What is no address, or is sealed.
+const HIDDEN: &[&str] = &[
+    "id",
+    "client_secret",
+    "access_token",
+    "refresh_token",
+    "state",
+];
+
 /// After how many rows the log says how far it is.
 const REPORTED: usize = 10_000;
 
@@ -50,6 +59,33 @@ pub(in crate::vault) fn authenticate_existing(
     })?;
     tracing::info!(rows = done, "every row of an older vault is authenticated");
     Ok(())
+}
+
+/// Every address in a vault that decides where a secret is sent, a line each
+/// for a person to read.
+///
+/// # Errors
+/// [`Error::Corrupt`] if a row cannot be read.
+pub(in crate::vault) fn addresses(connection: &Connection) -> Result<Vec<String>, Error> {
+    let mut lines = Vec::new();
+    for table in TABLES {
+        let columns = table
+            .authenticated()
+            .filter(|column| !HIDDEN.contains(column));
+        let shown: Vec<_> = columns
+            .map(|column| format!("'{column}=' || {column}"))
+            .collect();
+        let mut statement = connection.prepare(&format!(
+            "SELECT DISTINCT concat_ws(' ', {}) FROM {}",
+            shown.join(", "),
+            table.name
+        ))?;
+        let found = statement.query_map([], |row| row.get::<_, String>(0))?;
+        for line in found {
+            lines.push(format!("{} {}", table.name, line?));
+        }
+    }
+    Ok(lines)
 }
 
 /// One batch of a table's rows after `after`: the last of them, and how many
