@@ -7,6 +7,7 @@
 
 mod echo;
 mod fields;
+mod lengths;
 mod place;
 mod problem;
 mod readers;
@@ -22,9 +23,9 @@ pub(crate) use fields::Fields;
 pub(crate) use place::Place;
 pub(crate) use problem::Problem;
 pub(crate) use readers::{
-    INVISIBLE_LABEL, choice, client_id, endpoint, filled_label, filled_text, flag, generation,
-    label, list, object, provider_id, redirect_uri, scopes, seconds, text, text_map, token_id,
-    whole_number,
+    INVISIBLE_LABEL, address_text, choice, client_id, endpoint, filled_label, filled_text, flag,
+    generation, label, list, object, provider_id, redirect_uris, scopes, seconds, text, text_map,
+    token_id, whole_number,
 };
 
 /// Every fault of one request: `{"detail": [ … ]}`.
@@ -79,12 +80,15 @@ impl Faults {
     /// `None` if it has none.
     #[must_use]
     pub fn of_path_label(parameter: &str, label: &str) -> Option<Self> {
-        if !crate::visible::has_invisible(label) {
+        let problem = if label.chars().nth(lengths::LABEL).is_some() {
+            Problem::too_long(lengths::LABEL)
+        } else if crate::visible::has_invisible(label) {
+            Problem::rule(INVISIBLE_LABEL)
+        } else {
             return None;
-        }
+        };
         let steps = ["path", parameter].map(|step| Loc::Name(step.to_owned()));
         let input = place::shown(&Value::from(label), false);
-        let problem = Problem::rule(INVISIBLE_LABEL);
         Some(place::fault(steps.into(), problem, input).into())
     }
 

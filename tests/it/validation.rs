@@ -142,3 +142,61 @@ async fn a_client_identifier_is_one_line_of_sane_length() {
         assert_eq!(faults(answer), [json!(["body", "client_id"])]);
     }
 }
+
+#[tokio::test]
+async fn what_is_stored_of_a_request_has_a_sane_length() {
+    let stage = Stage::new().await;
+    let long = |length: usize| "x".repeat(length);
+    let address = |length: usize| format!("https://example.com/{}", long(length - 20));
+    let scopes = |count: usize| (0..count).map(|n| format!("{n:063}")).collect::<Vec<_>>();
+    let addresses = vec![address(30); 101];
+    for (field, ok, too_long) in [
+        ("name", json!(long(256)), json!(long(257))),
+        ("auth_url", json!(address(2048)), json!(address(2049))),
+        ("token_url", json!(address(2048)), json!(address(2049))),
+        (
+            "authorization_params",
+            json!({"a": long(8191)}),
+            json!({"a": long(8192)}),
+        ),
+        (
+            "allowed_redirect_uris",
+            json!(addresses[1..]),
+            json!(addresses),
+        ),
+    ] {
+        let answer = stage
+            .post("/providers", provider(json!({field: too_long})))
+            .await;
+        assert_eq!(faults(answer), [json!(["body", field])]);
+        let id = format!("p-{}", field.replace('_', "-"));
+        let body = provider(json!({field: ok, "provider_id": id}));
+        stage.post("/providers", body).await.with(200);
+    }
+    let import = |field: &str, value: &Value| json!({"provider_id": "strict", "access_token": "canary-a", field: value});
+    for (field, ok, too_long) in [
+        ("scopes", json!(scopes(128)), json!(scopes(129))),
+        (
+            "metadata",
+            json!({"a": long(16_376)}),
+            json!({"a": long(16_377)}),
+        ),
+        ("user_id", json!(long(256)), json!(long(257))),
+    ] {
+        let answer = stage.post("/tokens/import", import(field, &too_long)).await;
+        assert_eq!(faults(answer), [json!(["body", field])]);
+        stage
+            .post("/tokens/import", import(field, &ok))
+            .await
+            .with(200);
+    }
+    for field in ["user_id", "agent_id", "redirect_uri"] {
+        let body = json!({"provider": "strict", "scopes": [], field: long(2049)});
+        let answer = stage.post("/authenticate", body).await;
+        assert_eq!(faults(answer), [json!(["body", field])]);
+    }
+    let agent = stage
+        .get(&format!("/agents/{}/connections", long(257)))
+        .await;
+    assert_eq!(faults(agent), [json!(["path", "agent_id"])]);
+}

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use url::Url;
 
-use super::providers::{parameters, redirect_uris, secret};
-use crate::api::validate::{Faults, Fields, choice, client_id, endpoint, flag, label, text};
+use super::providers::{parameters, secret};
+use crate::api::validate::{
+    Faults, Fields, choice, client_id, endpoint, flag, label, redirect_uris, text,
+};
 use crate::provider::Pkce;
 use crate::secret::ClientSecret;
 

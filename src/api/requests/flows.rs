@@ -1,8 +1,8 @@
 //! Requests that ask for a token, wait for one, or bring a code by hand.
 
 use crate::api::validate::{
-    Faults, Fields, filled_label, filled_text, flag, generation, label, scopes, text, token_id,
-    whole_number,
+    Faults, Fields, address_text, filled_label, filled_text, flag, generation, label, scopes, text,
+    token_id, whole_number,
 };
 use crate::identity::{AgentId, Scopes, TokenId, UserId};
 use crate::secret::{AuthorizationCode, State};
@@ -60,7 +60,7 @@ impl AuthenticateRequest {
             fields.with_default("use_agent_builder_public_oauth", flag, false);
         let force_new = fields.with_default("force_new", flag, false);
         let token_id = fields.optional("token_id", token_id);
-        let redirect_uri = fields.optional("redirect_uri", text);
+        let redirect_uri = fields.optional("redirect_uri", address_text);
         let is_default = fields.with_default("is_default", flag, true);
         let check_only = fields.with_default("check_only", flag, false);
         let newer_than = fields.optional("newer_than", generation);

@@ -9,8 +9,8 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::api::validate::{
-    Faults, Fields, Place, Problem, choice, client_id, endpoint, flag, label, list, provider_id,
-    redirect_uri, text, text_map,
+    Faults, Fields, Place, Problem, choice, client_id, endpoint, flag, label, provider_id,
+    redirect_uris, text, text_map,
 };
 use crate::clock::Timestamp;
 use crate::identity::ProviderId;
@@ -211,11 +211,6 @@ pub(super) fn parameters(place: &mut Place<'_>) -> Option<BTreeMap<String, Strin
             None
         }
     })
-}
-
-/// Redirect addresses allowed beside loopback ones.
-pub(super) fn redirect_uris(place: &mut Place<'_>) -> Option<Vec<String>> {
-    list(place, redirect_uri)
 }
 
 #[cfg(test)]

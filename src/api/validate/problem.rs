@@ -64,6 +64,24 @@ impl Problem {
         .with("min_length", 1)
     }
 
+    /// `most` in characters.
+    pub(super) fn too_long(most: usize) -> Self {
+        Self::plain(
+            "string_too_long",
+            format!("String should have at most {most} characters"),
+        )
+        .with("max_length", most)
+    }
+
+    /// `most` items, and how many there are.
+    pub(super) fn too_many(most: usize, found: usize) -> Self {
+        Self::plain(
+            "too_long",
+            format!("List should have at most {most} items after validation, not {found}"),
+        )
+        .with("max_length", most)
+    }
+
     pub(super) fn not_of_pattern(pattern: &'static str) -> Self {
         Self::plain(
             "string_pattern_mismatch",

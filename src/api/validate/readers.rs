@@ -12,7 +12,7 @@ use serde_json::{Map, Number, Value};
 use url::Url;
 use uuid::Uuid;
 
-use super::{Place, Problem};
+use super::{Place, Problem, lengths};
 use crate::identity::{ProviderId, Scopes, TokenId};
 use crate::provider::{
     AuthMethod, CLIENT_ID_PATTERN, EndpointError, Kind, Pkce, is_client_id, parse_endpoint,
@@ -39,7 +39,7 @@ pub(crate) fn filled_text(place: &mut Place<'_>) -> Option<String> {
 
 /// A label that people tell apart by reading it.
 pub(crate) fn label(place: &mut Place<'_>) -> Option<String> {
-    let text = text(place)?;
+    let text = text_within(place, lengths::LABEL)?;
     if has_invisible(&text) {
         return place.refuse(Problem::rule(INVISIBLE_LABEL));
     }
@@ -62,6 +62,20 @@ pub(crate) fn client_id(place: &mut Place<'_>) -> Option<String> {
         return place.refuse(Problem::not_of_pattern(CLIENT_ID_PATTERN));
     }
     Some(text.to_owned())
+}
+
+/// A text of at most `most` characters.
+fn text_within(place: &mut Place<'_>, most: usize) -> Option<String> {
+    let text = text(place)?;
+    if text.chars().nth(most).is_some() {
+        return place.refuse(Problem::too_long(most));
+    }
+    Some(text)
+}
+
+/// An address, as it was written; what it must be is looked at elsewhere.
+pub(crate) fn address_text(place: &mut Place<'_>) -> Option<String> {
+    text_within(place, lengths::ADDRESS)
 }
 
 fn borrowed_text<'a>(place: &mut Place<'a>, otherwise: fn() -> Problem) -> Option<&'a str> {
@@ -170,15 +184,26 @@ pub(crate) fn list<T>(
 /// An array of scopes.
 pub(crate) fn scopes(place: &mut Place<'_>) -> Option<Scopes> {
     let texts = list(place, text)?;
-    Some(Scopes::new(texts.iter().map(String::as_str)))
+    let scopes = Scopes::new(texts.iter().map(String::as_str));
+    if scopes.join(" ").len() > lengths::SCOPES {
+        let most = lengths::SCOPES;
+        let clause = format!("the scopes take more than {most} bytes together");
+        return place.refuse(Problem::rule(&clause).hiding_input());
+    }
+    Some(scopes)
 }
 
-/// An object, as it is.
+/// The metadata of a token: an object, as it is.
 pub(crate) fn object(place: &mut Place<'_>) -> Option<Map<String, Value>> {
-    match place.value() {
-        Value::Object(members) => Some(members.clone()),
-        _ => place.refuse(Problem::not_a_dictionary()),
+    let Value::Object(members) = place.value() else {
+        return place.refuse(Problem::not_a_dictionary());
+    };
+    if !lengths::fits(place.value(), lengths::METADATA) {
+        let most = lengths::METADATA;
+        let clause = format!("it takes more than {most} bytes as JSON");
+        return place.refuse(Problem::rule(&clause).hiding_input());
     }
+    Some(members.clone())
 }
 
 /// An object of texts. `wrong` says what is wrong with a member's name, if
@@ -201,7 +226,14 @@ pub(crate) fn text_map(
             })
         })
         .collect();
-    read.into_iter().collect()
+    let map: BTreeMap<_, _> = read.into_iter().collect::<Option<_>>()?;
+    let size = |(name, value): (&String, &String)| name.len() + value.len();
+    if map.iter().map(size).sum::<usize>() > lengths::PARAMETERS {
+        let most = lengths::PARAMETERS;
+        let clause = format!("the parameters take more than {most} bytes together");
+        return place.refuse(Problem::rule(&clause).hiding_input());
+    }
+    Some(map)
 }
 
 /// A UUID of a token.
@@ -221,14 +253,31 @@ pub(crate) fn provider_id(place: &mut Place<'_>) -> Option<ProviderId> {
 
 /// The address of an OAuth endpoint or an MCP server.
 pub(crate) fn endpoint(place: &mut Place<'_>) -> Option<Url> {
-    let text = borrowed_text(place, Problem::url_not_text)?;
+    let text = borrowed_address(place)?;
     parse_endpoint(text).map_or_else(|error| place.refuse(bad_address(text, error)), Some)
 }
 
 /// An absolute address without a fragment, as it was written.
-pub(crate) fn redirect_uri(place: &mut Place<'_>) -> Option<String> {
-    let text = borrowed_text(place, Problem::url_not_text)?;
+fn redirect_uri(place: &mut Place<'_>) -> Option<String> {
+    let text = borrowed_address(place)?;
     parse_redirect(text).map_or_else(|error| place.refuse(bad_address(text, error)), Some)
+}
+
+fn borrowed_address<'a>(place: &mut Place<'a>) -> Option<&'a str> {
+    let text = borrowed_text(place, Problem::url_not_text)?;
+    if text.len() > lengths::ADDRESS {
+        return place.refuse(Problem::too_long(lengths::ADDRESS).hiding_input());
+    }
+    Some(text)
+}
+
+/// A list of addresses, as they were written.
+pub(crate) fn redirect_uris(place: &mut Place<'_>) -> Option<Vec<String>> {
+    let uris = list(place, redirect_uri)?;
+    if uris.len() > lengths::ADDRESSES {
+        return place.refuse(Problem::too_many(lengths::ADDRESSES, uris.len()));
+    }
+    Some(uris)
 }
 
 fn bad_address(text: &str, error: EndpointError) -> Problem {
