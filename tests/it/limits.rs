@@ -50,14 +50,21 @@ async fn a_browser_is_answered_while_the_exchange_goes_on() {
 #[tokio::test]
 async fn answers_that_are_not_read_are_bounded() {
     let stage = Stage::new().await;
-    let scopes: Vec<_> = (0..100).map(|n| format!("{n:060}")).collect();
-    for _ in 0..60 {
-        stage.import(json!({"scopes": scopes})).await;
+    let uris: Vec<_> = (0..28)
+        .map(|n| format!("https://example.com/{n:02000}"))
+        .collect();
+    for number in 0..20 {
+        let provider = json!({
+            "provider_id": format!("p{number}"), "name": "P", "client_id": "c",
+            "auth_url": "https://example.com/a", "token_url": "https://example.com/t",
+            "allowed_redirect_uris": uris,
+        });
+        stage.post("/providers", provider).await.with(200);
     }
-    let page = "GET /v2/auth/token-events?limit=200 HTTP/1.1\r\nHost: x\r\n\r\n";
+    let list = "GET /v2/auth/providers HTTP/1.1\r\nHost: x\r\n\r\n";
     let ask = async || {
         let mut stream = UnixStream::connect(stage.home.socket()).await.unwrap();
-        stream.write_all(page.as_bytes()).await.unwrap();
+        stream.write_all(list.as_bytes()).await.unwrap();
         let mut status = [0; 12];
         stream.read_exact(&mut status).await.unwrap();
         (stream, String::from_utf8(status.to_vec()).unwrap())
@@ -69,11 +76,11 @@ async fn answers_that_are_not_read_are_bounded() {
             break status;
         }
         unread.push(stream);
-        assert!(unread.len() < 120, "nothing bounds them");
+        assert!(unread.len() < 40, "nothing bounds them");
     };
     assert_eq!(refused, "HTTP/1.1 429");
     // What is small is answered meanwhile, and the rest once there is room.
-    stage.get("/providers").await.with(200);
+    stage.get("/tokens").await.with(200);
     drop(unread);
     while ask().await.1 != "HTTP/1.1 200" {
         tokio::task::yield_now().await;
