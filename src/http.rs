@@ -56,7 +56,10 @@ impl Api {
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let started = std::time::Instant::now();
         let answer = match request::read(&self, peer.clone(), request).await {
-            Ok((handler, call)) => handler(call).await,
+            Ok((handler, call)) => {
+                let _turn = self.0.in_flight.turn(peer.owner, &method, &path).await;
+                handler(call).await
+            }
             Err(error) => Err(error),
         };
         let reply = answer.unwrap_or_else(|error| reply::from_error(error, &self.0.ambient));

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use http_body_util::{BodyExt as _, Full};
+use hyper::Method;
 use hyper::body::{Body as _, Bytes};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -23,9 +24,26 @@ const BOUND: usize = 16 * 1024;
 /// connection at most, and those are bounded.
 const SMALL: u64 = 16 * 1024;
 
-/// The answers that owners have not read yet.
+/// The answers that owners have not read yet, and the lists that are put
+/// together for them.
 #[derive(Debug, Default)]
-pub(super) struct InFlight(Mutex<HashMap<Owner, Arc<Semaphore>>>);
+pub(super) struct InFlight(Mutex<HashMap<Owner, Bounds>>);
+
+/// The bounds of one owner.
+#[derive(Clone, Debug)]
+struct Bounds {
+    unread: Arc<Semaphore>,
+    /// One list at a time: a hundred that are asked for at once would be
+    /// put together before anything of another owner's.
+    lists: Arc<Semaphore>,
+}
+
+/// The paths of the lists that can be long, beside those of connections.
+const LISTS: [&str; 3] = [
+    "/v2/auth/tokens",
+    "/v2/auth/token-events",
+    "/v2/auth/providers",
+];
 
 /// An answer's bytes, counted until they are sent or given up.
 struct Counted {
@@ -48,7 +66,7 @@ impl InFlight {
         }
         let units = usize::try_from(size).map_or(BOUND, |size| size.div_ceil(UNIT).min(BOUND));
         let units = u32::try_from(units).unwrap_or(u32::MAX);
-        let permit = self.of(owner).try_acquire_many_owned(units).ok()?;
+        let permit = self.of(owner).unread.try_acquire_many_owned(units).ok()?;
         let (head, body) = reply.into_parts();
         // A full body never fails.
         let bytes = body.collect().await.ok()?.to_bytes();
@@ -60,12 +78,28 @@ impl InFlight {
         Some(Reply::from_parts(head, body))
     }
 
-    fn of(&self, owner: Owner) -> Arc<Semaphore> {
+    /// The owner's turn to have a list put together, where the request asks for
+    /// one; it is over when the permit is dropped.
+    pub(super) async fn turn(
+        &self,
+        owner: Owner,
+        method: &Method,
+        path: &str,
+    ) -> Option<OwnedSemaphorePermit> {
+        let is_list = LISTS.contains(&path) || path.ends_with("/connections");
+        if *method != Method::GET || !is_list {
+            return None;
+        }
+        self.of(owner).lists.acquire_owned().await.ok()
+    }
+
+    fn of(&self, owner: Owner) -> Bounds {
         let mut owners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let bound = owners
-            .entry(owner)
-            .or_insert_with(|| Arc::new(Semaphore::new(BOUND)));
-        Arc::clone(bound)
+        let bounds = owners.entry(owner).or_insert_with(|| Bounds {
+            unread: Arc::new(Semaphore::new(BOUND)),
+            lists: Arc::new(Semaphore::new(1)),
+        });
+        bounds.clone()
     }
 }
 
@@ -93,6 +127,41 @@ mod tests {
         );
         drop(unread.pop());
         assert!(in_flight.count(ada, reply(UNIT * UNIT)).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn an_owner_has_one_list_at_a_time() {
+        let in_flight = InFlight::default();
+        let (ada, grace) = (Owner::from_uid(1).unwrap(), Owner::from_uid(2).unwrap());
+        let get = Method::GET;
+        let first = in_flight.turn(ada, &get, "/v2/auth/tokens").await;
+        assert!(first.is_some());
+        {
+            let second = in_flight.turn(ada, &get, "/v2/auth/agents/a/connections");
+            let mut second = std::pin::pin!(second);
+            let waits = poll_once(second.as_mut());
+            assert!(waits.is_pending());
+            assert!(
+                in_flight
+                    .turn(grace, &get, "/v2/auth/providers")
+                    .await
+                    .is_some()
+            );
+            assert!(
+                in_flight
+                    .turn(ada, &Method::POST, "/v2/auth/providers")
+                    .await
+                    .is_none()
+            );
+            assert!(in_flight.turn(ada, &get, "/v2/auth/wait/x").await.is_none());
+            drop(first);
+            assert!(second.await.is_some());
+        }
+    }
+
+    /// Polls once.
+    fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> std::task::Poll<F::Output> {
+        future.poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
     }
 
     #[tokio::test]
