@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::agents::Permission;
-use super::grants::{permitted_in_place, sameness};
+use super::grants::{permitted_in_place, sameness, takes_default};
 use super::{Broker, Error};
 use crate::event::{Event, Kind, Source};
 use crate::flow::{Flow, Purpose, Status};
@@ -254,7 +254,7 @@ impl Change<'_> {
         self.remove_token(&new.token)?;
         self.replace_token(&merged, secrets)?;
         self.end_attempt(merged.owner, merged.id)?;
-        if flow.is_default && flow.agent_id == merged.agent_id {
+        if takes_default(flow, &merged) {
             self.set_default(&merged)?;
         }
         if let Some(permission) = permission {

@@ -40,7 +40,10 @@ impl Broker {
                     (token, permitted)
                 }
                 Target::InPlace(old) => {
-                    let token = renewed_token(change, old, &flow, &provider, &grant, now)?;
+                    if takes_default(&flow, old) {
+                        change.set_default(old)?;
+                    }
+                    let token = renewed_token(old, &flow, &provider, &grant, now);
                     change.replace_token(&token, grant_secrets(&grant))?;
                     // The person has answered whatever was in doubt.
                     change.end_attempt(token.owner, token.id)?;
@@ -137,29 +140,29 @@ pub(super) fn permitted_in_place(flow: &Flow, old: &Token) -> Scopes {
     }
 }
 
+/// Whether a token becomes the default when a flow renews it: which of the user's
+/// own tokens is the default is not an agent's to change.
+pub(super) fn takes_default(flow: &Flow, old: &Token) -> bool {
+    flow.is_default && flow.agent_id == old.agent_id
+}
+
 /// A token with the new grant that a flow brought.
 fn renewed_token(
-    change: &Change<'_>,
     old: &Token,
     flow: &Flow,
     provider: &Provider,
     grant: &Grant,
     now: Timestamp,
-) -> Result<Token, vault::Error> {
-    // Which of the user's own tokens is the default is not an agent's to change.
-    let is_default = flow.is_default && flow.agent_id == old.agent_id;
-    if is_default {
-        change.set_default(old)?;
-    }
+) -> Token {
     let mut metadata = old.metadata.clone();
     metadata.extend(grant.metadata.clone());
     let requested = match flow.purpose {
         Purpose::Renew(_) => flow.requested.clone(),
         Purpose::New | Purpose::Connect(_) => flow.requested.union(&old.requested),
     };
-    Ok(Token {
+    Token {
         requested,
-        is_default: old.is_default || is_default,
+        is_default: old.is_default || takes_default(flow, old),
         generation: old.generation + 1,
         created_at: old.created_at,
         used_at: old.used_at,
@@ -172,7 +175,7 @@ fn renewed_token(
         own_label: old.own_label.clone(),
         metadata,
         ..new_token(old.id, flow, provider, grant, now)
-    })
+    }
 }
 
 fn new_token(
