@@ -141,7 +141,7 @@ async fn an_import_while_its_refresh_token_is_spent_keeps_what_the_refresh_bring
     client.import_token(&imported).await.unwrap();
     stage
         .provider
-        .answer_late(std::time::Duration::from_millis(300));
+        .answer_late(std::time::Duration::from_secs(2));
     let (refreshed, again) = tokio::join!(stage.authenticate(json!({})), async {
         while stage.provider.refreshes() == 0 {
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
