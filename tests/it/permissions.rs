@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::consent::{asked, decide, form_token};
+use crate::support::clock::TestClock;
 use crate::support::person;
 use crate::support::stage::{Stage, text};
 
@@ -51,21 +52,22 @@ async fn an_agent_is_asked_about_before_it_gets_a_token_that_somebody_widened() 
 
 #[tokio::test]
 async fn scopes_that_a_refresh_spells_differently_widen_nothing() {
-    let (stage, token) = allowed().await;
+    let clock = TestClock::new();
+    let stage = Stage::with_clock(&clock).await;
+    let token = stage.log_in(json!({})).await;
+    let body = json!({"oauth_token_id": token});
+    stage.post("/agents/bot/connections", body).await.with(201);
     stage
         .provider
         .spell_scopes("https://provider.example/read mail");
-    let imported = stage.provider.import(0);
-    let client = stage.daemon.client();
-    let bots = client.import_token(&imported).await.unwrap().token_id;
-    stage.delete(&format!("/tokens/{token}")).await.with(204);
-    let body = json!({"oauth_token_id": bots});
-    stage.post("/agents/bot/connections", body).await.with(201);
-    let refreshed = as_bot(&stage).await;
-    assert_eq!(refreshed["status"], "completed");
-    let spelled = json!(["https://provider.example/read", "mail"]);
-    assert_eq!(refreshed["metadata"]["scopes"], spelled);
-    assert_eq!(as_bot(&stage).await["status"], "completed");
+    clock.pass(3600);
+    // The second answer is decided by what the refresh stored.
+    for _ in 0..2 {
+        let refreshed = as_bot(&stage).await;
+        assert_eq!(refreshed["status"], "completed", "{refreshed}");
+        let spelled = json!(["https://provider.example/read", "mail"]);
+        assert_eq!(refreshed["metadata"]["scopes"], spelled);
+    }
 }
 
 #[tokio::test]
