@@ -357,6 +357,24 @@ impl Change<'_> {
         Ok(())
     }
 
+    /// A token's secrets as its row holds them: the access and the refresh token.
+    fn seal_secrets(
+        &self,
+        token: &Token,
+        row: &str,
+        secrets: Secrets<'_>,
+    ) -> (String, Option<String>) {
+        let (owner, now) = (token.owner, token.updated_at);
+        let access = place(owner, row, "access_token");
+        let refresh = place(owner, row, "refresh_token");
+        (
+            self.cipher.seal(access, secrets.access_token, now),
+            secrets
+                .refresh_token
+                .map(|secret| self.cipher.seal(refresh, secret, now)),
+        )
+    }
+
     fn write_token(
         &self,
         token: &Token,
@@ -364,16 +382,7 @@ impl Change<'_> {
         statement: &str,
     ) -> Result<usize, Error> {
         let row = token.id.to_string();
-        let place = |column| place(token.owner, &row, column);
-        let access_token = self.cipher.seal(
-            place("access_token"),
-            secrets.access_token,
-            token.updated_at,
-        );
-        let refresh_token = secrets.refresh_token.map(|secret| {
-            self.cipher
-                .seal(place("refresh_token"), secret, token.updated_at)
-        });
+        let (access_token, refresh_token) = self.seal_secrets(token, &row, secrets);
         let fingerprint = secrets
             .refresh_token
             .map(|secret| self.cipher.fingerprint(token.owner, secret));

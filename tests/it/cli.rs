@@ -117,7 +117,7 @@ fn a_token_is_printed_alone() {
         daemon.asked(AUTHENTICATE),
         [
             json!({"provider": "example", "scopes": ["a", "b"], "agent_id": "bot",
-                "check_only": true, "force_new": false})
+                "check_only": true, "force_new": false, "try_now": true})
         ]
     );
 }
