@@ -28,6 +28,9 @@ const REPLACED: &str = "vault-replaced-";
 /// What the files are called that SQLite keeps beside one of its own.
 const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
 
+/// Is shown every address in a backup, and says whether they are right.
+pub type Accept<'a> = &'a mut dyn FnMut(&[String]) -> bool;
+
 /// What a restoring did.
 #[derive(Clone, Debug)]
 pub struct Restored {
@@ -52,7 +55,7 @@ pub fn restore(
     options: &Options,
     from: &Path,
     ambient: &Ambient,
-    accept: &mut dyn FnMut(&[String]) -> bool,
+    accept: Accept<'_>,
 ) -> Result<Restored, Error> {
     let data_dir = folder::private(&options.data_dir)?;
     let _lock = DataLock::take(&data_dir)?;
@@ -79,7 +82,7 @@ fn prepare(
     options: &Options,
     from: &Path,
     unfinished: &Path,
-    (ambient, accept): (&Ambient, &mut dyn FnMut(&[String]) -> bool),
+    (ambient, accept): (&Ambient, Accept<'_>),
 ) -> Result<usize, Error> {
     let refuse = |error: io::Error| Error::Open {
         path: from.to_owned(),
