@@ -6,6 +6,7 @@ import collections
 import pathlib
 import random
 import time
+from typing import List, Tuple
 
 from .daemon import Daemon
 from .provider import Provider
@@ -17,6 +18,8 @@ class Faults:
     def __init__(self, daemon: Daemon, provider: Provider, disk: pathlib.Path) -> None:
         self.daemon, self.provider, self.disk = daemon, provider, disk
         self.counts = collections.Counter()
+        # Each with when it began, newest last.
+        self.history: List[Tuple[float, str]] = []
         self.kinds = {
             "kill -9": (6, self._kill),
             "orderly restart": (1, self._restart),
@@ -30,6 +33,7 @@ class Faults:
         names = list(self.kinds)
         weights = [self.kinds[name][0] for name in names]
         name = random.choices(names, weights)[0]
+        self.history.append((time.monotonic(), name))
         self.kinds[name][1]()
         self.counts[name] += 1
 

@@ -6,18 +6,23 @@ import time
 from typing import List
 
 from .daemon import Connection, Daemon
-from .provider import LIFE, Provider
+from .faults import Faults
+from .provider import LIFE, Exchange, Grant, Provider
 
 # How long after its answer a refresh may still be on its way to the disk, in
 # seconds: what docs/reliability.md promises.
 WINDOW = 0.06
 
+# How long a request may take from the daemon to this provider, whose threads
+# share two busy cores with everything else.
+LATENCY = 0.25
+
 
 class Ledger:
     """Makes the grants, finds those that ended, and replaces them."""
 
-    def __init__(self, daemon: Daemon, provider: Provider, grants: int) -> None:
-        self.daemon, self.provider = daemon, provider
+    def __init__(self, daemon: Daemon, provider: Provider, faults: Faults, grants: int) -> None:
+        self.daemon, self.provider, self.faults = daemon, provider, faults
         self.names = [f"soak-{number}" for number in range(grants)]
         self.lost_on_the_wire = 0
         self.unexcused: List[str] = []
@@ -57,15 +62,24 @@ class Ledger:
 
     def _judge(self, name: str, reason: str) -> None:
         grant = self.provider.grants[name]
-        # Not yet answered counts as on the wire; the server is strict, so a
-        # kill from then on until the answer is stored ends the grant.
-        end = (grant.answered_at or time.monotonic()) + WINDOW
-        on_the_wire = any(grant.asked_at <= kill <= end for kill in self.daemon.kills)
-        if grant.is_strict and on_the_wire:
+        if grant.is_strict and any(self._was_cut_off(each) for each in grant.exchanges):
             self.lost_on_the_wire += 1
-            return
-        kills = [f"{kill - grant.asked_at:+.3f}" for kill in self.daemon.kills[-3:]]
-        self.unexcused.append(
-            f"{name} ({'strict' if grant.is_strict else 'grace'}): {reason}; answered "
-            f"{grant.answered_at - grant.asked_at:+.3f} s, kills at {', '.join(kills)} s after it was asked"
-        )
+        else:
+            self.unexcused.append(self._story(grant, reason))
+
+    def _was_cut_off(self, exchange: Exchange) -> bool:
+        """Whether a kill came between a request and the storing of its answer. A
+        strict server has spent the refresh token then, and ends the grant at the
+        next use of it; no client can do anything about that."""
+        end = (exchange.answered_at or time.monotonic()) + WINDOW
+        return any(exchange.came_at - LATENCY <= kill <= end for kill in self.daemon.kills)
+
+    def _story(self, grant: Grant, reason: str) -> str:
+        """What happened around a grant's last requests, by the seconds until now."""
+        now = time.monotonic()
+        ago = lambda at: "never" if at is None else f"{at - now:.3f}"
+        asked = ", ".join(f"{ago(e.came_at)}..{ago(e.answered_at)}" for e in list(grant.exchanges)[-4:])
+        kills = ", ".join(ago(kill) for kill in self.daemon.kills[-3:])
+        faults = ", ".join(f"{name} {ago(at)}" for at, name in self.faults.history[-5:])
+        kind = "strict" if grant.is_strict else "grace"
+        return f"{grant.name} ({kind}): {reason}; asked {asked}; killed {kills}; faults {faults}"

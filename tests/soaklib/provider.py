@@ -10,6 +10,7 @@ strict server.
 
 from __future__ import annotations
 
+import collections
 import json
 import random
 import threading
@@ -17,7 +18,7 @@ import time
 import urllib.parse
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Dict, Optional, Tuple
+from typing import Deque, Dict, Optional, Tuple
 
 # Of an access token, and of the answer that a grace period repeats, in seconds.
 LIFE = 2
@@ -25,8 +26,16 @@ GRACE = 60.0
 
 
 @dataclass
+class Exchange:
+    """One request for a refresh: when it came in, and when its answer had been sent."""
+
+    came_at: float
+    answered_at: Optional[float] = None
+
+
+@dataclass
 class Grant:
-    """One login, and the refresh of it that was answered last."""
+    """One login, and what was asked for it lately."""
 
     name: str
     is_strict: bool
@@ -34,9 +43,7 @@ class Grant:
     previous: str = ""
     repeated: dict = field(default_factory=dict)
     spent_at: float = 0.0
-    # When the newest refresh came in, and when its answer was on the wire.
-    asked_at: float = 0.0
-    answered_at: float = 0.0
+    exchanges: Deque[Exchange] = field(default_factory=lambda: collections.deque(maxlen=100))
 
 
 class Provider(ThreadingHTTPServer):
@@ -51,6 +58,8 @@ class Provider(ThreadingHTTPServer):
         self.faults = faults
         self.grants: Dict[str, Grant] = {}
         self.owner_of: Dict[str, Grant] = {}
+        # As `owner_of`, and of ended grants too.
+        self.named: Dict[str, Grant] = {}
         self.access: Dict[str, float] = {}
         self.count = self.refreshes = self.failed = self.lost_answers = self.reuses = 0
         # Until when requests fail at once, and until when they are held.
@@ -74,26 +83,33 @@ class Provider(ThreadingHTTPServer):
         with self.lock:
             return self.access[access_token] < at
 
-    def refresh(self, refresh_token: str) -> Tuple[Optional[int], dict, Optional[Grant]]:
-        """A status, or none where the answer is lost, with its body and grant."""
+    def note_request(self, refresh_token: str) -> Exchange:
+        """Remembers that a refresh token came in."""
+        exchange = Exchange(time.monotonic())
+        with self.lock:
+            if refresh_token in self.named:
+                self.named[refresh_token].exchanges.append(exchange)
+        return exchange
+
+    def refresh(self, refresh_token: str) -> Tuple[Optional[int], dict]:
+        """A status, or none where the answer is lost, and its body."""
         now = time.monotonic()
         with self.lock:
             if now < self.away_until or random.random() < self.faults:
                 self.failed += 1
-                return random.choice([500, 503, 429]), {}, None
+                return random.choice([500, 503, 429]), {}
             grant = self.owner_of.get(refresh_token)
             if grant is None:
-                return 400, {"error": "invalid_grant"}, None
+                return 400, {"error": "invalid_grant"}
             if refresh_token != grant.current:
                 return self._used_again(grant, refresh_token, now)
-            grant.asked_at, grant.answered_at = now, 0.0
             grant.previous, grant.spent_at = refresh_token, now
             self.refreshes += 1
             grant.repeated = self._issue(grant)
             if not grant.is_strict and random.random() < self.faults:
                 self.lost_answers += 1
-                return random.choice([None, 502, 504]), {}, grant
-            return 200, grant.repeated, grant
+                return random.choice([None, 502, 504]), {}
+            return 200, grant.repeated
 
     def _used_again(self, grant: Grant, token: str, now: float):
         is_repeat = token == grant.previous and now - grant.spent_at < GRACE
@@ -101,15 +117,15 @@ class Provider(ThreadingHTTPServer):
             # The same refresh token, with an access token that is good as long
             # as the answer says.
             fresh = self._new_access()
-            return 200, {**grant.repeated, "access_token": fresh}, grant
+            return 200, {**grant.repeated, "access_token": fresh}
         self.reuses += 1
         # RFC 9700, section 4.14.2: reuse ends the grant.
         self.owner_of = {t: g for t, g in self.owner_of.items() if g is not grant}
-        return 400, {"error": "invalid_grant"}, None
+        return 400, {"error": "invalid_grant"}
 
     def _issue(self, grant: Grant) -> dict:
         access, refresh = self._new_access(), f"r{self.count}"
-        self.owner_of[refresh] = grant
+        self.owner_of[refresh] = self.named[refresh] = grant
         grant.current = refresh
         return {
             "access_token": access, "refresh_token": refresh,
@@ -130,10 +146,11 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         token = dict(urllib.parse.parse_qsl(body)).get("refresh_token", "")
+        exchange = self.server.note_request(token)
         held = self.server.frozen_until - time.monotonic()
         if held > 0:
             time.sleep(held)
-        status, answer, grant = self.server.refresh(token)
+        status, answer = self.server.refresh(token)
         if status is None:
             self.close_connection = True
             return
@@ -143,8 +160,7 @@ class _Handler(BaseHTTPRequestHandler):
             # The daemon was killed while it waited.
             self.close_connection = True
             return
-        if grant is not None:
-            grant.answered_at = time.monotonic()
+        exchange.answered_at = time.monotonic()
 
     def _send(self, status: int, data: bytes) -> None:
         self.send_response(status)
