@@ -5,7 +5,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::future::{Ready, ready};
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd as _};
 use std::os::unix::fs::{
     DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _,
     PermissionsExt as _,
@@ -14,7 +14,7 @@ use std::os::unix::net::UnixListener as StdListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use nix::sys::socket::{Backlog, listen};
+use nix::sys::socket::{Backlog, MsgFlags, listen, recv};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::geteuid;
 use tokio::net::{UnixListener, UnixStream};
@@ -145,6 +145,12 @@ fn quota(access: Access, max_connections: usize) -> ConnectionQuota {
     ConnectionQuota::new(max_connections, daemon_user)
 }
 
+/// Whether the peer closed the connection without having sent anything.
+fn is_abandoned(stream: &UnixStream) -> bool {
+    let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
+    recv(stream.as_raw_fd(), &mut [0], flags) == Ok(0)
+}
+
 /// Lets as many connections wait to be accepted as the system allows: a program
 /// that connects while the queue is full gets an error at once (`EAGAIN`).
 fn lengthen_queue(listener: &impl AsFd) {
@@ -159,13 +165,19 @@ impl Listener for ApiListener {
 
     type Admission = Ready<Option<Peer>>;
 
+    /// The next connection that is served. One that is not ends here, before it
+    /// costs a task: a program that connects and closes without pause must not
+    /// fill the queue faster than it is emptied.
     async fn accept(&mut self) -> io::Result<(UnixStream, Self::Admission)> {
-        let (stream, _) = self.listener.accept().await?;
-        let peer = self.access.admit(&stream).and_then(|peer| {
-            let permit = Some(Arc::new(self.quota.take(peer.uid)?));
-            Some(Peer { permit, ..peer })
-        });
-        Ok((stream, ready(peer)))
+        loop {
+            let (stream, _) = self.listener.accept().await?;
+            if is_abandoned(&stream) {
+                continue;
+            }
+            if let Some(peer) = self.admit(&stream) {
+                return Ok((stream, ready(Some(peer))));
+            }
+        }
     }
 
     fn close_queue(&mut self) -> bool {
@@ -181,6 +193,12 @@ impl Listener for ApiListener {
 }
 
 impl ApiListener {
+    fn admit(&self, stream: &UnixStream) -> Option<Peer> {
+        let peer = self.access.admit(stream)?;
+        let permit = Some(Arc::new(self.quota.take(peer.uid)?));
+        Some(Peer { permit, ..peer })
+    }
+
     fn remove_file(&self) {
         if let Err(error) = fs::remove_file(&self.path) {
             tracing::debug!(error = %error, "the socket's file was gone already");
@@ -324,5 +342,37 @@ fn remove_stale(path: &Path) -> Result<(), Error> {
             "something that is no socket is in its place".to_owned(),
         )),
         Ok(_) => fs::remove_file(path).map_err(|error| unfit(error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::os::unix::net::UnixStream as StdStream;
+
+    use super::*;
+    use crate::identity::Owner;
+
+    #[tokio::test]
+    async fn a_connection_that_its_peer_has_left_is_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run/s");
+        let me = Owner::from_uid(geteuid().as_raw()).unwrap();
+        let mut listener = ApiListener::bind(&path, Access::User(me), 8).unwrap();
+        for _ in 0..20 {
+            drop(StdStream::connect(&path).unwrap());
+        }
+        // A request that was sent is answered, though nothing more is sent.
+        let mut sent = StdStream::connect(&path).unwrap();
+        sent.write_all(b"G").unwrap();
+        sent.shutdown(std::net::Shutdown::Write).unwrap();
+        let waiting = StdStream::connect(&path).unwrap();
+        let mut accepted = Vec::new();
+        for _ in 0..2 {
+            accepted.push(listener.accept().await.unwrap().0);
+        }
+        drop((sent, waiting));
+        assert_eq!(accepted[0].try_read(&mut [0; 2]).unwrap(), 1);
+        assert!(is_abandoned(&accepted[1]));
     }
 }
