@@ -117,8 +117,9 @@ impl ApiListener {
             path: path.clone(),
             why: error.to_string(),
         };
+        // Its queue is the unit's Backlog=: listen(2) would make this process the
+        // server that clients see (unix(7), SO_PEERCRED) in the service manager's place.
         listener.set_nonblocking(true).map_err(unfit)?;
-        lengthen_queue(&listener);
         Ok(Self {
             listener: UnixListener::from_std(listener).map_err(unfit)?,
             path,

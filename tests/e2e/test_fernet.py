@@ -4,7 +4,9 @@ checked against Python's `cryptography`, which shares no code with the daemon.""
 from __future__ import annotations
 
 import hashlib
+import hmac
 import sqlite3
+import uuid
 from contextlib import closing
 from typing import Dict, Tuple
 
@@ -38,6 +40,23 @@ def row(daemon: Daemon) -> Tuple[Dict[str, str], Dict[str, str]]:
     return found, {column: f"{place} {column}\n" for column in IMPORTED}
 
 
+def row_code(daemon: Daemon, vault: sqlite3.Connection) -> bytes:
+    """The code that authenticates the token's row: HMAC-SHA-256 over its columns, each
+    with its type and length, by a key that is derived from the vault's."""
+    (vault_id,) = vault.execute("SELECT id FROM vault").fetchone()
+    label = b"agent-authd row authentication 1" + uuid.UUID(vault_id).bytes
+    secret = hmac.digest(daemon.key_file.read_bytes().strip(), label, "sha256")
+    columns = "owner, id, source, provider_id, client_id, token_url, access_token, refresh_token"
+    values = vault.execute(f"SELECT {columns} FROM tokens").fetchone()
+    parts = [(b"t", b"tokens")]
+    for value in values:
+        is_number = isinstance(value, int)
+        content = value.to_bytes(8, "big") if is_number else value.encode()
+        parts.append((b"i" if is_number else b"s", content))
+    text = b"".join(kind + len(part).to_bytes(8, "big") + part for kind, part in parts)
+    return hmac.digest(secret, text, "sha256")
+
+
 def test_python_opens_what_the_daemon_sealed(acme: AuthorizationServer, daemon: Daemon) -> None:
     imported(daemon)
     found, envelopes = row(daemon)
@@ -54,6 +73,7 @@ def test_the_daemon_opens_what_python_sealed(acme: AuthorizationServer, daemon: 
     sealed = key(daemon).encrypt((envelopes["access_token"] + secret).encode()).decode()
     with closing(sqlite3.connect(daemon.data_dir / "vault.db")) as vault, vault:
         vault.execute("UPDATE tokens SET access_token = ?", (sealed,))
+        vault.execute("UPDATE tokens SET mac = ?", (row_code(daemon, vault),))
     daemon.start()
     answer = daemon.http.post("/v2/auth/authenticate", json={"provider": PROVIDER_ID, "scopes": []})
     assert answer.json()["token"] == secret

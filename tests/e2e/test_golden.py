@@ -74,6 +74,7 @@ def about_the_daemon(recorder: Recorder) -> None:
     recorder.ask("info", "GET", "/info")
     recorder.ask("metrics", "GET", "/metrics")
     recorder.ask("openapi", "GET", "/openapi.json")
+    recorder.ask("vault_copied", "GET", "/vault")
 
 
 def providers(recorder: Recorder, server: AuthorizationServer) -> None:
@@ -100,6 +101,9 @@ def flows(recorder: Recorder, person: Person) -> None:
     begin(recorder, "nothing_yet", check_only=True)
     asked = begin(recorder, "login_needed")
     waiting = f"{V2}/wait/{asked['auth_id']}"
+    link = f"{V2}/flows/{asked['auth_id']}/browser-link"
+    made = recorder.ask("browser_link_made", "POST", link, json={})
+    recorder.is_new(made["url"].rpartition("/")[2], "link")
     recorder.ask("login_awaited", "GET", f"{waiting}?timeout=0")
     arrived = parse_qs(urlsplit(person.allow(asked["url"])).query)
     carried = {"code": arrived["code"][0], "state": arrived["state"][0]}

@@ -113,7 +113,7 @@ def attempts(ada: Ada) -> Dict[Operation, List[Tuple[str, Any, Any]]]:
             (f"/v2/auth/wait/{ada.flow}", None, {"status": "not_found", "token": None})
         ],
         ("POST", "/v2/auth/flows/{auth_id}/browser-link"): [
-            (f"/v2/auth/flows/{ada.flow}/browser-link", None, 404)
+            (f"/v2/auth/flows/{ada.flow}/browser-link", {}, 404)
         ],
         ("GET", "/v2/auth/callback/{provider_id}"): [
             (f"/v2/auth/callback/adas?{code}", None, 400),

@@ -17,6 +17,7 @@ from fastapi.testclient import TestClient
 from pydantic import AnyUrl, BaseModel, Field, UrlConstraints
 
 ProviderId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")]
+ClientId = Annotated[str, Field(pattern=r"^[ -~]{1,2048}$")]
 Filled = Annotated[str, Field(min_length=1)]
 Seconds = Annotated[int, Field(ge=0)]
 Url = Annotated[AnyUrl, UrlConstraints()]
@@ -62,7 +63,7 @@ class Finalize(BaseModel):
 class CreateProvider(BaseModel):
     provider_id: ProviderId
     name: str
-    client_id: str
+    client_id: ClientId
     client_secret: Optional[str] = None
     auth_url: Url
     token_url: Url
@@ -82,7 +83,7 @@ class DiscoverProvider(BaseModel):
 
 class UpdateProvider(BaseModel):
     name: Optional[str] = None
-    client_id: Optional[str] = None
+    client_id: Optional[ClientId] = None
     client_secret: Optional[str] = None
     auth_url: Optional[Url] = None
     token_url: Optional[Url] = None
