@@ -130,8 +130,8 @@ class Operations(RuleBasedStateMachine):
         made = self.ask("POST", path, 201, json=body)
         token.id = made["oauth_token_id"]
         self.model.retire(agent, provider)
+        self.model.add(token, True)
         self.adopt_default(provider)
-        self.model.add(token, False)
         self.model.connect(Connection(made["id"], agent, token.id))
 
     @rule(index=indexes)

@@ -78,6 +78,7 @@ fn laid_out(released: i64, dump: &str, key: &str) -> Home {
 
 /// What an upgrade must leave: each token, agent's permission, default, open
 /// login and refresh in doubt.
+#[cfg(feature = "failpoints")]
 fn kept(home: &Home) -> Vec<String> {
     let vault = database(&vault_file(home));
     let mut rows = Vec::new();
