@@ -7,7 +7,7 @@
 /// Control characters, separators of lines and paragraphs, characters that turn
 /// the direction of text (Unicode Standard Annex 9), that have no width, or that
 /// are drawn as nothing (`Default_Ignorable_Code_Point`), in order.
-const INVISIBLE: [(char, char); 29] = [
+const INVISIBLE: [(char, char); 28] = [
     ('\u{0}', '\u{1f}'),
     ('\u{7f}', '\u{9f}'),
     ('\u{ad}', '\u{ad}'),
@@ -36,8 +36,6 @@ const INVISIBLE: [(char, char); 29] = [
     ('\u{1bca0}', '\u{1bca3}'),
     ('\u{1d173}', '\u{1d17a}'),
     ('\u{e0000}', '\u{e0fff}'),
-    // Private: drawn as whatever a font makes of it, or not at all.
-    ('\u{f0000}', '\u{10ffff}'),
 ];
 
 /// The first and the last character of each range of invisible ones, in order.
@@ -113,7 +111,7 @@ mod tests {
             '\u{fe0f}',
             '\u{feff}',
             '\u{e0041}',
-            '\u{10ffff}',
+            '\u{e0fff}',
         ] {
             assert!(is_invisible(c), "{c:?}");
         }

@@ -1,7 +1,7 @@
 //! From bytes to a call: the checks that every operation shares, and then
 //! the operation, its path's parameters, its query and its body.
 
-use hyper::body::Bytes;
+use hyper::body::{Body, Bytes};
 use hyper::header::{CONTENT_TYPE, HeaderMap, ORIGIN, REFERER};
 use hyper::{Method, Request, StatusCode};
 
@@ -40,7 +40,7 @@ pub(super) async fn read(
         handler,
         parameters,
     } = api.0.routes.find(&head.method, head.uri.path())?;
-    let body = if takes_body(&head.method) {
+    let body = if takes_body(&head.method) && !body.is_end_stream() {
         require_json(&head.headers)?;
         body::read(body).await.map_err(Error::from)?
     } else {

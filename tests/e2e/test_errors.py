@@ -138,6 +138,12 @@ def test_a_body_of_another_type_is_415(daemon: Daemon, content_type: str) -> Non
     assert_error(answer, 415)
 
 
+def test_a_request_without_a_body_needs_no_content_type(daemon: Daemon) -> None:
+    answer = daemon.http.post("/v2/auth/flows/unknown/browser-link")
+    assert_error(answer, 404)
+    assert daemon.http.post("/v2/auth/authenticate").status_code == 422
+
+
 def test_a_body_beyond_64_kib_is_413(daemon: Daemon) -> None:
     body = json.dumps({"provider": "x" * 70 * 1024, "scopes": []}).encode()
 
