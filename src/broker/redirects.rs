@@ -90,7 +90,8 @@ impl Broker {
     ///
     /// # Errors
     /// [`Error::UnknownState`] if it names none, [`Error::AlreadyEnded`] if it
-    /// names one that no longer waits; nothing has changed then.
+    /// names one that no longer waits, [`Error::Stopping`] if the next daemon is
+    /// to do it; nothing has changed then.
     pub fn begin_finish(&self, arrived: AuthorizationResponse) -> Result<Finishing, Error> {
         let AuthorizationResponse {
             provider_id,
@@ -110,6 +111,9 @@ impl Broker {
             Status::Completed(_) | Status::Failed { .. } => {
                 return Err(Error::AlreadyEnded { flow });
             }
+        }
+        if self.is_stopping() {
+            return Err(Error::Stopping);
         }
         // From the moment that the flow is claimed its code is spent, so all of
         // it runs in a task of its own.

@@ -2,7 +2,7 @@
 //! daemon that is gone, never from one that lives, or inherited from the
 //! service manager after a look at who may connect to it.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+use std::fs::{self, DirBuilder, OpenOptions, Permissions, TryLockError};
 use std::future::{Ready, ready};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _};
@@ -14,12 +14,18 @@ use std::os::unix::net::UnixListener as StdListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use nix::sys::socket::{Backlog, MsgFlags, listen, recv};
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::sys::socket::{
+    AddressFamily, Backlog, MsgFlags, Shutdown, SockFlag, SockType, UnixAddr, connect, listen,
+    recv, shutdown, socket,
+};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::geteuid;
 use tokio::net::{UnixListener, UnixStream};
 
 use super::{Access, Peer};
+use crate::lock_file::{HeldLock, LockHolder};
 use crate::paths;
 use crate::server::Listener;
 use crate::server::connection_quota::ConnectionQuota;
@@ -29,12 +35,14 @@ use crate::server::connection_quota::ConnectionQuota;
 pub enum Error {
     /// A daemon listens there.
     #[error(
-        "another agent-authd listens at {}; end it first, or name another socket with --socket",
+        "another agent-authd{holder} listens at {}; end it first, or name another socket with --socket",
         path.display()
     )]
     InUse {
         /// The socket.
         path: PathBuf,
+        /// The process that listens.
+        holder: LockHolder,
     },
     /// Something else is in its place, or its folder is not safe.
     #[error("{} cannot be the socket: {why}; another place can be named with --socket", path.display())]
@@ -46,17 +54,19 @@ pub enum Error {
     },
 }
 
-/// The listening socket; if this process bound it, its file goes when it is
-/// dropped.
+/// The listening socket. If this process bound it, its file goes when it is
+/// dropped, and stays for the next daemon when it was closed in order.
 #[derive(Debug)]
 pub struct ApiListener {
     listener: UnixListener,
     path: PathBuf,
     access: Access,
     quota: ConnectionQuota,
-    /// Whoever holds it may take over and remove the socket; `None` for a
-    /// socket that is the service manager's.
-    lock: Option<File>,
+    /// The right to take over and to remove the socket; `None` for one that is
+    /// the service manager's.
+    lock: Option<HeldLock>,
+    /// Whether the file stays.
+    is_left: bool,
 }
 
 impl ApiListener {
@@ -92,6 +102,7 @@ impl ApiListener {
             access,
             quota: quota(access, max_connections),
             lock: Some(lock),
+            is_left: false,
         })
     }
 
@@ -126,7 +137,15 @@ impl ApiListener {
             access,
             quota: quota(access, max_connections),
             lock: None,
+            is_left: false,
         })
+    }
+
+    /// The right to its file; `None` if it is the service manager's. The next
+    /// daemon opens its sockets when no clone of this is left.
+    #[must_use]
+    pub fn lock(&self) -> Option<&HeldLock> {
+        self.lock.as_ref()
     }
 
     /// Where it is.
@@ -172,32 +191,58 @@ impl Listener for ApiListener {
     async fn accept(&mut self) -> io::Result<(UnixStream, Self::Admission)> {
         loop {
             let (stream, _) = self.listener.accept().await?;
-            if is_abandoned(&stream) {
-                continue;
-            }
-            if let Some(peer) = self.admit(&stream) {
-                return Ok((stream, ready(Some(peer))));
+            if let Some(admission) = self.admit(&stream) {
+                return Ok((stream, admission));
             }
         }
     }
 
     fn close_queue(&mut self) -> bool {
-        // The service manager's queue is left to the next daemon.
-        let is_own = self.lock.is_some();
-        if is_own {
-            // Nothing can join the queue from now on, and so nothing is lost
-            // when it is empty.
+        if self.lock.is_none() {
+            // The service manager's queue is left to the next daemon.
+            return false;
+        }
+        // unix(7): on Linux nothing can join the queue from now on, and so
+        // nothing is lost when it is empty. The file stays for the next daemon:
+        // where there is none, a client would take the machine's.
+        self.is_left = shutdown(self.listener.as_raw_fd(), Shutdown::Read).is_ok();
+        if !self.is_left {
             self.remove_file();
         }
-        is_own
+        true
+    }
+
+    /// Asks the kernel itself: tokio takes a socket that was shut down for one
+    /// that is always ready.
+    async fn accept_queued(&mut self) -> Option<(UnixStream, Self::Admission)> {
+        loop {
+            let stream = accept_now(&self.listener).ok()?;
+            if let Some(admission) = self.admit(&stream) {
+                return Some((stream, admission));
+            }
+        }
     }
 }
 
+/// The next connection of a listener's queue, without waiting for one.
+fn accept_now(listener: &UnixListener) -> io::Result<UnixStream> {
+    // A second descriptor of the same socket, whose mode is the first's.
+    let listener = StdListener::from(listener.as_fd().try_clone_to_owned()?);
+    let (stream, _) = listener.accept()?;
+    stream.set_nonblocking(true)?;
+    UnixStream::from_std(stream)
+}
+
 impl ApiListener {
-    fn admit(&self, stream: &UnixStream) -> Option<Peer> {
+    /// Who is at the other end; `None` for a peer that has gone, is refused, or
+    /// has no place left.
+    fn admit(&self, stream: &UnixStream) -> Option<Ready<Option<Peer>>> {
+        if is_abandoned(stream) {
+            return None;
+        }
         let peer = self.access.admit(stream)?;
         let permit = Some(Arc::new(self.quota.take(peer.uid)?));
-        Some(Peer { permit, ..peer })
+        Some(ready(Some(Peer { permit, ..peer })))
     }
 
     fn remove_file(&self) {
@@ -209,7 +254,7 @@ impl ApiListener {
 
 impl Drop for ApiListener {
     fn drop(&mut self) {
-        if self.lock.is_some() {
+        if self.lock.is_some() && !self.is_left {
             self.remove_file();
         }
     }
@@ -303,34 +348,54 @@ fn check_inherited(path: &Path, access: Access) -> Result<(), Error> {
     }
 }
 
-fn take_lock(path: &Path) -> Result<File, Error> {
+fn take_lock(path: &Path) -> Result<HeldLock, Error> {
     let unfit = |error: io::Error| Error::Unfit {
         path: path.to_owned(),
         why: error.to_string(),
     };
+    let lock_path = paths::socket_lock(path);
     let lock = OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(false)
         .mode(0o600)
-        .custom_flags(nix::fcntl::OFlag::O_NOFOLLOW.bits())
-        .open(paths::socket_lock(path))
+        .custom_flags(OFlag::O_NOFOLLOW.bits())
+        .open(&lock_path)
         .map_err(unfit)?;
     // In a shared folder somebody else may have made it, and hold it.
     if !is_ours(&lock.metadata().map_err(unfit)?) {
         return Err(unfit(io::Error::other("its lock file is another user's")));
     }
     match lock.try_lock() {
-        Ok(()) => Ok(lock),
+        Ok(()) => HeldLock::new(lock).map_err(unfit),
         Err(TryLockError::WouldBlock) => Err(Error::InUse {
             path: path.to_owned(),
+            holder: LockHolder::read(&lock_path),
         }),
         Err(TryLockError::Error(error)) => Err(unfit(error)),
     }
 }
 
-/// Removes the socket of a daemon that is gone; that we hold the lock says
-/// that it is.
+/// Whether a process listens at `path`. Does not wait where its queue is full.
+fn is_listened_on(path: &Path) -> bool {
+    let socket = socket(
+        AddressFamily::Unix,
+        SockType::Stream,
+        SockFlag::empty(),
+        None,
+    );
+    let (Ok(socket), Ok(address)) = (socket, UnixAddr::new(path)) else {
+        return false;
+    };
+    if fcntl(&socket, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).is_err() {
+        return false;
+    }
+    let connected = connect(socket.as_raw_fd(), &address);
+    matches!(connected, Ok(()) | Err(Errno::EAGAIN))
+}
+
+/// Removes the socket of a daemon that is gone, as the lock says that we hold.
+/// It says nothing if its file was deleted: then a daemon may still listen.
 fn remove_stale(path: &Path) -> Result<(), Error> {
     let unfit = |why: String| Error::Unfit {
         path: path.to_owned(),
@@ -342,6 +407,10 @@ fn remove_stale(path: &Path) -> Result<(), Error> {
         Ok(metadata) if !metadata.file_type().is_socket() => Err(unfit(
             "something that is no socket is in its place".to_owned(),
         )),
+        Ok(_) if is_listened_on(path) => Err(Error::InUse {
+            path: path.to_owned(),
+            holder: LockHolder::default(),
+        }),
         Ok(_) => fs::remove_file(path).map_err(|error| unfit(error.to_string())),
     }
 }
