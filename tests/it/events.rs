@@ -1,11 +1,14 @@
 //! Events: one for every change of a connection, with why and through what,
 //! and a bounded number of them.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::support::person;
-use crate::support::provider::Fault;
+use crate::support::provider::{Fault, Provider, Rotation};
 use crate::support::stage::{Stage, text};
+use crate::support::waiting::until;
 
 #[tokio::test]
 async fn a_login_says_once_that_an_account_was_connected_and_once_for_which_agent() {
@@ -105,6 +108,51 @@ async fn a_changed_and_a_deleted_provider_say_so_of_each_token() {
              the provider's client or address was changed since api -",
         ]
     );
+}
+
+#[tokio::test]
+async fn a_changed_login_address_asks_the_person_again() {
+    let stage = Stage::new().await;
+    stage.import(json!({})).await;
+    let changes = json!({"auth_url": "https://example.com/authorize"});
+    stage.patch("/providers/strict", changes).await.with(200);
+    let last = stage.events().await.pop().unwrap();
+    assert_eq!(last, "reconnect_required provider_changed api -");
+    assert_eq!(stage.authenticate(json!({})).await["status"], "pending");
+}
+
+#[tokio::test]
+async fn a_refresh_that_ends_after_its_provider_was_changed_leaves_the_token_to_the_person() {
+    let stage = Stage::with_settings("refresh_active_within = 0\n").await;
+    let pair = stage.provider.grant();
+    let expired = json!({"refresh_token": pair.refresh, "expires_in_seconds": 0});
+    stage.import(expired).await;
+    stage.provider.answer_late(Duration::from_millis(1500));
+    let (asked, ()) = tokio::join!(stage.authenticate(json!({})), async {
+        until("the request", async || stage.provider.refreshes() == 1).await;
+        let changes = json!({"client_id": "other"});
+        stage.patch("/providers/strict", changes).await.with(200);
+    });
+    assert_eq!(asked["status"], "pending", "{asked}");
+    assert_eq!(stage.provider.refreshes(), 1);
+}
+
+#[tokio::test]
+async fn a_changed_token_address_gets_no_secret_of_the_old_one() {
+    let stage = Stage::with_settings("refresh_active_within = 0\n").await;
+    let pair = stage.provider.grant();
+    let expired = json!({"refresh_token": pair.refresh, "expires_in_seconds": 0});
+    stage.import(expired).await;
+    let other = Provider::start(Rotation::Strict, 3600);
+    let changes = json!({"token_url": other.url("/token")});
+    stage.patch("/providers/strict", changes).await.with(200);
+    let asked = stage.authenticate(json!({})).await;
+    assert_eq!(asked["status"], "pending", "{asked}");
+    person::open(asked["url"].as_str().unwrap()).await;
+    let sent = other.requests();
+    assert_eq!(sent.len(), 1);
+    assert_eq!(sent[0].form["grant_type"], "authorization_code");
+    assert_eq!(sent[0].form.get("client_secret"), None);
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use crate::failpoint;
 use crate::log_limit::log_limited;
 use crate::oauth;
 use crate::secret::RefreshToken;
-use crate::token::{Failure, Grant, State, Token};
+use crate::token::{Failure, Grant, Token};
 use crate::vault::{self, Secrets};
 
 impl Broker {
@@ -112,33 +112,9 @@ impl Broker {
                 attempt.refresh_token = new;
                 Ok(true)
             }
-            Err(vault::Error::NotFound) => {
-                self.end_leftover(attempt, new).await?;
-                Ok(false)
-            }
+            Err(vault::Error::NotFound) => Ok(false),
             Err(error) => Err(error.into()),
         }
-    }
-
-    /// Revokes a refresh token that came alone, and whose token was deleted
-    /// meanwhile. One that a person has renewed meanwhile is only forgotten: at
-    /// many providers its revocation would end the new login, too.
-    async fn end_leftover(&self, attempt: &Attempt, left: RefreshToken) -> Result<(), Error> {
-        let old = &attempt.token;
-        if self
-            .0
-            .vault
-            .read(|view| view.token(old.owner, old.id))?
-            .is_some()
-        {
-            return Ok(());
-        }
-        let (now, id) = (self.0.ambient.now(), self.0.ambient.uuid());
-        let event = Event::about(old, Kind::Deleted, Source::Refresh, id, now)
-            .because("arrived after its token was deleted");
-        let grant = Grant::of_refresh_token(left, now);
-        self.revoke_orphan(event, &attempt.provider, &grant).await;
-        Ok(())
     }
 
     /// Ends a grant, if its token still holds the generation that was refused.
@@ -238,7 +214,8 @@ impl Broker {
 }
 
 /// The token with its refreshed grant. `old` is what was spent: the new grant
-/// follows on it, and on nothing that came in between.
+/// follows on it, and on nothing that came in between. A token that needs the
+/// person by now, since its provider was changed, goes on to.
 fn renewed(current: Token, old: &Token, grant: &Grant, now: crate::clock::Timestamp) -> Token {
     let mut metadata = current.metadata.clone();
     metadata.extend(grant.metadata.clone());
@@ -252,7 +229,6 @@ fn renewed(current: Token, old: &Token, grant: &Grant, now: crate::clock::Timest
         expires_at: grant.expires_at,
         is_refreshable: true,
         generation: old.generation + 1,
-        state: State::Active,
         account_id: current
             .account_id
             .clone()
