@@ -53,14 +53,12 @@ Exit codes:
 #[derive(Clone, Debug, Parser)]
 #[command(name = "agent-auth", version, after_help = EXAMPLES)]
 pub struct Cli {
-    /// The daemon's socket [default: the one in agent-authd's settings, else
-    /// $XDG_RUNTIME_DIR/agent-authd/agent-auth.sock]
+    /// The daemon's socket [default: $AGENT_AUTH_SOCK, else the one in
+    /// agent-authd's settings, else $XDG_RUNTIME_DIR/agent-authd/agent-auth.sock]
     #[arg(
         long,
         global = true,
         value_name = "PATH",
-        env = "AGENT_AUTH_SOCK",
-        hide_env_values = true,
         display_order = 100 // after each command's own flags
     )]
     pub socket: Option<PathBuf>,
@@ -141,7 +139,7 @@ impl Wanted {
 /// # Errors
 /// Whatever went wrong, for a person to read; the exit code is then 1.
 pub async fn execute(cli: Cli, ambient: &Ambient) -> Result<ExitCode> {
-    let client = || config::socket(cli.socket).map(Client::new);
+    let client = || config::socket(cli.socket.or_else(named_socket)).map(Client::new);
     match cli.command {
         Command::Service(command) => service::execute(command),
         Command::Provider(command) => provider::execute(&client()?, command).await,
@@ -153,6 +151,13 @@ pub async fn execute(cli: Cli, ambient: &Ambient) -> Result<ExitCode> {
         Command::Key(command) => key::execute(&command, ambient),
         Command::Run(args) => run::execute(client()?, &args, ambient).await,
     }
+}
+
+/// The socket that the environment names. Read here and not by clap, whose
+/// usage lines would show `--socket` as if it had been typed.
+fn named_socket() -> Option<PathBuf> {
+    let named = std::env::var_os("AGENT_AUTH_SOCK");
+    named.filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
 /// Says on standard error what went wrong, with every cause.

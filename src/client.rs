@@ -39,6 +39,12 @@ pub enum Error {
         /// The socket.
         socket: PathBuf,
     },
+    /// What has the socket's name is none.
+    #[error("{} is not a socket: name agent-authd's with --socket or AGENT_AUTH_SOCK", .socket.display())]
+    NotASocket {
+        /// The name.
+        socket: PathBuf,
+    },
     /// The socket is not for this user.
     #[error("this user may not use the socket {}", .socket.display())]
     Closed {

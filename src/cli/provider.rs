@@ -16,6 +16,7 @@ use crate::api::replies::ProviderResponse;
 use crate::client::Client;
 use crate::identity::ProviderId;
 use crate::provider::catalog::PRESETS;
+use crate::provider::{EndpointError, parse_endpoint};
 
 /// What can be done with providers.
 #[derive(Clone, Debug, Subcommand)]
@@ -41,7 +42,7 @@ pub enum ProviderCommand {
     },
     /// List the well-known providers whose addresses need not be given
     Presets,
-    /// Remove a provider, with its tokens
+    /// Remove a provider; its tokens are revoked and deleted
     Remove(Which),
 }
 
@@ -79,6 +80,11 @@ impl Listed {
     }
 }
 
+/// An endpoint's address, as it is sent on.
+fn endpoint(text: &str) -> Result<String, EndpointError> {
+    parse_endpoint(text).map(|_| text.to_owned())
+}
+
 /// Does what was asked for.
 pub(super) async fn execute(client: &Client, command: ProviderCommand) -> Result<ExitCode> {
     match command {
@@ -88,8 +94,8 @@ pub(super) async fn execute(client: &Client, command: ProviderCommand) -> Result
         ProviderCommand::Show { which, json } => show(client, &which.id, json).await?,
         ProviderCommand::Presets => presets()?,
         ProviderCommand::Remove(which) => {
-            client.delete_provider(&which.id).await?;
-            output::note(&format!("Removed {} and its tokens.", which.id));
+            let removed = client.delete_provider(&which.id).await?;
+            output::note(&format!("{}.", removed.message));
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 
 use super::{output, words};
@@ -25,7 +26,7 @@ pub enum TokensCommand {
 pub struct RemoveArgs {
     /// The token's identifier, as `agent-auth tokens list --json` and
     /// `agent-auth vault check` show it
-    #[arg(value_name = "TOKEN_ID")]
+    #[arg(value_name = "TOKEN_ID", value_parser = NonEmptyStringValueParser::new())]
     id: String,
 }
 
@@ -49,7 +50,12 @@ pub(super) async fn execute(
     let args = match command {
         TokensCommand::List(args) => args,
         TokensCommand::Remove(args) => {
-            client.delete_token(&args.id).await?;
+            client.delete_token(&args.id).await.with_context(|| {
+                format!(
+                    "{} was not removed (`agent-auth tokens list --json` shows the identifiers)",
+                    args.id
+                )
+            })?;
             output::note(&format!("Removed the token {}.", args.id));
             return Ok(ExitCode::SUCCESS);
         }

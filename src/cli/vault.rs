@@ -141,8 +141,11 @@ fn show(report: &Report) -> Result<()> {
         None => "none that opens the vault".to_owned(),
     };
     output::line(&format!("  key      {key}"))?;
-    let values = count(report.opened as u64, "sealed value");
-    output::line(&format!("  secrets  {values} can be opened"))?;
+    let secrets = match report.opened as u64 {
+        0 => "none can be opened, or none is stored".to_owned(),
+        opened => format!("{} can be opened", count(opened, "sealed value")),
+    };
+    output::line(&format!("  secrets  {secrets}"))?;
     let kept = if report.backups.is_empty() {
         "none"
     } else {

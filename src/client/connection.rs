@@ -5,7 +5,7 @@
 //! and at the system's socket the account to which root gave its folder.
 
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -58,6 +58,7 @@ async fn connect(socket: &Path) -> Result<UnixStream, Error> {
     let stream = connect_when_there_is_room(socket).await.map_err(|error| {
         let socket = socket.to_owned();
         match error.kind() {
+            ErrorKind::ConnectionRefused if is_no_socket(&socket) => Error::NotASocket { socket },
             ErrorKind::NotFound | ErrorKind::ConnectionRefused => Error::NotRunning { socket },
             ErrorKind::PermissionDenied => Error::Closed { socket },
             _ => Error::Broken(error),
@@ -72,6 +73,11 @@ async fn connect(socket: &Path) -> Result<UnixStream, Error> {
         socket: socket.to_owned(),
         uid: server,
     })
+}
+
+/// Whether another kind of file has the socket's name.
+fn is_no_socket(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| !found.file_type().is_socket())
 }
 
 /// Connects; again and again for a while as long as too many others wait to be

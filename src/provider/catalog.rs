@@ -149,9 +149,25 @@ pub fn find(id: &str) -> Option<&'static Preset> {
     PRESETS.iter().find(|preset| preset.id == id)
 }
 
+/// The preset whose identifier is most like `id`, if any is like it at all.
+#[must_use]
+pub fn similar(id: &str) -> Option<&'static Preset> {
+    let likeness = |preset: &&Preset| strsim::jaro_winkler(id, preset.id);
+    let best = PRESETS
+        .iter()
+        .max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
+    best.filter(|preset| likeness(preset) > 0.8)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mistyped_preset_is_like_the_one_that_was_meant() {
+        assert_eq!(similar("githb").map(|preset| preset.id), Some("github"));
+        assert!(similar("intranet").is_none());
+    }
     use crate::identity::ProviderId;
     use crate::provider::parse_endpoint;
 

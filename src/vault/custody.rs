@@ -37,8 +37,9 @@ impl Moving {
 /// agent-authd must not be running.
 ///
 /// # Errors
-/// Those of opening the vault; [`Error::KeyUnusable`] if a place cannot be
-/// reached, cannot be written, or holds another key.
+/// Those of opening the vault; [`Error::KeyThereAlready`];
+/// [`Error::KeyUnusable`] if a place cannot be reached, cannot be written, or
+/// holds another key.
 pub fn move_key(options: &Options, to: KeyStore, ambient: &Ambient) -> Result<Moving, Error> {
     let vault = Unlocked::open_existing(options, ambient)?;
     let old = key::store(options)?;
@@ -47,10 +48,7 @@ pub fn move_key(options: &Options, to: KeyStore, ambient: &Ambient) -> Result<Mo
         ..options.clone()
     })?;
     if old.kind() == new.kind() {
-        return Err(Error::KeyUnusable {
-            place: old.place(),
-            why: "it is there already".to_owned(),
-        });
+        return Err(Error::KeyThereAlready { place: old.place() });
     }
     if new.load()?.is_none() {
         new.create(&vault.ring)?;

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use rusqlite::ErrorCode;
 
-use crate::lock_file::LockHolder;
 use crate::quota::Exceeded;
 
 /// What can go wrong with the vault.
@@ -53,14 +52,22 @@ pub enum Error {
     },
     /// Another daemon holds the data folder.
     #[error(
-        "another agent-authd{holder} holds the data in {}; stop it first, or name another folder with --data-dir",
-        folder.display()
+        "another agent-authd{} holds the data in {}; stop it first, or name another folder with --data-dir",
+        pid.map(|pid| format!(" (process {pid})")).unwrap_or_default(), folder.display()
     )]
     Held {
         /// The folder.
         folder: PathBuf,
-        /// The process that holds it.
-        holder: LockHolder,
+        /// The process that holds it, if it said so.
+        pid: Option<u32>,
+    },
+    /// The file that a vault is to be restored from is none, or a damaged one.
+    #[error("{} is not a backup that can be restored: {why}", path.display())]
+    UnusableBackup {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
     },
     /// A newer daemon wrote the file.
     #[error(
@@ -100,6 +107,12 @@ pub enum Error {
         place: String,
         /// Why.
         why: String,
+    },
+    /// The key is to be moved to the place that keeps it.
+    #[error("{place} keeps the key already")]
+    KeyThereAlready {
+        /// The place, as a person calls it.
+        place: String,
     },
     /// The vault has sealed rows and its key is gone.
     #[error(

@@ -162,7 +162,7 @@ fn require_soundness(connection: &Connection) -> Result<(), Error> {
 }
 
 /// Says which file an error is about.
-pub(super) fn name_file(error: Error, path: &Path) -> Error {
+fn name_file(error: Error, path: &Path) -> Error {
     match error {
         Error::Unwritable { why } => Error::Open {
             path: path.to_owned(),

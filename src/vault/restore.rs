@@ -44,7 +44,7 @@ pub struct Restored {
 /// agent-authd must not be running.
 ///
 /// # Errors
-/// [`Error::Held`] while it runs; [`Error::Corrupt`], [`Error::NewerSchema`],
+/// [`Error::Held`] while it runs; [`Error::UnusableBackup`], [`Error::NewerSchema`],
 /// [`Error::KeyMissing`] or [`Error::WrongKey`] if `from` is of no use here.
 /// Nothing is changed by any of them.
 ///
@@ -89,7 +89,14 @@ fn prepare(
         why: error.to_string(),
     };
     let from = from.canonicalize().map_err(refuse)?;
-    let named = |error| super::name_file(error, &from);
+    let named = |error| match error {
+        // The vault itself may be well.
+        Error::Corrupt { what: why } | Error::Unwritable { why } => Error::UnusableBackup {
+            path: from.clone(),
+            why,
+        },
+        other => other,
+    };
     let source = connection::open_reader(&from).map_err(named)?;
     copy(&source, unfinished).map_err(named)?;
     drop(source);

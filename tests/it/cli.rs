@@ -2,6 +2,7 @@
 //! streams and its exit codes, before a stand-in for the daemon.
 
 mod daemon;
+mod mistakes;
 mod run;
 
 use std::fs::Permissions;

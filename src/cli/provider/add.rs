@@ -12,7 +12,9 @@ use crate::cli::{Cli, output};
 use crate::client::{Client, NewProvider};
 use crate::identity::ProviderId;
 use crate::provider::catalog::{self, PRESETS, Preset};
-use crate::provider::{AuthMethod, Kind};
+use crate::provider::{
+    AuthMethod, Kind, is_client_id, is_parameter_name, is_reserved_parameter, parse_redirect,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -35,7 +37,7 @@ pub struct AddArgs {
     id: ProviderId,
 
     /// The client's identifier, as the provider gave it
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = client_id)]
     client_id: String,
 
     /// The file of the client's secret; - reads standard input, and asks if
@@ -51,11 +53,11 @@ pub struct AddArgs {
     preset: Option<String>,
 
     /// The authorization endpoint; needed where no preset knows it
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = super::endpoint)]
     auth_url: Option<String>,
 
     /// The token endpoint; needed where no preset knows it
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = super::endpoint)]
     token_url: Option<String>,
 
     /// What people call it [default: the preset's name, or the identifier]
@@ -65,11 +67,13 @@ pub struct AddArgs {
     /// How the client authenticates at the token endpoint [default:
     /// client_secret_post, or none for a public client]
     #[arg(long, value_name = "METHOD",
+          requires_ifs = AuthMethod::ALL.into_iter().filter(|method| *method != AuthMethod::None)
+              .map(|method| (method.as_str(), "client_secret_file")),
           value_parser = PossibleValuesParser::new(AuthMethod::ALL.map(AuthMethod::as_str)))]
     auth_method: Option<String>,
 
     /// Do without PKCE, for servers that reject it; needs a client secret
-    #[arg(long)]
+    #[arg(long, requires = "client_secret_file")]
     no_pkce: bool,
 
     /// Whose quirks it has, if its host name does not tell
@@ -82,7 +86,7 @@ pub struct AddArgs {
     params: Vec<(String, String)>,
 
     /// A redirect address allowed beside this machine's own; may be repeated
-    #[arg(long = "allow-redirect", value_name = "URI")]
+    #[arg(long = "allow-redirect", value_name = "URI", value_parser = parse_redirect)]
     allowed_redirects: Vec<String>,
 }
 
@@ -137,19 +141,44 @@ pub(super) async fn execute(client: &Client, args: AddArgs) -> Result<()> {
 /// Ends as clap does for an argument that is missing: which are needed only
 /// shows when the catalog was asked.
 fn missing_addresses(id: &ProviderId) -> ! {
+    let similar = catalog::similar(id.as_str());
+    let similar = similar.map_or_else(String::new, |preset| {
+        format!(
+            "; a similar one is {:?}, to be named with --preset",
+            preset.id
+        )
+    });
     let message = format!(
         "no preset is called {id:?}, so --auth-url and --token-url are needed \
-         (`agent-auth provider presets` lists the presets)",
+         (`agent-auth provider presets` lists the presets{similar})",
         id = id.as_str()
     );
-    Cli::command()
-        .error(ErrorKind::MissingRequiredArgument, message)
-        .exit()
+    let mut cli = Cli::command();
+    cli.build();
+    let add = cli
+        .find_subcommand_mut("provider")
+        .and_then(|provider| provider.find_subcommand_mut("add"));
+    let error = match add {
+        Some(add) => add.error(ErrorKind::MissingRequiredArgument, message),
+        None => Cli::command().error(ErrorKind::MissingRequiredArgument, message),
+    };
+    error.exit()
+}
+
+fn client_id(text: &str) -> Result<String, &'static str> {
+    if is_client_id(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("it must be 1 to 2048 visible ASCII characters or blanks")
+    }
 }
 
 fn pair(text: &str) -> Result<(String, String), &'static str> {
     match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("it must be KEY=VALUE"),
+        Some((key, _)) if is_reserved_parameter(key) => {
+            Err("agent-authd sets this parameter itself, for each login")
+        }
+        Some((key, value)) if is_parameter_name(key) => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("it must be KEY=VALUE, and KEY of letters, digits, dots, underscores and hyphens"),
     }
 }

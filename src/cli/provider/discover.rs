@@ -25,7 +25,7 @@ pub struct DiscoverArgs {
     id: ProviderId,
 
     /// The MCP server's address
-    #[arg(value_name = "URL")]
+    #[arg(value_name = "URL", value_parser = super::endpoint)]
     url: String,
 
     /// What people call it [default: the identifier]

@@ -133,6 +133,22 @@ async fn a_vault_without_a_backup_says_so() {
     assert!(complaint(&home).await.contains("there is no backup"));
 }
 
+#[test]
+fn a_file_that_is_no_backup_is_not_called_a_damaged_vault() {
+    let home = Home::new();
+    fs::create_dir(home.path("data")).unwrap();
+    let file = home.path("note.txt");
+    fs::write(&file, "no vault").unwrap();
+    let output = ran(&home, &["vault", "restore", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = stderr(&output);
+    assert!(
+        said.contains("note.txt is not a backup that can be restored"),
+        "{said}"
+    );
+    assert!(!said.contains("vault is damaged"), "{said}");
+}
+
 #[tokio::test]
 async fn a_running_daemon_keeps_its_vault() {
     let (home, provider) = (Home::new(), Provider::start(Rotation::None, 3600));
