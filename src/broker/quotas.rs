@@ -34,3 +34,47 @@ impl Room {
         Ok(self.limits.check(new, &totals)?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::api::requests::ProviderCreateRequest;
+    use crate::clock::Ambient;
+    use crate::config::key_store::KeyStore;
+    use crate::provider::Source;
+    use crate::vault::{Options, Vault};
+
+    const PROVIDER: &[u8] = br#"{"provider_id": "p", "name": "P", "client_id": "c",
+        "auth_url": "https://example.com/a", "token_url": "https://example.com/t"}"#;
+
+    #[tokio::test]
+    async fn an_owner_at_the_limit_leaves_the_others_their_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options {
+            data_dir: folder.path().join("data"),
+            key_store: KeyStore::File,
+            key_file: folder.path().join("key/vault.key"),
+            max_events: 20,
+        };
+        let ambient = Ambient::system();
+        let vault = Vault::open(&options, &ambient).unwrap();
+        let (ada, grace) = (Owner::from_uid(1).unwrap(), Owner::from_uid(2).unwrap());
+        let request = ProviderCreateRequest::from_json(PROVIDER).unwrap();
+        let provider = request.into_provider(Uuid::nil(), Source::Owner, ambient.now());
+        let insert = move |change: &vault::Change<'_>| change.insert_provider(ada, &provider);
+        vault.write(insert).await.unwrap();
+        let room = Room {
+            limits: Limits {
+                providers: 1,
+                ..Limits::default()
+            },
+            now: ambient.now(),
+        };
+        let has_room = |owner| vault.read(|view| room.check(view, owner, New::Provider));
+        let refused = has_room(ada).unwrap_err();
+        assert!(matches!(refused, vault::Error::QuotaExceeded(_)));
+        has_room(grace).unwrap();
+    }
+}

@@ -92,3 +92,29 @@ fn make_private(path: &Path) -> Result<(), Error> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_connection_is_set_up_for_a_confined_daemon_and_a_hostile_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("vault.db");
+        let writer = open_writer(&path).unwrap();
+        let others = [open_reader(&path).unwrap(), open_copy(&path).unwrap()];
+        let setting = |connection: &Connection, name: &str| -> i64 {
+            let read = connection.pragma_query_value(None, name, |row| row.get(0));
+            read.unwrap()
+        };
+        for connection in others.iter().chain([&writer]) {
+            let memory = 2;
+            assert_eq!(setting(connection, "temp_store"), memory);
+            assert_eq!(setting(connection, "trusted_schema"), 0);
+            assert_eq!(setting(connection, "foreign_keys"), 1);
+        }
+        let full = 2;
+        assert_eq!(setting(&writer, "synchronous"), full);
+        assert_eq!(setting(&writer, "secure_delete"), 1);
+    }
+}

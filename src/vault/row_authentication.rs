@@ -5,6 +5,8 @@
 //! used. The code is made anew by whatever writes the row, with the key that
 //! `key_id` names. An address that is added to a table is added here, too.
 
+#[cfg(test)]
+mod tests;
 pub(super) mod upgrade;
 
 use rusqlite::types::ValueRef;

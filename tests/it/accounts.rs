@@ -7,9 +7,15 @@ use url::form_urlencoded;
 
 use crate::consent::{asked, decide, form_token, onward};
 use crate::support::person::{self, Page};
+use crate::support::provider::Fault;
 use crate::support::stage::{Stage, text};
 
 const QUESTION: &str = "Is this the same account?";
+
+/// As JSON: a token of the issuer `https://issuer.example` for the subject `1`.
+const ID_TOKEN: &str = "\"eyJhbGciOiAibm9uZSJ9.\
+    eyJpc3MiOiAiaHR0cHM6Ly9pc3N1ZXIuZXhhbXBsZSIsICJzdWIiOiAiMSJ9.\
+    \"";
 
 /// The token of the form on a page.
 fn token_on(page: &Page) -> String {
@@ -237,6 +243,48 @@ async fn the_agents_of_a_widened_token_are_asked_about_in_one_form() {
         events.last().unwrap(),
         "agent_connected allowed consent bot"
     );
+}
+
+#[tokio::test]
+async fn a_login_that_brings_a_stored_refresh_token_renews_the_token_that_holds_it() {
+    let stage = Stage::new().await;
+    let token = stage.import(json!({"refresh_token": "canary-r"})).await;
+    let same = Fault::Member("refresh_token", Some("\"canary-r\""));
+    stage.provider.fail_next(same);
+    assert_eq!(stage.log_in(json!({"force_new": true})).await, token);
+    assert_eq!(stored(&stage).await, [(token, true)]);
+}
+
+#[tokio::test]
+async fn a_refresh_tells_whose_a_token_is_that_was_imported() {
+    let stage = Stage::new().await;
+    let pair = stage.provider.grant();
+    let expired = json!({"refresh_token": pair.refresh, "expires_in_seconds": 0});
+    let token = stage.import(expired).await;
+    let named = Fault::Member("id_token", Some(ID_TOKEN));
+    stage.provider.fail_next(named);
+    let refreshed = stage.authenticate(json!({})).await;
+    assert_eq!(refreshed["metadata"]["token_id"], token, "{refreshed}");
+    let vault = rusqlite::Connection::open(stage.home.path("data/vault.db")).unwrap();
+    let query = "SELECT issuer || ' ' || subject FROM tokens";
+    let account: String = vault.query_row(query, [], |row| row.get(0)).unwrap();
+    assert_eq!(account, "https://issuer.example 1");
+}
+
+#[tokio::test]
+async fn agents_are_allowed_what_the_final_page_showed_and_no_more() {
+    let stage = Stage::new().await;
+    stage.provider.name_account("ada");
+    let token = stage.log_in(json!({})).await;
+    allow_bot(&stage, &token).await;
+    let (_, page) = widening(&stage, json!({})).await;
+    let more = json!({"scopes": ["mail.send"]});
+    assert_eq!(stage.log_in(more).await, token);
+    send(&page, &[("decision", "allow"), ("agent", "bot")]).await;
+    let (_, url) = asked(&stage, json!({})).await;
+    let page = person::open(&url).await;
+    let new = "New since you allowed it: <code><bdi>mail.send</bdi></code></small>";
+    assert!(page.body.contains(new), "{}", page.body);
 }
 
 #[tokio::test]

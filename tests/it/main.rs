@@ -23,7 +23,6 @@ mod platform;
 mod quotas;
 mod process;
 mod refresh;
-mod restart;
 mod stop;
 mod support;
 mod tokens;

@@ -253,6 +253,24 @@ async fn a_quota_stops_no_renewal_and_no_deletion() {
 }
 
 #[tokio::test]
+async fn a_quota_stops_no_refresh_and_no_exchange() {
+    let stage = Stage::with_settings("max_tokens = 2\n").await;
+    let pair = stage.provider.grant();
+    let grant = json!({
+        "access_token": pair.access, "refresh_token": pair.refresh, "expires_in_seconds": 0,
+    });
+    let token = stage.import(grant).await;
+    let login = stage.authenticate(json!({"user_id": "maria"})).await;
+    let body = json!({"provider_id": PROVIDER_ID, "access_token": "canary-third", "scopes": []});
+    quota(stage.post("/tokens/import", body).await);
+    let refreshed = stage.authenticate(json!({"token_id": token})).await;
+    assert_eq!(refreshed["status"], "completed", "{refreshed}");
+    assert_eq!(stage.provider.refreshes(), 1);
+    person::open(login["url"].as_str().unwrap()).await;
+    assert_eq!(stage.wait(&login).await["status"], "completed");
+}
+
+#[tokio::test]
 async fn the_bytes_stored_are_bounded_and_a_deletion_frees_them() {
     let stage = Stage::with_settings("max_stored_mib = 1\n").await;
     let mut stored = Vec::new();

@@ -9,7 +9,6 @@ mod faults;
 mod freeze;
 mod generation;
 mod kills;
-mod leftovers;
 mod outage;
 mod truth;
 

@@ -63,6 +63,20 @@ async fn a_deleted_default_hands_over_to_the_most_recently_used() {
 }
 
 #[tokio::test]
+async fn a_deleted_default_hands_over_to_a_token_of_the_same_agent() {
+    let stage = Stage::new().await;
+    let of_bot =
+        |is_default: bool| json!({"agent_id": "bot", "force_new": true, "is_default": is_default});
+    let first = stage.log_in(of_bot(true)).await;
+    let second = stage.log_in(of_bot(false)).await;
+    let users = stage.import(json!({})).await;
+    // The one used last is the user's.
+    stage.authenticate(json!({})).await;
+    stage.delete(&format!("/tokens/{first}")).await.with(204);
+    assert_eq!(defaults(&stage).await, [(users, true), (second, true)]);
+}
+
+#[tokio::test]
 async fn the_default_moves_and_never_goes() {
     let stage = Stage::new().await;
     let only = stage.import(json!({})).await;

@@ -111,7 +111,6 @@ fn failures_with(text: &str) -> Vec<Page> {
         Failure::ProviderUnavailable {
             provider_name: text,
         },
-        Failure::Restarting,
         Failure::LinkUsed,
         Failure::NotFound,
         Failure::BadRequest,

@@ -136,6 +136,8 @@ mod tests {
    3: 0100007F:A1B3 0100007F:203C 05 00000000:00000000 00:00000000 00000000     0        0 0 1 0
    4: 0100007F:203C 0100007F:A1B3 08 00000000:00000000 00:00000000 00000000  1000        0 13 1 0
    5: 0100007F:203C 0100007F:A1B4 01 00000000:00000000 00:00000000 00000000  1000        0 14 1 0
+   6: 0100007F:A1B8 0100007F:203C 04 00000000:00000000 00:00000000 00000000     0        0 0 1 0
+   7: 0100007F:203C 0100007F:A1B8 01 00000000:00000000 00:00000000 00000000  1000        0 20 1 0
 ";
     const TABLE_6: &str = "\
   sl  local_address                         remote_address                        st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -173,6 +175,8 @@ mod tests {
     fn a_closed_connection_is_nobodys_and_not_roots() {
         assert_eq!(listed("127.0.0.1", 0xA1B3, 13), Visitor::Gone);
         assert_eq!(listed("127.0.0.1", 0xA1B7, 19), Visitor::Gone);
+        // Its end was seen between the two looks.
+        assert_eq!(listed("127.0.0.1", 0xA1B8, 20), Visitor::Gone);
         assert_eq!(listed("127.0.0.1", 0xA1B4, 14), Visitor::Unknown);
     }
 }

@@ -313,6 +313,22 @@ async fn a_refresh_token_that_came_alone_survives_a_restart() {
 }
 
 #[tokio::test]
+async fn a_grant_whose_refresh_token_came_alone_is_in_doubt() {
+    let setting = setting(Rotation::Strict).await;
+    setting.clock.pass(3600);
+    let alone = Fault::Member("access_token", None);
+    setting.provider.fail_always(Some(alone));
+    refusal(setting.client()).await;
+    setting.provider.fail_always(None);
+    setting.provider.revoke_all();
+    let setting = setting.restart().await;
+    let answer = setting.client().authenticate(&wanted()).await.unwrap();
+    assert!(answer.url.is_some(), "the person is asked");
+    let reason = summary(setting.client()).await.reconnect_reason;
+    assert_eq!(reason.as_deref(), Some("rotation_lost"));
+}
+
+#[tokio::test]
 async fn a_gateways_502_or_504_leaves_a_grant_in_doubt_that_the_server_has_renewed() {
     for status in [502, 504] {
         let setting = setting(Rotation::Grace(Duration::from_secs(600))).await;

@@ -206,9 +206,12 @@ async fn a_refusal_of_one_grant_holds_no_other_up() {
     for error in ["interaction_required", "invalid_scope", "unknown_code"] {
         let (setting, bad, good) = bad_and_good(error).await;
         for _ in 0..10 {
-            assert_eq!(status(&setting, &bad).await, 503, "{error}");
+            // More often in a row than a provider may fail before it is held for away.
+            for _ in 0..5 {
+                assert_eq!(status(&setting, &bad).await, 503, "{error}");
+                setting.clock.pass(720);
+            }
             assert_eq!(status(&setting, &good).await, 200, "{error}");
-            setting.clock.pass(3600);
         }
         nothing_was_lost(&setting).await;
     }
@@ -226,6 +229,20 @@ async fn a_refusal_of_the_client_that_only_one_token_meets_is_disproved_in_two_s
         setting.clock.pass(3600);
     }
     nothing_was_lost(&setting).await;
+}
+
+#[tokio::test]
+async fn who_comes_again_when_told_to_is_not_sent_away_unasked() {
+    let setting = Setting::with_clocked_provider(Rotation::Strict, ON_DEMAND).await;
+    setting.provider.fail_always(Some(Fault::status(500, "")));
+    setting.clock.pass(3600);
+    let mut wait = refusal(setting.client()).await;
+    // Beyond the failures that open the circuit, and the longest of its pauses.
+    for requests in 2..12 {
+        setting.clock.pass(wait.as_secs());
+        wait = refusal(setting.client()).await;
+        assert_eq!(setting.provider.refreshes(), requests);
+    }
 }
 
 #[tokio::test]

@@ -162,11 +162,14 @@ async fn a_provider_that_cannot_be_read_is_deleted_by_its_id_with_its_tokens() {
 
 #[tokio::test]
 async fn no_secret_goes_to_an_address_that_was_written_without_the_key() {
-    for (table, column) in [
-        ("providers", "token_url"),
-        ("providers", "authorization_url"),
-        ("providers", "client_id"),
-        ("tokens", "token_url"),
+    // A row without its code is not given one later.
+    for (table, column, code) in [
+        ("providers", "token_url", ""),
+        ("providers", "authorization_url", ""),
+        ("providers", "client_id", ""),
+        ("tokens", "token_url", ""),
+        ("providers", "token_url", ", mac = NULL"),
+        ("tokens", "token_url", ", mac = NULL"),
     ] {
         let home = Home::with_settings("refresh_active_within = 0\n");
         let provider = Provider::start(Rotation::None, 3600);
@@ -175,7 +178,7 @@ async fn no_secret_goes_to_an_address_that_was_written_without_the_key() {
         let before = provider.requests().len();
         let thief = Provider::start(Rotation::None, 3600);
         let value = thief.url("/token");
-        let statement = format!("UPDATE {table} SET {column} = '{value}'");
+        let statement = format!("UPDATE {table} SET {column} = '{value}'{code}");
         damage(&vault_file(&home), &statement);
         let checked = stderr(&ran(&home, &["vault", "check"]));
         assert!(
