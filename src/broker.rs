@@ -343,9 +343,22 @@ impl Broker {
         self.0.vault.trouble()
     }
 
-    /// Lets waiters go and begins no more refreshes: the daemon is about to end.
+    /// Lets waiters go and begins no more refreshes or exchanges: the daemon is
+    /// about to end. What is stored is handed out all the same.
     pub fn begin_stop(&self) {
+        self.0.vault.announce_stop();
         self.0.stopping.send_replace(true);
+    }
+
+    /// Becomes true when the daemon is about to end.
+    #[must_use]
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.0.stopping.subscribe()
+    }
+
+    /// Returns when no refresh, exchange, deletion or revocation is under way.
+    pub async fn settled(&self) {
+        self.0.tasks.settled().await;
     }
 
     /// Returns when every refresh, exchange and revocation under way has ended

@@ -6,6 +6,7 @@ mod process;
 mod readiness;
 mod running;
 mod sockets;
+mod takeover;
 mod watchdog;
 
 use std::io::{self, Write as _};
@@ -57,7 +58,12 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("signals cannot be received")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("signals cannot be received")?;
     let mut hangup = signal(SignalKind::hangup()).context("signals cannot be received")?;
-    let running = start(config, Ambient::system()).await?;
+    let running = tokio::select! {
+        running = start(config, Ambient::system()) => running?,
+        // It waits for the end of another daemon.
+        _ = terminate.recv() => return Ok(()),
+        _ = interrupt.recv() => return Ok(()),
+    };
     readiness::announce(config, &running);
     let reason = loop {
         tokio::select! {

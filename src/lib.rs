@@ -24,6 +24,7 @@ pub mod quota;
 pub mod metrics;
 pub mod api;
 pub mod paths;
+pub mod lock_file;
 pub mod config;
 pub mod client;
 pub mod vault;

@@ -117,13 +117,13 @@ pub fn shown_text(text: &str) -> String {
     Redactor::default().shown(text).unwrap_or_default()
 }
 
-/// Why a refresh gave no grant, and what came of it all the same.
+/// Why a token request gave no grant, and what came of it all the same.
 #[derive(Clone, Debug)]
-pub struct RefreshFailed {
+pub struct NoGrant {
     /// Why.
     pub error: Error,
-    /// A new refresh token that came without an access token: it takes the
-    /// place of the one that was sent, which may be spent.
+    /// A refresh token that came without an access token. It takes the place
+    /// of what was sent, which may be spent.
     pub refresh_token: Option<RefreshToken>,
 }
 
@@ -163,7 +163,7 @@ impl Client {
     /// It is sent once.
     ///
     /// # Errors
-    /// [`Error`] says what the caller can do.
+    /// [`NoGrant`] says what the caller can do, and what to keep.
     #[expect(
         clippy::disallowed_methods,
         reason = "the code and its verifier go to the token endpoint"
@@ -174,7 +174,7 @@ impl Client {
         code: AuthorizationCode,
         redirect_uri: &str,
         verifier: Option<&CodeVerifier>,
-    ) -> Result<Grant, Error> {
+    ) -> Result<Grant, NoGrant> {
         let mut redactor = Redactor::of_client(provider);
         redactor.hide(&code);
         let client = request::registered(provider);
@@ -192,15 +192,14 @@ impl Client {
             request = request.add_extra_param(name, value);
         }
         let send = async |endpoint: &TokenEndpoint<'_>| request.request_async(endpoint).await;
-        let exchanged = self.grant(provider, redactor, send).await;
-        exchanged.map_err(|failed| failed.error)
+        self.grant(provider, redactor, send).await
     }
 
     /// Renews a grant (RFC 6749, section 6). It is sent once. `scopes` are
     /// named in the request only to a provider that needs it.
     ///
     /// # Errors
-    /// [`RefreshFailed`] says what the caller can do, and what to keep.
+    /// [`NoGrant`] says what the caller can do, and what to keep.
     #[expect(
         clippy::disallowed_methods,
         reason = "the refresh token goes to the token endpoint"
@@ -210,7 +209,7 @@ impl Client {
         provider: &Provider,
         refresh_token: &RefreshToken,
         scopes: &Scopes,
-    ) -> Result<Grant, RefreshFailed> {
+    ) -> Result<Grant, NoGrant> {
         let mut redactor = Redactor::of_client(provider);
         redactor.hide(refresh_token);
         let quirks = provider.quirks();
@@ -233,7 +232,7 @@ impl Client {
         provider: &Provider,
         redactor: Redactor,
         send: impl AsyncFnOnce(&TokenEndpoint<'_>) -> Result<TokenReply, RequestError>,
-    ) -> Result<Grant, RefreshFailed> {
+    ) -> Result<Grant, NoGrant> {
         let asked_at = self.ambient.now();
         let endpoint = TokenEndpoint {
             client: self,
@@ -243,7 +242,7 @@ impl Client {
         };
         let reply = send(&endpoint).await;
         let kept = endpoint.kept.into_inner();
-        let reply = reply.map_err(|error| RefreshFailed {
+        let reply = reply.map_err(|error| NoGrant {
             error: endpoint::plainly(error),
             refresh_token: kept,
         })?;

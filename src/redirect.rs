@@ -218,6 +218,7 @@ fn failed_page(error: &Error) -> Page {
     match error {
         Error::UnknownState => pages::failed(&Failure::UnknownState),
         Error::NotFound { .. } => pages::failed(&Failure::NotFound),
+        Error::Stopping => pages::failed(&Failure::Restarting),
         _ => {
             log_limited!(20, error, error = %error, "a redirect could not be handled");
             pages::failed(&Failure::Internal {

@@ -62,6 +62,21 @@ secret_text! {
     Opened;
 }
 
+impl AccessToken {
+    /// What stands for the access token of a grant that came without one.
+    #[must_use]
+    pub fn missing() -> Self {
+        Self::new("")
+    }
+
+    /// Whether it is no token, but stands for one that never came.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "its length alone is looked at")]
+    pub fn is_missing(&self) -> bool {
+        self.expose_secret().is_empty()
+    }
+}
+
 impl State {
     /// Whether `presented` is this state, in constant time.
     #[must_use]

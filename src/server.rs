@@ -3,10 +3,11 @@
 //!
 //! A task per connection. A connection is counted before it is accepted, so
 //! that a flood waits in the kernel's queue; each part of a request has its
-//! time, and so has the reading of its answer. `stopping` and the listener are
+//! time, and so has the reading of its answer. The listener and the phase are
 //! arguments, so that a test starts it anywhere.
 //!
-//! A request whose bytes have reached this end is answered, also during a stop.
+//! A request whose bytes have reached this end is answered, also during a stop:
+//! connections are accepted until all else is done, and the queue last.
 
 mod activity;
 pub mod body;
@@ -29,18 +30,14 @@ use nix::sys::socket::{Shutdown, shutdown};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
-use tokio::time::Instant;
 
 use self::activity::Connections;
 use self::body::RequestBody;
 use crate::log_limit::log_limited;
 
-/// How long requests under way have to end when the server does.
+/// How long requests under way have to end: those from before the end began,
+/// while connections are still accepted, and the last ones after that.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How long a connection that waits for a request is kept when the server
-/// ends: a client that sends one in this time is told that it is the last.
-const LINGER: Duration = Duration::from_millis(250);
 
 /// How long the next connection of a queue that takes no more may take.
 const QUEUE_TIMEOUT: Duration = Duration::from_millis(20);
@@ -51,6 +48,25 @@ const PLACE_INTERVAL: Duration = Duration::from_millis(100);
 /// The pause after an accept that failed for want of descriptors or memory:
 /// trying at once again would only burn the processor that others need.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How far the end of a server is. Each phase includes those before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// It serves.
+    #[default]
+    Serving,
+    /// It goes on accepting connections and answering. Each answer says that it
+    /// is the last of its connection; idle connections are closed.
+    Ending,
+    /// It accepts what waits in its queue, and ends after the last answer.
+    Closing,
+}
+
+/// Returns when a server is to be in `phase`, or in a later one.
+async fn reached(phases: &mut watch::Receiver<Phase>, phase: Phase) {
+    // An error would mean that who decides it has gone.
+    let _ = phases.wait_for(|now| *now >= phase).await;
+}
 
 /// An answer whose whole body is at hand.
 pub type Reply = Response<Full<Bytes>>;
@@ -90,10 +106,22 @@ pub trait Listener: Send + 'static {
     ) -> impl Future<Output = io::Result<(Self::Stream, Self::Admission)>> + Send;
 
     /// Whether the connections that wait to be accepted are lost with this
-    /// process, and so are to be accepted before it ends. Where that is possible
-    /// no more join them from now on.
+    /// process, and so are to be accepted before it ends. Where the system can
+    /// do that, no more join them from now on.
     fn close_queue(&mut self) -> bool {
         true
+    }
+
+    /// The next connection that waits in the queue; `None` if none does.
+    fn accept_queued(
+        &mut self,
+    ) -> impl Future<Output = Option<(Self::Stream, Self::Admission)>> + Send {
+        async {
+            tokio::time::timeout(QUEUE_TIMEOUT, self.accept())
+                .await
+                .ok()?
+                .ok()
+        }
     }
 }
 
@@ -108,12 +136,12 @@ impl Listener for TcpListener {
     }
 }
 
-/// Serves connections until `stopping` becomes true, then lets the requests
-/// under way end.
+/// Serves connections until `phases` reaches [`Phase::Closing`], then lets the
+/// last requests end, for [`DRAIN_TIMEOUT`] at most.
 pub async fn serve<L, H, F, B>(
     mut listener: L,
     max_connections: usize,
-    mut stopping: watch::Receiver<bool>,
+    mut phases: watch::Receiver<Phase>,
     handler: H,
 ) where
     L: Listener,
@@ -124,13 +152,11 @@ pub async fn serve<L, H, F, B>(
         + Unpin
         + 'static,
 {
-    let places = Arc::new(Semaphore::new(max_connections));
     let connections = Connections::default();
     // Closed when the last connection has ended.
     let (alive, mut all_ended) = mpsc::channel::<Infallible>(1);
     let begin = |stream, admission: L::Admission, place| {
         let entry = connections.add();
-        let activity = Arc::clone(&entry.activity);
         let (handler, alive) = (handler.clone(), alive.clone());
         tokio::spawn(async move {
             if let Some(peer) = admission.await {
@@ -139,37 +165,56 @@ pub async fn serve<L, H, F, B>(
             }
             drop((place, entry, alive));
         });
-        activity
     };
-    loop {
-        let place = tokio::select! {
-            place = place(&places, &connections) => place,
-            _ = stopping.wait_for(|stopping| *stopping) => break,
-        };
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            _ = stopping.wait_for(|stopping| *stopping) => break,
-        };
-        match accepted {
-            Ok((stream, admission)) => drop(begin(stream, admission, place)),
-            Err(error) => pause_after(&error).await,
-        }
+    let ending = async {
+        reached(&mut phases, Phase::Ending).await;
+        let before = connections.end_all();
+        reached(&mut phases, Phase::Closing).await;
+        // Whoever connects meanwhile is served.
+        let _ = tokio::time::timeout(DRAIN_TIMEOUT, connections.ended(before)).await;
+    };
+    tokio::select! {
+        never = accept_all(&mut listener, max_connections, &connections, &begin) => match never {},
+        () = ending => {}
     }
-    let ends_at = Instant::now() + LINGER;
-    connections.end_all(ends_at);
     if listener.close_queue() {
-        for _ in 0..max_connections {
-            let accepted = tokio::time::timeout(QUEUE_TIMEOUT, listener.accept());
-            match accepted.await {
-                Ok(Ok((stream, admission))) => begin(stream, admission, None).end(ends_at),
-                Ok(Err(_)) | Err(_) => break,
-            }
-        }
+        accept_queued(&mut listener, max_connections, &begin).await;
     }
     drop((listener, alive));
     let drained = tokio::time::timeout(DRAIN_TIMEOUT, all_ended.recv());
     if drained.await.is_err() {
         tracing::warn!("some requests did not end in time and were cut off");
+    }
+}
+
+/// Accepts connections as long as this is polled.
+async fn accept_all<L: Listener>(
+    listener: &mut L,
+    max_connections: usize,
+    connections: &Connections,
+    begin: &impl Fn(L::Stream, L::Admission, Option<OwnedSemaphorePermit>),
+) -> Infallible {
+    let places = Arc::new(Semaphore::new(max_connections));
+    loop {
+        let place = place(&places, connections).await;
+        match listener.accept().await {
+            Ok((stream, admission)) => begin(stream, admission, place),
+            Err(error) => pause_after(&error).await,
+        }
+    }
+}
+
+/// Accepts what waits in the queue of a listener that takes no more.
+async fn accept_queued<L: Listener>(
+    listener: &mut L,
+    max_connections: usize,
+    begin: &impl Fn(L::Stream, L::Admission, Option<OwnedSemaphorePermit>),
+) {
+    for _ in 0..max_connections {
+        match listener.accept_queued().await {
+            Some((stream, admission)) => begin(stream, admission, None),
+            None => break,
+        }
     }
 }
 

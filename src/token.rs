@@ -56,6 +56,24 @@ pub struct Grant {
     pub metadata: Map<String, Value>,
 }
 
+impl Grant {
+    /// A grant of which the refresh token alone has come. It is expired from
+    /// the start, and so refreshed before anything of it is handed out.
+    #[must_use]
+    pub fn of_refresh_token(refresh_token: RefreshToken, now: Timestamp) -> Self {
+        Self {
+            access_token: AccessToken::missing(),
+            refresh_token: Some(refresh_token),
+            token_type: "Bearer".to_owned(),
+            scopes: None,
+            expires_at: Some(now),
+            account_id: None,
+            account_label: None,
+            metadata: Map::new(),
+        }
+    }
+}
+
 /// Why the last refresh of a token did not succeed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {

@@ -134,7 +134,7 @@ struct Inner {
     /// Before this time no backup is tried, since the last one failed.
     next_backup: Mutex<Option<Timestamp>>,
     /// Let go last, when the writer has ended.
-    _lock: DataLock,
+    lock: DataLock,
 }
 
 /// What a change needs beside the writing connection.
@@ -267,7 +267,7 @@ impl Vault {
             placement,
             data_dir: options.data_dir,
             next_backup: Mutex::default(),
-            _lock: lock,
+            lock,
         })))
     }
 
@@ -322,6 +322,12 @@ impl Vault {
         let context = self.0.context();
         let work = move |connection: &Connection| context.run(connection, &work);
         self.0.writer.run(Work::Save(Box::new(work))).await
+    }
+
+    /// Tells a daemon that finds the vault held that this one stops, and is
+    /// worth waiting for.
+    pub fn announce_stop(&self) {
+        self.0.lock.announce_stop();
     }
 
     /// Notes that a token was handed out, without waiting for the disk.

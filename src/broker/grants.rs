@@ -50,6 +50,10 @@ impl Broker {
                     (token, permitted_in_place(&flow, old))
                 }
             };
+            if grant.access_token.is_missing() {
+                // So that the next start finishes it, too.
+                change.begin_attempt(&token, now)?;
+            }
             let event = Event::about(&token, Kind::Connected, Source::Flow, event_id, now);
             change.add_event(&event.because(target.reason()))?;
             if let Some(permission) = &permission {

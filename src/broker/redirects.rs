@@ -14,7 +14,7 @@ use crate::log_limit::log_limited;
 use crate::oauth;
 use crate::provider::Provider;
 use crate::secret::AuthorizationCode;
-use crate::token::Token;
+use crate::token::{Grant, Token};
 use crate::vault::{self, Change, StoredFlow};
 
 /// An authorization response (RFC 6749, section 4.1.2), and who brought it.
@@ -90,7 +90,8 @@ impl Broker {
     ///
     /// # Errors
     /// [`Error::UnknownState`] if it names none, [`Error::AlreadyEnded`] if it
-    /// names one that no longer waits; nothing has changed then.
+    /// names one that no longer waits, [`Error::Stopping`] if the next daemon is
+    /// to do it; nothing has changed then.
     pub fn begin_finish(&self, arrived: AuthorizationResponse) -> Result<Finishing, Error> {
         let AuthorizationResponse {
             provider_id,
@@ -110,6 +111,9 @@ impl Broker {
             Status::Completed(_) | Status::Failed { .. } => {
                 return Err(Error::AlreadyEnded { flow });
             }
+        }
+        if self.is_stopping() {
+            return Err(Error::Stopping);
         }
         // From the moment that the flow is claimed its code is spent, so all of
         // it runs in a task of its own.
@@ -225,8 +229,13 @@ impl Broker {
                 secrets.verifier.as_ref(),
             )
             .await;
-        let grant = match exchanged {
-            Ok(grant) => grant,
+        let exchanged = exchanged.or_else(|failed| match failed.refresh_token {
+            // The code is spent, and this is all that is left of the login.
+            Some(token) => Ok(Grant::of_refresh_token(token, self.0.ambient.now())),
+            None => Err(failed.error),
+        });
+        match exchanged {
+            Ok(grant) => self.complete_login(flow, provider, grant).await,
             Err(
                 error @ (oauth::Error::Unreachable
                 | oauth::Error::Unavailable { .. }
@@ -239,18 +248,27 @@ impl Broker {
                 let ended = self
                     .refuse(flow, provider.name, UNAVAILABLE, Some(description))
                     .await?;
-                return Ok(Ended {
+                Ok(Ended {
                     outcome: Outcome::Unavailable,
                     ..ended
-                });
+                })
             }
             Err(error) => {
                 let (code, description) = refused_exchange(error);
-                return self.refuse(flow, provider.name, &code, description).await;
+                self.refuse(flow, provider.name, &code, description).await
             }
-        };
+        }
+    }
+
+    /// Stores the grant that a flow has brought.
+    async fn complete_login(
+        &self,
+        flow: &Flow,
+        provider: Provider,
+        grant: Grant,
+    ) -> Result<Ended, Error> {
         let new = grant.clone();
-        let saved = self.store_grant(stored.flow.clone(), provider.clone(), grant);
+        let saved = self.store_grant(flow.clone(), provider.clone(), grant);
         let token = match saved.await {
             Ok(token) => token,
             Err(vault::Error::NotFound) => {
@@ -261,6 +279,9 @@ impl Broker {
             }
             Err(error) => return Err(error.into()),
         };
+        if new.access_token.is_missing() {
+            self.begin_refresh(&token);
+        }
         self.0.waiters.wake(flow.id);
         self.note_new_grant();
         log_limited!(20, info, provider.id = %provider.provider_id, token.id = %token.id, "a person connected an account");

@@ -141,6 +141,12 @@ impl Broker {
         }
     }
 
+    /// Begins to refresh a token for which nobody waits yet. Where it cannot be
+    /// done now, the next request for the token tries it.
+    pub(super) fn begin_refresh(&self, token: &Token) {
+        let _ = self.join_refresh(token, Purpose::Asked);
+    }
+
     /// How far a token is from its end, by whichever clock is the sterner.
     pub(super) fn freshness(&self, token: &Token) -> Freshness {
         let now = self.0.ambient.moment();

@@ -147,7 +147,7 @@ impl Bridge {
     /// Relays until dropped. A request under way ends with the runtime.
     pub(super) async fn serve(self) {
         // Nothing ever stops it but the end of the command.
-        let (_forever, stopping) = watch::channel(false);
+        let (_forever, phases) = watch::channel(server::Phase::Serving);
         let gate = self.gate;
         let answer = move |_, request| {
             let gate = Arc::clone(&gate);
@@ -156,7 +156,7 @@ impl Bridge {
         server::serve(
             OwnConnections(self.listener),
             MAX_CONNECTIONS,
-            stopping,
+            phases,
             answer,
         )
         .await;

@@ -11,17 +11,20 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::sockets::{self, Sockets};
-use super::watchdog;
+use super::sockets::{self, Browsers};
+use super::{takeover, watchdog};
 use crate::broker::{Broker, Settings};
 use crate::clock::{Ambient, Clock};
 use crate::config::{Config, platform};
 use crate::http::Api;
 use crate::http::socket::ApiListener;
+use crate::inherited::{self, Inherited};
+use crate::lock_file::HeldLock;
 use crate::redirect::listener::RedirectListener;
 use crate::redirect::visitor::{Arrival, Welcome};
+use crate::server::Phase;
 use crate::server::connection_quota::ConnectionPermit;
-use crate::vault::{self, Vault};
+use crate::vault::Vault;
 use crate::{oauth, redirect, server};
 
 /// How often it is looked whether what was wrong with the vault is over.
@@ -31,8 +34,11 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(3);
 /// After how many of those the vault is tidied: half a minute.
 const PROBES_PER_TIDY: u32 = 10;
 
-/// How long the daemon takes to end at most: a refresh that is under way may
-/// take 30 s, and its answer must not be lost.
+/// How long the daemon goes on serving until what is under way has ended: a
+/// refresh may take 30 s, and its answer must not be lost.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(32);
+
+/// How long the daemon takes to end at most.
 const STOP_TIMEOUT: Duration = Duration::from_secs(40);
 
 /// A daemon that serves.
@@ -41,55 +47,63 @@ pub struct Running {
     broker: Broker,
     /// Where the API is.
     socket: PathBuf,
-    /// Becomes true when it is to end.
-    stop: watch::Sender<bool>,
+    /// How far the end of the listeners is.
+    phases: watch::Sender<Phase>,
+    /// The right to the socket's file.
+    socket_lock: Option<HeldLock>,
     /// The listeners and the chores.
     tasks: Vec<JoinHandle<()>>,
 }
 
-/// Opens the vault, takes the sockets, and serves from then on.
+/// Takes the sockets, opens the vault, and serves from then on. Who connects
+/// meanwhile waits in the socket's queue.
 ///
 /// # Errors
 /// What keeps it from serving, in words that say what to do.
 pub async fn start(config: &Config, ambient: Ambient) -> anyhow::Result<Running> {
-    let vault = open_vault(config, &ambient)?;
+    let (access, max_connections) = (sockets::access(config)?, sockets::max_connections(config));
+    let Inherited { api, redirects } = inherited::take()?;
+    let socket = match api {
+        Some(socket) => ApiListener::inherit(socket, access, max_connections)?,
+        None => {
+            let bind = || ApiListener::bind(&config.socket, access, max_connections);
+            takeover::attempt(bind).await?
+        }
+    };
+    let (path, socket_lock) = (socket.path().to_owned(), socket.lock().cloned());
+    let vault = takeover::attempt(|| Vault::open(&config.into(), &ambient)).await?;
     let clock = Arc::clone(&ambient.clock);
-    let Sockets {
-        api: socket,
-        browsers,
-        welcome,
-        max_connections,
-    } = sockets::open(config)?;
-    let path = socket.path().to_owned();
+    let browsers = Browsers::open(config, redirects, (access, max_connections))?;
+    let listener = browsers.listener.with_lock(socket_lock.clone());
     let oauth = oauth::Client::new(ambient.clone())?;
-    let settings = settings(config, &browsers);
+    let settings = settings(config, &listener);
     let broker = Broker::new(vault, oauth, ambient.clone(), settings).await?;
     offer_platform(config, &broker);
 
-    let (stop, stopping) = watch::channel(false);
+    let (phases, phase) = watch::channel(Phase::Serving);
     let background = broker.clone();
-    let watching = stopping.clone();
     let tasks = vec![
-        tokio::spawn(async move { background.keep_fresh(watching).await }),
+        tokio::spawn(async move { background.keep_fresh(background.stopping()).await }),
         tokio::spawn(serve_socket(
             socket,
             max_connections,
             Api::new(broker.clone(), ambient),
-            stopping.clone(),
+            phase.clone(),
         )),
         tokio::spawn(serve_browsers(
-            browsers,
-            (welcome, max_connections),
+            listener,
+            (browsers.welcome, max_connections),
             broker.clone(),
-            stopping.clone(),
+            phase,
         )),
-        tokio::spawn(tidy(broker.clone(), clock, stopping)),
+        tokio::spawn(tidy(broker.clone(), clock, broker.stopping())),
     ];
     tokio::spawn(watchdog::run(path.clone(), broker.clone()));
     Ok(Running {
         broker,
         socket: path,
-        stop,
+        phases,
+        socket_lock,
         tasks,
     })
 }
@@ -112,18 +126,34 @@ impl Running {
         offer_platform(config, &self.broker);
     }
 
-    /// Takes no more connections, lets what is under way end, and returns when
-    /// it has; after 40 s in any case.
+    /// Begins nothing that cannot be repeated, answers all else until what is
+    /// under way has ended, then closes the listeners, and returns when the
+    /// last request is answered; after 40 s in any case.
     pub async fn stop(self) {
-        self.stop.send_replace(true);
-        self.broker.begin_stop();
+        let Self {
+            broker,
+            phases,
+            socket_lock,
+            tasks,
+            ..
+        } = self;
+        if let Some(lock) = socket_lock {
+            lock.announce_stop();
+        }
+        broker.begin_stop();
+        phases.send_replace(Phase::Ending);
         let ended = async {
-            for task in self.tasks {
+            let settled = tokio::time::timeout(SETTLE_TIMEOUT, broker.settled());
+            if settled.await.is_err() {
+                tracing::warn!("some work takes long to end; taking no more connections");
+            }
+            phases.send_replace(Phase::Closing);
+            for task in tasks {
                 // One that panicked has said so.
                 let _ = task.await;
             }
             // Last: a request that was still being read may have begun something.
-            self.broker.finish_stop().await;
+            broker.finish_stop().await;
         };
         if tokio::time::timeout(STOP_TIMEOUT, ended).await.is_err() {
             tracing::warn!("some work did not end in time");
@@ -148,10 +178,6 @@ fn offer_platform(config: &Config, broker: &Broker) {
     }
 }
 
-fn open_vault(config: &Config, ambient: &Ambient) -> Result<Vault, vault::Error> {
-    Vault::open(&config.into(), ambient)
-}
-
 fn settings(config: &Config, browsers: &RedirectListener) -> Settings {
     Settings {
         redirect_base: browsers.base(),
@@ -167,17 +193,17 @@ fn serve_socket(
     socket: ApiListener,
     max_connections: usize,
     api: Api,
-    stopping: watch::Receiver<bool>,
+    phases: watch::Receiver<Phase>,
 ) -> impl Future<Output = ()> + use<> {
     let answer = move |peer, request| api.clone().answer(peer, request);
-    server::serve(socket, max_connections, stopping, answer)
+    server::serve(socket, max_connections, phases, answer)
 }
 
 fn serve_browsers(
     browsers: RedirectListener,
     (welcome, max_connections): (Welcome, usize),
     broker: Broker,
-    stopping: watch::Receiver<bool>,
+    phases: watch::Receiver<Phase>,
 ) -> impl Future<Output = ()> {
     let own_hosts: Arc<[String]> = browsers.own_hosts().into();
     // The permit is held for as long as the connection.
@@ -185,7 +211,7 @@ fn serve_browsers(
         let (broker, own_hosts) = (broker.clone(), Arc::clone(&own_hosts));
         async move { redirect::answer(broker, &own_hosts, welcome, arrival, request).await }
     };
-    server::serve(browsers, max_connections, stopping, answer)
+    server::serve(browsers, max_connections, phases, answer)
 }
 
 /// Does what is to be done now and then, until the daemon is to end.

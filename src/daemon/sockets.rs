@@ -1,5 +1,6 @@
-//! The daemon's two listeners: bound here, or taken over from the service
-//! manager, and how much each may carry.
+//! Whom the daemon's two listeners serve, and how much each may carry.
+
+use std::net::TcpListener;
 
 use anyhow::Context as _;
 use nix::unistd::geteuid;
@@ -7,67 +8,62 @@ use nix::unistd::geteuid;
 use super::process;
 use crate::config::Config;
 use crate::http::Access;
-use crate::http::socket::ApiListener;
 use crate::identity::Owner;
-use crate::inherited;
 use crate::redirect::listener::RedirectListener;
 use crate::redirect::visitor::Welcome;
 use crate::server::connection_quota::ConnectionQuota;
 
-/// Both listeners, and whom they serve.
+/// The listener for redirects, and whom it serves.
 #[derive(Debug)]
-pub(super) struct Sockets {
-    pub(super) api: ApiListener,
-    pub(super) browsers: RedirectListener,
+pub(super) struct Browsers {
+    pub(super) listener: RedirectListener,
     /// Whose browsers may come.
     pub(super) welcome: Welcome,
-    /// Connections to each of them at a time. Browsers need a handful; the
-    /// rest is there so that idle connections of others, which end after
-    /// seconds, do not keep a person's browser out.
-    pub(super) max_connections: usize,
 }
 
-/// Opens both.
-///
-/// # Errors
-/// What is in the way, in words that say what to do.
-pub(super) fn open(config: &Config) -> anyhow::Result<Sockets> {
-    let access = access(config)?;
+impl Browsers {
+    /// Binds its sockets, or takes over those that the service manager bound.
+    ///
+    /// # Errors
+    /// What is in the way, in words that say what to do.
+    pub(super) fn open(
+        config: &Config,
+        inherited: Vec<TcpListener>,
+        (access, max_connections): (Access, usize),
+    ) -> anyhow::Result<Self> {
+        let listener = if inherited.is_empty() {
+            RedirectListener::bind(config.redirect_listen)?
+        } else {
+            RedirectListener::inherit(config.redirect_listen, inherited)?
+        };
+        let welcome = match access {
+            _ if !config.redirect_check_uid => Welcome::All,
+            Access::User(owner) => Welcome::Only(owner),
+            Access::System => Welcome::EachToTheirOwn,
+        };
+        let daemon_user = match access {
+            Access::User(owner) => Some(owner.uid()),
+            Access::System => None,
+        };
+        let listener = match welcome {
+            // Nobody asks who the visitors are.
+            Welcome::All => listener,
+            _ => listener.with_quota(ConnectionQuota::new(max_connections, daemon_user)),
+        };
+        Ok(Self { listener, welcome })
+    }
+}
+
+/// How many connections each listener may have at a time. Browsers need a
+/// handful; the rest is there so that idle connections of others, which end
+/// after seconds, do not keep a person's browser out.
+pub(super) fn max_connections(config: &Config) -> usize {
     let wanted = usize::try_from(config.max_connections).unwrap_or(usize::MAX);
-    let max_connections = process::affordable_connections(wanted);
-    let inherited = inherited::take()?;
-    let browsers = if inherited.redirects.is_empty() {
-        RedirectListener::bind(config.redirect_listen)?
-    } else {
-        RedirectListener::inherit(config.redirect_listen, inherited.redirects)?
-    };
-    let api = match inherited.api {
-        Some(socket) => ApiListener::inherit(socket, access, max_connections)?,
-        None => ApiListener::bind(&config.socket, access, max_connections)?,
-    };
-    let welcome = match access {
-        _ if !config.redirect_check_uid => Welcome::All,
-        Access::User(owner) => Welcome::Only(owner),
-        Access::System => Welcome::EachToTheirOwn,
-    };
-    let daemon_user = match access {
-        Access::User(owner) => Some(owner.uid()),
-        Access::System => None,
-    };
-    let browsers = match welcome {
-        // Nobody asks who the visitors are.
-        Welcome::All => browsers,
-        _ => browsers.with_quota(ConnectionQuota::new(max_connections, daemon_user)),
-    };
-    Ok(Sockets {
-        api,
-        browsers,
-        welcome,
-        max_connections,
-    })
+    process::affordable_connections(wanted)
 }
 
-fn access(config: &Config) -> anyhow::Result<Access> {
+/// Whom the daemon serves.
+pub(super) fn access(config: &Config) -> anyhow::Result<Access> {
     if config.system {
         return Ok(Access::System);
     }

@@ -2,25 +2,24 @@
 //! daemon that is gone, never from one that lives, or inherited from the
 //! service manager after a look at who may connect to it.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions, TryLockError};
+mod place;
+
+use std::fs::{self, Permissions};
 use std::future::{Ready, ready};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _};
-use std::os::unix::fs::{
-    DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _,
-    PermissionsExt as _,
-};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener as StdListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use nix::sys::socket::{Backlog, MsgFlags, listen, recv};
+use nix::sys::socket::{Backlog, MsgFlags, Shutdown, listen, recv, shutdown};
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::geteuid;
 use tokio::net::{UnixListener, UnixStream};
 
+use self::place::{check_inherited, prepare_folder, remove_stale, take_lock};
 use super::{Access, Peer};
-use crate::paths;
+use crate::lock_file::{HeldLock, LockHolder};
 use crate::server::Listener;
 use crate::server::connection_quota::ConnectionQuota;
 
@@ -29,12 +28,14 @@ use crate::server::connection_quota::ConnectionQuota;
 pub enum Error {
     /// A daemon listens there.
     #[error(
-        "another agent-authd listens at {}; end it first, or name another socket with --socket",
+        "another agent-authd{holder} listens at {}; end it first, or name another socket with --socket",
         path.display()
     )]
     InUse {
         /// The socket.
         path: PathBuf,
+        /// The process that listens.
+        holder: LockHolder,
     },
     /// Something else is in its place, or its folder is not safe.
     #[error("{} cannot be the socket: {why}; another place can be named with --socket", path.display())]
@@ -46,17 +47,19 @@ pub enum Error {
     },
 }
 
-/// The listening socket; if this process bound it, its file goes when it is
-/// dropped.
+/// The listening socket. If this process bound it, its file goes when it is
+/// dropped, and stays for the next daemon when it was closed in order.
 #[derive(Debug)]
 pub struct ApiListener {
     listener: UnixListener,
     path: PathBuf,
     access: Access,
     quota: ConnectionQuota,
-    /// Whoever holds it may take over and remove the socket; `None` for a
-    /// socket that is the service manager's.
-    lock: Option<File>,
+    /// The right to take over and to remove the socket; `None` for one that is
+    /// the service manager's.
+    lock: Option<HeldLock>,
+    /// Whether the file stays.
+    is_left: bool,
 }
 
 impl ApiListener {
@@ -92,6 +95,7 @@ impl ApiListener {
             access,
             quota: quota(access, max_connections),
             lock: Some(lock),
+            is_left: false,
         })
     }
 
@@ -126,7 +130,15 @@ impl ApiListener {
             access,
             quota: quota(access, max_connections),
             lock: None,
+            is_left: false,
         })
+    }
+
+    /// The right to its file; `None` if it is the service manager's. The next
+    /// daemon opens its sockets when no clone of this is left.
+    #[must_use]
+    pub fn lock(&self) -> Option<&HeldLock> {
+        self.lock.as_ref()
     }
 
     /// Where it is.
@@ -172,32 +184,58 @@ impl Listener for ApiListener {
     async fn accept(&mut self) -> io::Result<(UnixStream, Self::Admission)> {
         loop {
             let (stream, _) = self.listener.accept().await?;
-            if is_abandoned(&stream) {
-                continue;
-            }
-            if let Some(peer) = self.admit(&stream) {
-                return Ok((stream, ready(Some(peer))));
+            if let Some(admission) = self.admit(&stream) {
+                return Ok((stream, admission));
             }
         }
     }
 
     fn close_queue(&mut self) -> bool {
-        // The service manager's queue is left to the next daemon.
-        let is_own = self.lock.is_some();
-        if is_own {
-            // Nothing can join the queue from now on, and so nothing is lost
-            // when it is empty.
+        if self.lock.is_none() {
+            // The service manager's queue is left to the next daemon.
+            return false;
+        }
+        // unix(7): on Linux nothing can join the queue from now on, and so
+        // nothing is lost when it is empty. The file stays for the next daemon:
+        // where there is none, a client would take the machine's.
+        self.is_left = shutdown(self.listener.as_raw_fd(), Shutdown::Read).is_ok();
+        if !self.is_left {
             self.remove_file();
         }
-        is_own
+        true
+    }
+
+    /// Asks the kernel itself: tokio takes a socket that was shut down for one
+    /// that is always ready.
+    async fn accept_queued(&mut self) -> Option<(UnixStream, Self::Admission)> {
+        loop {
+            let stream = accept_now(&self.listener).ok()?;
+            if let Some(admission) = self.admit(&stream) {
+                return Some((stream, admission));
+            }
+        }
     }
 }
 
+/// The next connection of a listener's queue, without waiting for one.
+fn accept_now(listener: &UnixListener) -> io::Result<UnixStream> {
+    // A second descriptor of the same socket, whose mode is the first's.
+    let listener = StdListener::from(listener.as_fd().try_clone_to_owned()?);
+    let (stream, _) = listener.accept()?;
+    stream.set_nonblocking(true)?;
+    UnixStream::from_std(stream)
+}
+
 impl ApiListener {
-    fn admit(&self, stream: &UnixStream) -> Option<Peer> {
+    /// Who is at the other end; `None` for a peer that has gone, is refused, or
+    /// has no place left.
+    fn admit(&self, stream: &UnixStream) -> Option<Ready<Option<Peer>>> {
+        if is_abandoned(stream) {
+            return None;
+        }
         let peer = self.access.admit(stream)?;
         let permit = Some(Arc::new(self.quota.take(peer.uid)?));
-        Some(Peer { permit, ..peer })
+        Some(ready(Some(Peer { permit, ..peer })))
     }
 
     fn remove_file(&self) {
@@ -209,140 +247,9 @@ impl ApiListener {
 
 impl Drop for ApiListener {
     fn drop(&mut self) {
-        if self.lock.is_some() {
+        if self.lock.is_some() && !self.is_left {
             self.remove_file();
         }
-    }
-}
-
-/// Makes the folder, or checks that nobody else could have put something into
-/// the one that is there.
-fn prepare_folder(folder: &Path, access: Access) -> Result<(), Error> {
-    let unfit = |why: String| Error::Unfit {
-        path: folder.to_owned(),
-        why,
-    };
-    let mode = if access == Access::System {
-        0o755
-    } else {
-        0o700
-    };
-    let made = DirBuilder::new().recursive(true).mode(mode).create(folder);
-    made.map_err(|error| unfit(error.to_string()))?;
-    check_folder(folder)
-}
-
-/// Checks that nobody else could have put something into the folder, or
-/// another folder in its place.
-fn check_folder(folder: &Path) -> Result<(), Error> {
-    let unfit = |why: String| Error::Unfit {
-        path: folder.to_owned(),
-        why,
-    };
-    let failed = |error: io::Error| unfit(error.to_string());
-    // A link is as good as whoever made it; what it leads to is looked at next.
-    let link = fs::symlink_metadata(folder).map_err(failed)?;
-    let target = fs::metadata(folder).map_err(failed)?;
-    for metadata in [&link, &target] {
-        if !is_ours(metadata) {
-            let uid = metadata.uid();
-            return Err(unfit(format!("its folder belongs to uid {uid}")));
-        }
-    }
-    let parent = folder.parent().map_or(Ok(None), |parent| {
-        fs::metadata(parent).map(|metadata| Some((parent, metadata)))
-    });
-    let above = parent.map_err(failed)?;
-    let all = [Some((folder, target)), above];
-    for (path, metadata) in all.into_iter().flatten() {
-        // In a sticky folder such as /tmp nobody can replace another's files.
-        let (mode, is_sticky) = (metadata.mode() & 0o777, metadata.mode() & 0o1000 != 0);
-        // Above, a group is let be: many systems give each user one of their own.
-        let others = if path == folder { 0o022 } else { 0o002 };
-        if mode & others != 0 && !is_sticky {
-            return Err(unfit(format!(
-                "others can write into {path} (mode {mode:03o}); run: chmod go-w {path}",
-                path = path.display()
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// Whether a file belongs to this user or to root.
-fn is_ours(metadata: &fs::Metadata) -> bool {
-    metadata.uid() == geteuid().as_raw() || metadata.uid() == 0
-}
-
-/// Checks that whoever may connect to an inherited socket is to be served, and
-/// that nobody else could have put it there. systemd makes sockets 0666 unless
-/// its unit says otherwise. Connecting takes the permission to write (unix(7)).
-fn check_inherited(path: &Path, access: Access) -> Result<(), Error> {
-    let unfit = |why: String| Error::Unfit {
-        path: path.to_owned(),
-        why,
-    };
-    check_folder(path.parent().unwrap_or(Path::new("/")))?;
-    let metadata = fs::symlink_metadata(path).map_err(|error| unfit(error.to_string()))?;
-    if !metadata.file_type().is_socket() || !is_ours(&metadata) {
-        return Err(unfit("another file is in its place".to_owned()));
-    }
-    let mode = metadata.mode() & 0o777;
-    match access {
-        Access::User(_) if mode & 0o022 != 0 => Err(unfit(format!(
-            "others may connect to it (mode {mode:03o}); set SocketMode=0600 in its unit"
-        ))),
-        Access::System if mode & 0o222 != 0o222 => {
-            tracing::warn!(
-                mode = format!("{mode:03o}"),
-                "some users cannot connect to the socket; set SocketMode=0666 in its unit"
-            );
-            Ok(())
-        }
-        _ => Ok(()),
-    }
-}
-
-fn take_lock(path: &Path) -> Result<File, Error> {
-    let unfit = |error: io::Error| Error::Unfit {
-        path: path.to_owned(),
-        why: error.to_string(),
-    };
-    let lock = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .custom_flags(nix::fcntl::OFlag::O_NOFOLLOW.bits())
-        .open(paths::socket_lock(path))
-        .map_err(unfit)?;
-    // In a shared folder somebody else may have made it, and hold it.
-    if !is_ours(&lock.metadata().map_err(unfit)?) {
-        return Err(unfit(io::Error::other("its lock file is another user's")));
-    }
-    match lock.try_lock() {
-        Ok(()) => Ok(lock),
-        Err(TryLockError::WouldBlock) => Err(Error::InUse {
-            path: path.to_owned(),
-        }),
-        Err(TryLockError::Error(error)) => Err(unfit(error)),
-    }
-}
-
-/// Removes the socket of a daemon that is gone; that we hold the lock says
-/// that it is.
-fn remove_stale(path: &Path) -> Result<(), Error> {
-    let unfit = |why: String| Error::Unfit {
-        path: path.to_owned(),
-        why,
-    };
-    match fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(unfit(error.to_string())),
-        Ok(metadata) if !metadata.file_type().is_socket() => Err(unfit(
-            "something that is no socket is in its place".to_owned(),
-        )),
-        Ok(_) => fs::remove_file(path).map_err(|error| unfit(error.to_string())),
     }
 }
 
@@ -350,6 +257,8 @@ fn remove_stale(path: &Path) -> Result<(), Error> {
 mod tests {
     use std::io::Write as _;
     use std::os::unix::net::UnixStream as StdStream;
+
+    use nix::unistd::geteuid;
 
     use super::*;
     use crate::identity::Owner;

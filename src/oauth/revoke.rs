@@ -68,6 +68,10 @@ impl Client {
             Some(Way::Endpoint(endpoint)) => {
                 self.revoke_both(provider, &endpoint, access, refresh).await
             }
+            // Their calls are made with the access token.
+            Some(Way::OwnCall(_) | Way::GitHubGrant(_)) if access.is_missing() => {
+                return Ok(Revocation::NoEndpoint);
+            }
             Some(Way::OwnCall(address)) => self.call_with_token(provider, &address, access).await,
             Some(Way::GitHubGrant(api)) => self.delete_github_grant(provider, api, access).await,
         };
@@ -94,6 +98,9 @@ impl Client {
             ];
             let request = request::form(provider, endpoint, parameters)?;
             self.end(provider, request, refresh).await?;
+        }
+        if access.is_missing() {
+            return Ok(());
         }
         let parameters = vec![
             ("token", access.expose_secret()),

@@ -13,6 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::visitor::{Arrival, Visitor};
 use crate::config::listen::{LoopbackHost, RedirectListen};
+use crate::lock_file::HeldLock;
 use crate::server::Listener;
 use crate::server::connection_quota::{ConnectionPermit, ConnectionQuota};
 
@@ -66,9 +67,21 @@ pub struct RedirectListener {
     port: u16,
     /// The shares of the visitors' users; none where nobody asks who they are.
     quota: Option<ConnectionQuota>,
+    /// Kept as long as the port.
+    _lock: Option<HeldLock>,
 }
 
 impl RedirectListener {
+    /// Keeps a lock as long as the port, so that the next daemon, which waits
+    /// for it, finds the port free.
+    #[must_use]
+    pub fn with_lock(self, lock: Option<HeldLock>) -> Self {
+        Self {
+            _lock: lock,
+            ..self
+        }
+    }
+
     /// Holds the visitors' users to their shares.
     #[must_use]
     pub fn with_quota(self, quota: ConnectionQuota) -> Self {
@@ -133,6 +146,7 @@ impl RedirectListener {
             host: listen.host,
             port,
             quota: None,
+            _lock: None,
         })
     }
 
@@ -147,6 +161,7 @@ impl RedirectListener {
             host: listen.host,
             port,
             quota: None,
+            _lock: None,
         })
     }
 

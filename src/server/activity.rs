@@ -17,6 +17,10 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 /// is the client that closes it, when it sends nothing.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 
+/// How long a connection that waits for a request is kept when the server
+/// ends: a client that sends one in this time is told that it is the last.
+const LINGER: Duration = Duration::from_millis(250);
+
 /// How long the end of a connection that was cut may take to be seen.
 const CUT_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -182,12 +186,21 @@ impl Activity {
 
 /// The connections of one listener.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Connections(Arc<Mutex<Listed>>);
+pub(super) struct Connections(Arc<List>);
+
+#[derive(Debug, Default)]
+struct List {
+    listed: Mutex<Listed>,
+    /// Told when one has left.
+    left: Notify,
+}
 
 #[derive(Debug, Default)]
 struct Listed {
     next: u64,
     all: HashMap<u64, Arc<Activity>>,
+    /// Whether the server ends, and each connection with its next answer.
+    ends: bool,
 }
 
 /// A connection's place in the list, which it leaves when dropped.
@@ -200,13 +213,17 @@ pub(super) struct Entry {
 
 impl Connections {
     fn lock(&self) -> MutexGuard<'_, Listed> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let listed = self.0.listed.lock();
+        listed.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Lists a connection that has just begun.
     pub(super) fn add(&self) -> Entry {
         let activity = Arc::new(Activity::new(Instant::now()));
         let mut listed = self.lock();
+        if listed.ends {
+            activity.end(Instant::now() + LINGER);
+        }
         let id = listed.next;
         listed.next += 1;
         listed.all.insert(id, Arc::clone(&activity));
@@ -229,19 +246,37 @@ impl Connections {
         }
     }
 
-    /// Ends all of them: at once after the request under way, else at `ends_at`.
-    pub(super) fn end_all(&self, ends_at: Instant) {
-        let listed = self.lock();
+    /// Ends all of them, and those that are added later: each after the request
+    /// under way, or after [`LINGER`] if there is none. Gives what
+    /// [`Self::ended`] takes to wait for those there are now.
+    pub(super) fn end_all(&self) -> u64 {
+        let mut listed = self.lock();
+        listed.ends = true;
+        let ends_at = Instant::now() + LINGER;
         listed
             .all
             .values()
             .for_each(|activity| activity.end(ends_at));
+        listed.next
+    }
+
+    /// Returns when all that were added before `limit` have ended.
+    pub(super) async fn ended(&self, limit: u64) {
+        loop {
+            let left = self.0.left.notified();
+            let is_over = |listed: MutexGuard<'_, Listed>| listed.all.keys().all(|id| *id >= limit);
+            if is_over(self.lock()) {
+                return;
+            }
+            left.await;
+        }
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
         self.connections.lock().all.remove(&self.id);
+        self.connections.0.left.notify_waiters();
     }
 }
 
@@ -290,6 +325,25 @@ mod tests {
         activity.flushed();
         assert_eq!(activity.due(now), Due::Cut);
         assert_eq!(activity.due(now), Due::At(now + CUT_TIMEOUT));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_after_the_end_began_ends_too_and_is_not_waited_for() {
+        let connections = Connections::default();
+        let [old, late] = [0; 2].map(|_| connections.add());
+        let before = connections.end_all();
+        let new = connections.add();
+        assert!(old.activity.ends() && new.activity.ends());
+        let now = Instant::now();
+        assert_eq!(new.activity.due(now), Due::At(now + LINGER));
+        drop(old);
+        let waiting = connections.clone();
+        let waiting = tokio::spawn(async move { waiting.ended(before).await });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        drop(late);
+        waiting.await.unwrap();
+        assert!(new.activity.ends());
     }
 
     #[tokio::test(start_paused = true)]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use rusqlite::ErrorCode;
 
+use crate::lock_file::LockHolder;
 use crate::quota::Exceeded;
 
 /// What can go wrong with the vault.
@@ -52,14 +53,14 @@ pub enum Error {
     },
     /// Another daemon holds the data folder.
     #[error(
-        "another agent-authd{} holds the data in {}; stop it first, or name another folder with --data-dir",
-        pid.map(|pid| format!(" (process {pid})")).unwrap_or_default(), folder.display()
+        "another agent-authd{holder} holds the data in {}; stop it first, or name another folder with --data-dir",
+        folder.display()
     )]
     Held {
         /// The folder.
         folder: PathBuf,
-        /// The process that holds it, if it said so.
-        pid: Option<u32>,
+        /// The process that holds it.
+        holder: LockHolder,
     },
     /// The file that a vault is to be restored from is none, or a damaged one.
     #[error("{} is not a backup that can be restored: {why}", path.display())]

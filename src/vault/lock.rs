@@ -6,13 +6,14 @@
 //! SQLite's locks.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Seek as _, Write as _};
+use std::io;
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use nix::fcntl::OFlag;
 
 use super::{Error, ownership};
+use crate::lock_file::{HeldLock, LockHolder};
 
 const NAME: &str = "agent-authd.lock";
 
@@ -21,8 +22,8 @@ const NAME: &str = "agent-authd.lock";
 #[derive(Debug)]
 pub(super) struct DataLock {
     _folder: File,
-    /// None on a disk that is read-only and has no such file.
-    _file: Option<File>,
+    /// None on a disk that is read-only.
+    file: Option<HeldLock>,
 }
 
 impl DataLock {
@@ -47,7 +48,7 @@ impl DataLock {
                 Err(error) if error.kind() == io::ErrorKind::ReadOnlyFilesystem => {
                     return Ok(Self {
                         _folder: own,
-                        _file: File::open(&path).ok(),
+                        file: None,
                     });
                 }
                 Err(error) => return Err(open(error)),
@@ -59,11 +60,15 @@ impl DataLock {
             }
         };
         ownership::settle(&file, folder).map_err(open)?;
-        write_holder(&file).map_err(open)?;
-        Ok(Self {
-            _folder: own,
-            _file: Some(file),
-        })
+        let file = Some(HeldLock::new(file).map_err(open)?);
+        Ok(Self { _folder: own, file })
+    }
+
+    /// Tells a daemon that finds the folder held that it soon is not.
+    pub(super) fn announce_stop(&self) {
+        if let Some(file) = &self.file {
+            file.announce_stop();
+        }
     }
 }
 
@@ -96,26 +101,10 @@ fn is_other(file: &File, path: &Path) -> bool {
     file.metadata().ok().map(identity) != fs::symlink_metadata(path).ok().map(identity)
 }
 
-/// The holder's process number only serves the message; a full disk must not
-/// keep the daemon from starting.
-fn write_holder(mut file: &File) -> io::Result<()> {
-    file.set_len(0)?;
-    file.rewind()?;
-    match writeln!(file, "{}", std::process::id()) {
-        Err(error) if error.kind() != io::ErrorKind::StorageFull => Err(error),
-        _ => Ok(()),
-    }
-}
-
 fn held(folder: &Path, path: &Path) -> Error {
-    let mut holder = String::new();
-    if let Ok(file) = File::open(path) {
-        // Who it is only serves the message.
-        let _ = file.take(32).read_to_string(&mut holder);
-    }
     Error::Held {
         folder: folder.to_owned(),
-        pid: holder.trim().parse().ok(),
+        holder: LockHolder::read(path),
     }
 }
 

@@ -8,6 +8,8 @@ import stat
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from harness import binaries, leaks
 from harness.daemon import Daemon
 from harness.process import environment
@@ -91,9 +93,12 @@ def test_the_folders_and_files_are_private(daemon: Daemon) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == mode
 
 
-def test_a_clean_end_leaves_no_socket(daemon: Daemon) -> None:
+def test_a_clean_end_leaves_the_socket_to_the_next_daemon(daemon: Daemon) -> None:
     assert daemon.stop() == 0
-    assert not daemon.socket.exists()
+    with socket.socket(socket.AF_UNIX) as client, pytest.raises(ConnectionRefusedError):
+        client.connect(str(daemon.socket))
+    daemon.start()
+    assert daemon.http.get("/ok").status_code == 200
 
 
 def test_a_client_sends_nothing_to_another_users_server(home: Path) -> None:

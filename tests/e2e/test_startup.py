@@ -8,6 +8,7 @@ import signal
 import socket
 from pathlib import Path
 
+import httpx
 import pytest
 
 from harness import binaries
@@ -40,7 +41,8 @@ def test_signals_end_it_cleanly(daemon: Daemon, ending: signal.Signals) -> None:
     assert process is not None
     process.signal(ending)
     assert process.wait() == 0
-    assert not daemon.socket.exists()
+    with pytest.raises(httpx.ConnectError):
+        daemon.http.get("/ok")
 
 
 def test_without_settings_everything_has_its_place(stopped_daemon: Daemon) -> None:

@@ -23,6 +23,7 @@ mod platform;
 mod quotas;
 mod process;
 mod refresh;
+mod restart;
 mod stop;
 mod support;
 mod tokens;

@@ -9,6 +9,7 @@ mod faults;
 mod freeze;
 mod generation;
 mod kills;
+mod leftovers;
 mod outage;
 mod truth;
 

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use agent_authd::clock::Ambient;
+use agent_authd::lock_file::LockHolder;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
@@ -35,6 +36,11 @@ async fn half_a_request(socket: &Path) -> (UnixStream, String) {
     (stream, body)
 }
 
+/// Whether the daemon at `home` says that it is stopping.
+fn is_stopping(home: &Home) -> bool {
+    LockHolder::read(&home.path("data/agent-authd.lock")).is_stopping
+}
+
 #[tokio::test]
 async fn no_refresh_begins_while_the_daemon_stops() {
     let stage = Stage::with_settings("refresh_active_within = 0\n").await;
@@ -52,10 +58,7 @@ async fn no_refresh_begins_while_the_daemon_stops() {
     // Connections are accepted in turn: the first one has been by then.
     daemon.client().ok().await.unwrap();
     let stopping = tokio::spawn(daemon.stop());
-    until("the end of listening", async || {
-        UnixStream::connect(home.socket()).await.is_err()
-    })
-    .await;
+    until("the stop", async || is_stopping(&home)).await;
     stream.write_all(body.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
@@ -64,6 +67,59 @@ async fn no_refresh_begins_while_the_daemon_stops() {
     let has_retry_after = answer.to_ascii_lowercase().contains("retry-after:");
     assert!(has_retry_after, "{answer}");
     assert_eq!(provider.refreshes(), 0);
+}
+
+#[tokio::test]
+async fn while_a_refresh_ends_a_stopping_daemon_answers_and_begins_no_exchange() {
+    let stage = Stage::with_settings("refresh_active_within = 0\n").await;
+    stage.log_in(json!({})).await;
+    let pair = stage.provider.grant();
+    let expired = json!({
+        "access_token": pair.access, "refresh_token": pair.refresh, "expires_in_seconds": 0,
+        "user_id": "bob",
+    });
+    stage.import(expired).await;
+    let login = stage.authenticate(json!({"user_id": "carol"})).await;
+    stage.provider.answer_late(Duration::from_secs(2));
+    let Stage {
+        home,
+        provider,
+        daemon,
+    } = stage;
+    let ask = json!({"provider": PROVIDER_ID, "scopes": ["read"], "user_id": "bob"});
+    let refreshing = async {
+        let asked = stage::post(&home, "/authenticate", ask).await.with(200);
+        assert!(provider.accepts(asked["token"].as_str().unwrap()));
+    };
+    let stopping = async {
+        until("the refresh", async || provider.refreshes() == 1).await;
+        let stopping = tokio::spawn(daemon.stop());
+        until("the stop", async || is_stopping(&home)).await;
+        let ask = json!({"provider": PROVIDER_ID, "scopes": ["read"]});
+        let asked = stage::post(&home, "/authenticate", ask).await.with(200);
+        assert_eq!(asked["status"], "completed", "{asked}");
+        let page = person::open(login["url"].as_str().unwrap()).await;
+        assert_eq!(page.status, 503, "{}", page.body);
+        assert!(
+            page.body.contains("http-equiv=\"refresh\""),
+            "{}",
+            page.body
+        );
+        assert!(!stopping.is_finished());
+        stopping.await.unwrap();
+        page
+    };
+    let ((), page) = tokio::join!(refreshing, stopping);
+    provider.fail_always(None);
+    // The next daemon takes the code that this one has left alone.
+    let daemon = InProcess::start(&home, Ambient::system()).await;
+    let base = daemon.client().info().await.unwrap().redirect_base;
+    let query = &page.address[url::Position::BeforePath..];
+    let page = person::open(&format!("{base}{query}")).await;
+    assert_eq!(page.status, 200, "{}", page.body);
+    let done = ended(&home, &login).await;
+    assert_eq!(done["status"], "completed", "{done}");
+    daemon.stop().await;
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@
     reason = "each test takes what it needs, and not every test is built everywhere"
 )]
 
+pub(crate) mod callers;
 pub(crate) mod canary;
 pub(crate) mod clock;
 pub(crate) mod daemon;

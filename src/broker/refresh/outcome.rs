@@ -112,9 +112,33 @@ impl Broker {
                 attempt.refresh_token = new;
                 Ok(true)
             }
-            Err(vault::Error::NotFound) => Ok(false),
+            Err(vault::Error::NotFound) => {
+                self.end_leftover(attempt, new).await?;
+                Ok(false)
+            }
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Revokes a refresh token that came alone, and whose token was deleted
+    /// meanwhile. One that a person has renewed meanwhile is only forgotten: at
+    /// many providers its revocation would end the new login, too.
+    async fn end_leftover(&self, attempt: &Attempt, left: RefreshToken) -> Result<(), Error> {
+        let old = &attempt.token;
+        if self
+            .0
+            .vault
+            .read(|view| view.token(old.owner, old.id))?
+            .is_some()
+        {
+            return Ok(());
+        }
+        let (now, id) = (self.0.ambient.now(), self.0.ambient.uuid());
+        let event = Event::about(old, Kind::Deleted, Source::Refresh, id, now)
+            .because("arrived after its token was deleted");
+        let grant = Grant::of_refresh_token(left, now);
+        self.revoke_orphan(event, &attempt.provider, &grant).await;
+        Ok(())
     }
 
     /// Ends a grant, if its token still holds the generation that was refused.

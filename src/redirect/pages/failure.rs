@@ -42,6 +42,9 @@ pub enum Failure<'a> {
         /// What people call the provider.
         provider_name: &'a str,
     },
+    /// The daemon is stopping and begins no exchange. The browser asks again by
+    /// itself: the state is still good, and the next daemon takes it.
+    Restarting,
     /// A link that a browser is started on was used before, or is too old.
     LinkUsed,
     /// No page has this path.
@@ -76,7 +79,7 @@ impl Failure<'_> {
             Self::WrongHost => 421,
             Self::Internal { .. } => 500,
             Self::ProviderRefused { .. } | Self::Discarded { .. } => 502,
-            Self::ProviderUnavailable { .. } => 503,
+            Self::ProviderUnavailable { .. } | Self::Restarting => 503,
         }
     }
 
@@ -88,6 +91,7 @@ impl Failure<'_> {
             Self::ProviderRefused { .. } => "The provider said no",
             Self::Discarded { .. } => "This sign-in was not finished",
             Self::ProviderUnavailable { .. } => "The provider did not answer",
+            Self::Restarting => "One moment",
             Self::LinkUsed => "This link was used already",
             Self::NotFound => "There is nothing here",
             Self::BadRequest => "This link is not complete",
@@ -100,7 +104,11 @@ impl Failure<'_> {
     }
 
     fn is_mishap(&self) -> bool {
-        !matches!(self, Self::SetupUpdated)
+        !matches!(self, Self::SetupUpdated | Self::Restarting)
+    }
+
+    fn is_asked_again(&self) -> bool {
+        matches!(self, Self::Restarting)
     }
 }
 

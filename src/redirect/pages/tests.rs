@@ -111,6 +111,7 @@ fn failures_with(text: &str) -> Vec<Page> {
         Failure::ProviderUnavailable {
             provider_name: text,
         },
+        Failure::Restarting,
         Failure::LinkUsed,
         Failure::NotFound,
         Failure::BadRequest,

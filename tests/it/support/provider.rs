@@ -59,6 +59,8 @@ pub(crate) enum Fault {
     HalfAnswer,
     /// It is done, and answered this much later.
     Late(Duration),
+    /// It is done, and answered this much later without an access token.
+    LateAlone(Duration),
     /// It is done; a member of the answer is replaced: taken away for `None`,
     /// else written as this JSON.
     Member(&'static str, Option<&'static str>),

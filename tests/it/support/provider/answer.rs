@@ -43,6 +43,10 @@ pub(super) fn token(
             members.insert((*name).to_owned(), value);
         }
     }
+    if let Some(Fault::LateAlone(wait)) = &fault {
+        reply.as_object_mut().unwrap().remove("access_token");
+        std::thread::sleep(*wait);
+    }
     let reply = reply.to_string();
     let json = [("Content-Type", "application/json".to_owned())];
     match fault {
