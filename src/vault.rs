@@ -34,6 +34,7 @@ mod opening;
 mod ownership;
 mod placement;
 mod providers;
+mod read_only;
 mod readers;
 pub mod restore;
 mod revocations;
@@ -137,6 +138,18 @@ struct Inner {
     lock: DataLock,
 }
 
+/// What an open vault is put together from.
+struct Opened {
+    id: Uuid,
+    cipher: Cipher,
+    /// Where [`Options::data_dir`] really is.
+    options: Options,
+    lock: DataLock,
+    placement: Placement,
+    writing: Connection,
+    reading: Connection,
+}
+
 /// What a change needs beside the writing connection.
 struct Context {
     cipher: Arc<Cipher>,
@@ -231,44 +244,63 @@ impl Context {
 }
 
 impl Vault {
-    /// Opens the vault, making it and its key where there is none.
+    /// Opens the vault, making it and its key where there is none. Of one on a
+    /// read-only disk a copy in memory is opened, which refuses every change.
     ///
     /// # Errors
     /// Every variant of [`Error`] but the ones about rows; each says what to do.
     pub fn open(options: &Options, ambient: &Ambient) -> Result<Self, Error> {
-        let Unlocked {
-            id,
-            connection,
-            cipher,
-            options,
-            lock,
-            ..
-        } = Unlocked::open(options, ambient)?;
-        let path = options.data_dir.join(FILE);
+        let unlocked = match Unlocked::open(options, ambient) {
+            Err(Error::ReadOnlyDisk { .. }) => return Self::open_read_only(options),
+            unlocked => unlocked?,
+        };
+        let path = unlocked.options.data_dir.join(FILE);
+        Self::new(Opened {
+            placement: Placement::of(&path)?,
+            reading: connection::open_reader(&path)?,
+            writing: unlocked.connection,
+            id: unlocked.id,
+            cipher: unlocked.cipher,
+            options: unlocked.options,
+            lock: unlocked.lock,
+        })
+    }
+
+    fn new(opened: Opened) -> Result<Self, Error> {
+        let data_dir = opened.options.data_dir;
         let trouble = Arc::<Trouble>::default();
-        let placement = Arc::new(Placement::of(&path)?);
-        let ballast = Arc::new(Ballast::new(&options.data_dir));
+        let placement = Arc::new(opened.placement);
+        trouble.note_place(placement.check());
+        let ballast = Arc::new(Ballast::new(&data_dir));
         let surroundings = Surroundings {
             trouble: Arc::clone(&trouble),
             placement: Arc::clone(&placement),
             ballast: Arc::clone(&ballast),
         };
+        let path = data_dir.join(FILE);
         Ok(Self(Arc::new(Inner {
-            id,
-            writer: Writer::start(connection, surroundings)?,
-            readers: Readers::open(path, Arc::clone(&placement))?,
-            cipher: Arc::new(cipher),
+            id: opened.id,
+            writer: Writer::start(opened.writing, surroundings)?,
+            readers: Readers::new(opened.reading, path, Arc::clone(&placement)),
+            cipher: Arc::new(opened.cipher),
             usage: Arc::default(),
             unreadable: Arc::default(),
             surveyed: Surveyed::default(),
-            max_events: options.max_events,
+            max_events: opened.options.max_events,
             trouble,
             ballast,
             placement,
-            data_dir: options.data_dir,
+            data_dir,
             next_backup: Mutex::default(),
-            lock,
+            lock: opened.lock,
         })))
+    }
+
+    /// Whether the disk was read-only when the vault was opened: nothing can be
+    /// stored until the next start.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.0.placement.is_read_only()
     }
 
     /// Reads, in one look at one state of the vault where `work` is one

@@ -79,6 +79,11 @@ impl Broker {
     /// [`vault::Error`] if the table cannot be read. A row that cannot be read
     /// is logged and left.
     pub(super) fn resume_revocations(&self) -> Result<(), vault::Error> {
+        if self.0.vault.is_read_only() {
+            // Their ends could not be written down, and they would be revoked
+            // again at each start.
+            return Ok(());
+        }
         let mut open = Vec::new();
         for (owner, id) in self.0.vault.read(|view| view.open_revocations())? {
             match self.0.vault.read(|view| view.revocation(owner, id)) {

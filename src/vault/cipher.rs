@@ -93,6 +93,11 @@ impl Cipher {
         &self.keys[0].id
     }
 
+    /// The vault whose values it seals.
+    pub(super) fn vault_id(&self) -> Uuid {
+        self.vault_id
+    }
+
     /// Whether the ring has a key of that name.
     pub(super) fn knows(&self, key_id: &str) -> bool {
         self.key(key_id).is_some()

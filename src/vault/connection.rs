@@ -2,6 +2,7 @@
 //! and with the settings that durability and secrecy ask for.
 
 use std::fs::{File, OpenOptions, Permissions};
+use std::io;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::Error;
+use super::{Error, read_only, schema};
 
 /// How long a change waits for another program that is writing into the file.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -38,10 +39,19 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-    let connection = Connection::open_with_flags(path, flags)?;
-    connection.pragma_update(None, "query_only", "ON")?;
-    configure(&connection)?;
+    let mut connection = Connection::open_with_flags(path, flags)?;
+    // With a log and its shared memory, SQLite reads on a read-only disk, too.
+    if read_only::is_read_only(path) && schema::version(&connection).is_err() {
+        connection = read_only::connect(path)?;
+    }
+    configure_reader(&connection)?;
     Ok(connection)
+}
+
+/// Lets a connection read alone.
+pub(super) fn configure_reader(connection: &Connection) -> Result<(), Error> {
+    connection.pragma_update(None, "query_only", "ON")?;
+    configure(connection)
 }
 
 /// Opens a copy that nobody else knows, without a write-ahead log.
@@ -72,9 +82,14 @@ fn configure(connection: &Connection) -> Result<(), Error> {
 /// Makes the file at mode 0600 before SQLite writes into it; its WAL and
 /// shared memory take their modes from it.
 fn make_private(path: &Path) -> Result<(), Error> {
-    let open = |error: std::io::Error| Error::Open {
-        path: path.to_owned(),
-        why: error.to_string(),
+    let open = |error: io::Error| match error.kind() {
+        io::ErrorKind::ReadOnlyFilesystem => Error::ReadOnlyDisk {
+            path: path.to_owned(),
+        },
+        _ => Error::Open {
+            path: path.to_owned(),
+            why: error.to_string(),
+        },
     };
     let file: File = OpenOptions::new()
         .read(true)

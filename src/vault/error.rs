@@ -51,6 +51,15 @@ pub enum Error {
         /// The system's words.
         why: String,
     },
+    /// The disk is read-only, so that nothing can be changed.
+    #[error(
+        "{} is on a read-only disk; make the disk writable first (mount -o remount,rw)",
+        path.display()
+    )]
+    ReadOnlyDisk {
+        /// The vault's file.
+        path: PathBuf,
+    },
     /// Another daemon holds the data folder.
     #[error(
         "another agent-authd{holder} holds the data in {}; stop it first, or name another folder with --data-dir",

@@ -91,7 +91,12 @@ fn open_file(options: &Options, ambient: &Ambient) -> Result<Connection, Error> 
         }
         Ok(connection)
     };
-    open().map_err(|error| match name_file(error, &path) {
+    open().map_err(|error| with_remedy(error, options))
+}
+
+/// An error of opening the vault, with its file and what can be done.
+pub(super) fn with_remedy(error: Error, options: &Options) -> Error {
+    match name_file(error, &options.data_dir.join(FILE)) {
         Error::Corrupt { what } => Error::Corrupt {
             what: format!("{what}; {}", way_out(options)),
         },
@@ -101,7 +106,7 @@ fn open_file(options: &Options, ambient: &Ambient) -> Result<Connection, Error> 
             backup: backup::newest_of(&options.data_dir, known),
         },
         other => other,
-    })
+    }
 }
 
 /// Brings the tables up to date. A vault that has any is copied first.
@@ -153,7 +158,7 @@ fn require_room(data_dir: &Path) -> Result<(), Error> {
 }
 
 /// Looks through the pages, without comparing each index with its table.
-fn require_soundness(connection: &Connection) -> Result<(), Error> {
+pub(super) fn require_soundness(connection: &Connection) -> Result<(), Error> {
     let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if found == "ok" {
         return Ok(());

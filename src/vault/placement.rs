@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::Error;
+use super::{Error, read_only};
 
 /// What SQLite keeps open beside the vault's file while it can be written.
 const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
@@ -18,6 +18,9 @@ const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
 /// Which files were opened.
 #[derive(Debug)]
 pub(super) struct Placement {
+    /// The data folder, if its disk was read-only when the vault was opened.
+    /// What is open then is a copy, which nothing is written into.
+    read_only: Option<PathBuf>,
     /// Each with its device and inode.
     files: Vec<(PathBuf, (u64, u64))>,
     /// The size that the vault's file has reached, in bytes. It never shrinks.
@@ -30,22 +33,33 @@ impl Placement {
     /// # Errors
     /// [`Error::Open`] if one of them cannot be found.
     pub(super) fn of(path: &Path) -> Result<Self, Error> {
-        let companions = COMPANIONS.map(|suffix| {
-            let mut name = path.as_os_str().to_owned();
-            name.push(suffix);
-            PathBuf::from(name)
-        });
+        let companions = COMPANIONS.map(|suffix| companion(path, suffix));
         let names = [path.to_owned()].into_iter().chain(companions);
         let files = names.map(|name| match identity(&name) {
             Ok((identity, _)) => Ok((name, identity)),
             Err(why) => Err(Error::Open { path: name, why }),
         });
         let placement = Self {
+            read_only: None,
             files: files.collect::<Result<_, _>>()?,
             size: AtomicU64::new(0),
         };
         placement.note_size();
         Ok(placement)
+    }
+
+    /// For a vault that was opened on a read-only disk.
+    pub(super) fn on_read_only_disk(data_dir: &Path) -> Self {
+        Self {
+            read_only: Some(data_dir.to_owned()),
+            files: Vec::new(),
+            size: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether the disk was read-only when the vault was opened.
+    pub(super) fn is_read_only(&self) -> bool {
+        self.read_only.is_some()
     }
 
     /// Remembers the size of the vault's file after what was written into it.
@@ -61,8 +75,11 @@ impl Placement {
     /// Looks at the names again.
     ///
     /// # Errors
-    /// Why what is written now would be lost, and what to do.
+    /// Why nothing can be written, or would be lost, and what to do.
     pub(super) fn check(&self) -> Result<(), String> {
+        if let Some(data_dir) = &self.read_only {
+            return Err(read_only::reason(data_dir));
+        }
         let advice = "put it back, or save what the daemon has with `agent-auth vault backup` before it is stopped";
         for (index, (path, own)) in self.files.iter().enumerate() {
             let name = path.display();
@@ -78,6 +95,13 @@ impl Placement {
         }
         Ok(())
     }
+}
+
+/// The name of a file that SQLite keeps beside the one at `path`.
+pub(super) fn companion(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }
 
 /// The device and inode, and the size in bytes, of what a name stands for.

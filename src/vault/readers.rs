@@ -28,18 +28,14 @@ pub(super) struct Readers {
 }
 
 impl Readers {
-    /// Opens the first connection.
-    ///
-    /// # Errors
-    /// [`Error::Unwritable`] if the file cannot be opened.
-    pub(super) fn open(path: PathBuf, placement: Arc<Placement>) -> Result<Self, Error> {
-        let first = connection::open_reader(&path)?;
-        Ok(Self {
+    /// Readers of the vault at `path`, beginning with a connection to it.
+    pub(super) fn new(first: Connection, path: PathBuf, placement: Arc<Placement>) -> Self {
+        Self {
             path,
             placement,
             idle: Mutex::new(vec![first]),
             returned: Condvar::new(),
-        })
+        }
     }
 
     /// Runs `work` with a reading connection.

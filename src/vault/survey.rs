@@ -1,7 +1,7 @@
 //! Looking at every row now and then, so that `GET /info` counts those that
 //! cannot be read though nobody has asked for them.
 
-use super::{Error, FILE, Vault, connection, rows};
+use super::{Error, Vault, rows};
 use crate::clock::Timestamp;
 use crate::identity::Owner;
 
@@ -24,8 +24,8 @@ impl Vault {
     pub async fn survey(&self) -> Result<(), Error> {
         let inner = std::sync::Arc::clone(&self.0);
         let work = move || {
-            let connection = connection::open_reader(&inner.data_dir.join(FILE))?;
-            let found = rows::survey(&connection, &inner.cipher)?;
+            let look = |connection: &_| rows::survey(connection, &inner.cipher);
+            let found = inner.readers.read(look)?;
             inner.unreadable.replace(found);
             Ok(())
         };

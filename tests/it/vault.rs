@@ -8,6 +8,7 @@ mod keys;
 mod large;
 mod ownership;
 mod placement;
+mod read_only;
 mod released;
 mod rotation;
 mod space;

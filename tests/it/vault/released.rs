@@ -62,9 +62,20 @@ fn stored_token(home: &Home) -> String {
 /// A home with a released vault and its key.
 fn laid_out(released: i64, dump: &str, key: &str) -> Home {
     let home = Home::new();
-    fs::create_dir(home.path("data")).unwrap();
+    lay_out(&home, (released, dump, key));
+    home
+}
+
+/// Puts a vault of version 1 and its key into a home.
+pub(super) fn lay_out_version_1(home: &Home) {
+    let (released, dump, key, _) = RELEASED[1];
+    lay_out(home, (released, dump, key));
+}
+
+fn lay_out(home: &Home, (released, dump, key): (i64, &str, &str)) {
+    fs::create_dir_all(home.path("data")).unwrap();
     fs::create_dir(home.path("key")).unwrap();
-    let old = database(&vault_file(&home));
+    let old = database(&vault_file(home));
     old.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
     old.execute_batch(dump).unwrap();
     assert_eq!(version(&old), released);
@@ -73,7 +84,6 @@ fn laid_out(released: i64, dump: &str, key: &str) -> Home {
     std::io::Write::write_all(&mut file, key.as_bytes()).unwrap();
     let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
     file.set_permissions(private).unwrap();
-    home
 }
 
 /// What an upgrade must leave: each token, agent's permission, default, open

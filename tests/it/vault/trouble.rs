@@ -15,7 +15,7 @@ use agent_authd::identity::ProviderId;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::{Binary, Home, complaint, daemon_with_token, in_clear, wanted};
+use super::{Binary, Home, daemon_with_token, in_clear, wanted};
 use crate::support::clock::TestClock;
 use crate::support::daemon::InProcess;
 use crate::support::provider::{Provider, Rotation};
@@ -142,7 +142,7 @@ impl Mount {
         Self(at)
     }
 
-    fn remount(&self, options: &str) {
+    pub(super) fn remount(&self, options: &str) {
         let options = format!("remount,{options}");
         let done = Command::new("mount")
             .args(["-o", &options])
@@ -258,17 +258,4 @@ async fn when_the_disk_turns_read_only_nothing_is_spent_and_what_lives_is_handed
     bears_it(&home, &daemon, &provider, &["readonly", "disk I/O error"]).await;
     drop(failing);
     heals(&daemon, &provider).await;
-}
-
-#[tokio::test]
-async fn a_vault_on_a_read_only_disk_is_named_and_left_alone() {
-    let (home, provider) = (Home::new(), Provider::start(Rotation::None, 3600));
-    let mount = Mount::tmpfs(home.path("data"), "size=4m,mode=700");
-    daemon_with_token(&home, &provider, 3600).await.stop().await;
-    mount.remount("ro");
-    let said = complaint(&home).await;
-    assert!(said.contains("Read-only file system"), "{said}");
-    assert!(said.contains(home.path("data").to_str().unwrap()), "{said}");
-    mount.remount("rw");
-    Binary::start(&home).await.stop().await;
 }
