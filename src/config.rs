@@ -6,6 +6,7 @@
 //! this file is a place for one.
 
 pub mod args;
+mod change;
 mod error;
 mod file;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -21,9 +22,9 @@ use std::time::Duration;
 use crate::paths::{self, Defaults};
 use crate::quota::{Limits, MIB};
 use args::Flags;
+pub use change::settle_key_store;
 pub use error::Error;
 use file::File;
-pub use file::settle_key_store;
 use key_store::KeyStore;
 use listen::RedirectListen;
 use log::{LogFormat, LogLevel};

@@ -23,6 +23,7 @@ pub mod connection;
 pub mod quota;
 pub mod metrics;
 pub mod api;
+pub mod trusted;
 pub mod paths;
 pub mod lock_file;
 pub mod config;

@@ -84,6 +84,7 @@ use crate::clock::{Ambient, Timestamp};
 use crate::config::Config;
 use crate::config::key_store::KeyStore;
 use crate::identity::{OrganizationId, Owner, TokenId};
+use crate::trusted::Owners;
 
 /// The vault's file in the data folder.
 const FILE: &str = "vault.db";
@@ -250,7 +251,8 @@ impl Vault {
     /// # Errors
     /// Every variant of [`Error`] but the ones about rows; each says what to do.
     pub fn open(options: &Options, ambient: &Ambient) -> Result<Self, Error> {
-        let unlocked = match Unlocked::open(options, ambient) {
+        let owners = Owners::of_this_process();
+        let unlocked = match Unlocked::open(options, ambient, &owners) {
             Err(Error::ReadOnlyDisk { .. }) => return Self::open_read_only(options),
             unlocked => unlocked?,
         };

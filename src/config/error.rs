@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::listen::ListenError;
 use crate::paths;
+use crate::trusted::Untrusted;
 
 /// Why there is no valid configuration.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +32,9 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// Others could have written the file.
+    #[error(transparent)]
+    Untrusted(#[from] Untrusted),
     /// The file cannot be changed.
     #[error("the configuration file {} cannot be written", .path.display())]
     Unwritable {

@@ -4,7 +4,8 @@
 //! key names the nearest known one. Values are checked for their type and
 //! range here, for sense together in `config.rs`.
 
-use std::io::ErrorKind;
+use std::fs;
+use std::io::{ErrorKind, Read as _};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +18,7 @@ use super::key_store::KeyStore;
 use super::listen::RedirectListen;
 use super::log::{LogFormat, LogLevel};
 use crate::quota::{Limits, MIB};
+use crate::trusted::Owners;
 
 /// Every key, in the order of `--check-config`.
 const KEYS: [&str; 20] = [
@@ -77,14 +79,8 @@ pub(super) struct File {
 impl File {
     /// Reads the file at `path`; `None` if there is none.
     pub(super) fn read(path: &Path) -> Result<Option<Self>, Error> {
-        match std::fs::read_to_string(path) {
-            Ok(text) => Self::parse(path, &text).map(Some),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Error::Unreadable {
-                path: path.to_owned(),
-                source: error,
-            }),
-        }
+        let text = read_trusted(path)?;
+        text.map(|text| Self::parse(path, &text)).transpose()
     }
 
     /// Parses `text`, the content of the file at `path`.
@@ -157,44 +153,23 @@ impl File {
     }
 }
 
-/// Says in the file at `path` which place keeps the vault's key, and leaves
-/// the rest of it as it is. The file is made where there is none.
-///
-/// # Errors
-/// A fault in the file, or it cannot be written.
-pub fn settle_key_store(path: &Path, store: KeyStore) -> Result<(), Error> {
-    let failed = |source: std::io::Error| Error::Unwritable {
+/// The text of the file at `path`, which only this user and root can have
+/// written; `None` if there is none.
+pub(super) fn read_trusted(path: &Path) -> Result<Option<String>, Error> {
+    let unreadable = |source| Error::Unreadable {
         path: path.to_owned(),
         source,
     };
-    let text = match std::fs::read_to_string(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
-        read => read.map_err(failed)?,
+    let owners = Owners::of_this_process();
+    let mut file = match fs::File::open(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(unreadable)?,
     };
-    File::parse(path, &text)?;
-    // No secret is a setting, and the machine's daemon, which is not root, must
-    // read what root writes here.
-    let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).map_err(failed)?;
-    std::fs::write(path, with_key_store(&text, store)).map_err(failed)
-}
-
-/// The settings in `text`, which is valid, with another `key_store`.
-pub(super) fn with_key_store(text: &str, store: KeyStore) -> String {
-    let value = format!("\"{store}\"");
-    let table = DeTable::parse(text).map(Spanned::into_inner);
-    let old = table
-        .ok()
-        .and_then(|table| Some(table.get("key_store")?.span()));
-    match old {
-        Some(span) => [&text[..span.start], &value, &text[span.end..]].concat(),
-        // The file is one flat table: its first line is as good as any. A byte
-        // order mark may stand before nothing else.
-        None => {
-            let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-            format!("key_store = {value}\n{text}")
-        }
-    }
+    owners.require_way(path)?;
+    owners.require_own(path, &file.metadata().map_err(unreadable)?)?;
+    let mut text = String::new();
+    file.read_to_string(&mut text).map_err(unreadable)?;
+    Ok(Some(text))
 }
 
 /// One `key = value`, with where it stands.
@@ -357,20 +332,6 @@ mod tests {
         assert!(fault("socket = '~/s'").contains("~ is not expanded"));
         assert!(fault("system = 'yes'").contains("`system` must be true or false"));
         assert!(fault("log_level = 'loud'").contains("\"info\""));
-    }
-
-    #[test]
-    fn the_place_of_the_key_is_set_and_all_else_is_left() {
-        let set = |text| with_key_store(text, KeyStore::File);
-        assert_eq!(set(""), "key_store = \"file\"\n");
-        assert_eq!(
-            set("# mine\nmax_events = 7"),
-            "key_store = \"file\"\n# mine\nmax_events = 7"
-        );
-        assert_eq!(
-            set("# mine\nkey_store='auto' # for now\n"),
-            "# mine\nkey_store=\"file\" # for now\n"
-        );
     }
 
     #[test]

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use clap::ValueEnum as _;
 
-use super::file::{File, with_key_store};
+use super::change::with_key_store;
+use super::file::File;
 use super::key_store::KeyStore;
 
 /// Where the file would be.

@@ -23,6 +23,7 @@ use crate::api::requests::ProviderCreateRequest;
 use crate::clock::Timestamp;
 use crate::identity::ProviderId;
 use crate::provider::{Provider, Source};
+use crate::trusted::{Owners, shell_quoted};
 
 /// What a file's name ends with.
 const EXTENSION: &str = "toml";
@@ -173,7 +174,7 @@ fn read_secret(path: &Path, named: &Value) -> Result<Value, Error> {
     if metadata.mode() & 0o007 != 0 {
         let what = format!(
             "others can read this secret; run: chmod o= {}",
-            secret_path.display()
+            shell_quoted(&secret_path)
         );
         return Err(fault(&secret_path, what));
     }
@@ -186,16 +187,11 @@ fn read_secret(path: &Path, named: &Value) -> Result<Value, Error> {
 /// Refuses what somebody else than root or the daemon's own user could have
 /// written.
 fn require_trusted(path: &Path, metadata: &Metadata) -> Result<(), Error> {
-    let own = nix::unistd::geteuid().as_raw();
-    if metadata.uid() != 0 && metadata.uid() != own {
-        let what = format!("it belongs to uid {}, not to root", metadata.uid());
-        return Err(fault(path, what));
-    }
-    if metadata.mode() & 0o022 != 0 {
-        let what = format!("others can write to it; run: chmod go-w {}", path.display());
-        return Err(fault(path, what));
-    }
-    Ok(())
+    let owners = Owners::of_this_process();
+    let checked = owners
+        .require_way(path)
+        .and_then(|()| owners.require_own(path, metadata));
+    checked.map_err(|error| fault(path, error.why))
 }
 
 /// The contract's `id`, the same whenever the file is read (RFC 9562, section

@@ -13,6 +13,7 @@ use super::sealed::TABLES;
 use super::{
     Error, FILE, Options, backup, connection, folder, key, rotation, rows, schema, totals, unlock,
 };
+use crate::trusted::Owners;
 
 /// Rows read at a time.
 const BATCH: u32 = 1000;
@@ -63,7 +64,7 @@ pub fn check(options: &Options) -> Result<Report, Error> {
         backups: backup::all(&data_dir).into_iter().map(look_at).collect(),
         ..Report::default()
     };
-    report.require_mode(&data_dir, 0o022);
+    report.require_trusted(&data_dir);
     report.require_mode(&file, 0o077);
     if let Err(error) = report.look_into(options, &file) {
         report.faults.push(error.to_string());
@@ -94,6 +95,18 @@ impl Report {
     #[must_use]
     pub fn is_well(&self) -> bool {
         self.faults.is_empty()
+    }
+
+    /// Only the daemon's user and root may have put the vault there.
+    fn require_trusted(&mut self, data_dir: &Path) {
+        let owners = Owners::of_data_folder(data_dir);
+        let own = || {
+            let metadata = fs::metadata(data_dir).ok();
+            metadata.map_or(Ok(()), |metadata| owners.require_own(data_dir, &metadata))
+        };
+        let checked = owners.require_way(data_dir).and_then(|()| own());
+        self.faults
+            .extend(checked.err().map(|error| error.to_string()));
     }
 
     /// Others may not have any of these permissions.

@@ -1,32 +1,31 @@
 //! The folder that the vault lies in: private, and on a disk of this machine.
 
 use std::fs::{self, DirBuilder};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use super::{Error, FILE};
+use crate::trusted::{Owners, Untrusted};
 
 /// Makes the folder if it is missing, private, and gives its real path: the
 /// vault's own file may be no link, but a folder above it may. A folder that
-/// was there keeps its mode, unless others could put files into it.
-pub(super) fn private(folder: &Path) -> Result<PathBuf, Error> {
+/// was there keeps its mode. It is refused if it is of none of the `owners`, or
+/// if others could put files into it or another folder in its place.
+pub(super) fn private(folder: &Path, owners: &Owners) -> Result<PathBuf, Error> {
     let refuse = |why: String| Error::Open {
         path: folder.to_owned(),
         why,
     };
     let open = |error: std::io::Error| refuse(error.to_string());
+    let trusted = |error: Untrusted| refuse(error.why);
+    owners.require_way(folder).map_err(trusted)?;
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(folder)
         .map_err(open)?;
-    let mode = fs::metadata(folder).map_err(open)?.permissions().mode() & 0o777;
-    if mode & 0o022 != 0 {
-        return Err(refuse(format!(
-            "others can write into it (mode {mode:03o}); run: chmod 700 {}",
-            folder.display()
-        )));
-    }
+    let found = fs::metadata(folder).map_err(open)?;
+    owners.require_own(folder, &found).map_err(trusted)?;
     if let Some(kind) = network(folder) {
         return Err(refuse(format!(
             "it is on a network file system ({kind}), where neither locks nor the write-ahead log can be relied on; name a folder on a disk of this machine with --data-dir"
@@ -76,6 +75,8 @@ fn network_kind(magic: impl Into<i64>) -> Option<&'static str> {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -98,7 +99,8 @@ mod tests {
     fn a_folder_that_others_can_write_into_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
-        let error = private(folder.path()).unwrap_err().to_string();
-        assert!(error.contains("chmod 700"), "{error}");
+        let refused = private(folder.path(), &Owners::of_this_process());
+        let error = refused.unwrap_err().to_string();
+        assert!(error.contains("chmod go-w"), "{error}");
     }
 }

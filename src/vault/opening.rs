@@ -15,6 +15,7 @@ use super::{
 };
 use crate::clock::Ambient;
 use crate::failpoint;
+use crate::trusted::{Owners, shell_quoted};
 
 /// Room that an upgrade takes beside three times the vault's size, in bytes.
 const ROOM: u64 = 1024 * 1024;
@@ -32,10 +33,15 @@ pub(super) struct Unlocked {
 }
 
 impl Unlocked {
-    /// Opens the vault, making it and its key where there is none.
-    pub(super) fn open(options: &Options, ambient: &Ambient) -> Result<Self, Error> {
+    /// Opens the vault, making it and its key where there is none. Its folder
+    /// must be of one of the `owners`.
+    pub(super) fn open(
+        options: &Options,
+        ambient: &Ambient,
+        owners: &Owners,
+    ) -> Result<Self, Error> {
         let options = Options {
-            data_dir: folder::private(&options.data_dir)?,
+            data_dir: folder::private(&options.data_dir, owners)?,
             ..options.clone()
         };
         let store = key::store(&options)?;
@@ -70,13 +76,14 @@ impl Unlocked {
         })
     }
 
-    /// Opens a vault that there must be.
+    /// Opens a vault that there must be, for a command of its owner or of root.
     ///
     /// # Errors
     /// [`Error::NoVault`], and those of [`Self::open`].
     pub(super) fn open_existing(options: &Options, ambient: &Ambient) -> Result<Self, Error> {
         folder::existing(&options.data_dir)?;
-        Self::open(options, ambient)
+        let owners = Owners::of_data_folder(&options.data_dir);
+        Self::open(options, ambient, &owners)
     }
 }
 
@@ -187,34 +194,13 @@ fn way_out(options: &Options) -> String {
     match backup::all(data_dir).first() {
         Some(newest) => format!(
             "{kept}; put the newest backup in its place with: agent-auth vault restore --data-dir {} --key-file {} {}",
-            quoted(data_dir),
-            quoted(&options.key_file),
-            quoted(newest)
+            shell_quoted(data_dir),
+            shell_quoted(&options.key_file),
+            shell_quoted(newest)
         ),
         None => format!(
             "{kept}, and there is no backup of it in {}",
             data_dir.display()
         ),
-    }
-}
-
-/// A path as a shell takes it.
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let is_plain = |c: char| c.is_alphanumeric() || "/._-".contains(c);
-    if text.chars().all(is_plain) {
-        return text;
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_with_blanks_is_quoted_for_the_shell() {
-        assert_eq!(quoted(Path::new("/a/b-c.db")), "/a/b-c.db");
-        assert_eq!(quoted(Path::new("/a b/it's")), r"'/a b/it'\''s'");
     }
 }

@@ -20,6 +20,7 @@ use super::placement::{Placement, companion};
 use super::{
     Error, FILE, Opened, Options, Vault, connection, folder, key, opening, schema, unlock,
 };
+use crate::trusted::Owners;
 
 /// What stays as it is in the path of a URI.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC
@@ -124,7 +125,7 @@ impl Vault {
     /// be brought up to date first.
     pub(super) fn open_read_only(options: &Options) -> Result<Self, Error> {
         let options = Options {
-            data_dir: folder::private(&options.data_dir)?,
+            data_dir: folder::private(&options.data_dir, &Owners::of_this_process())?,
             ..options.clone()
         };
         let lock = DataLock::take(&options.data_dir)?;

@@ -18,6 +18,7 @@ use super::{
     Error, FILE, Options, connection, folder, key, row_authentication, schema, unlock, writer,
 };
 use crate::clock::{Ambient, Timestamp};
+use crate::trusted::Owners;
 
 /// What a restored vault is called until it is whole.
 const UNFINISHED: &str = "vault.db.restored";
@@ -57,7 +58,8 @@ pub fn restore(
     ambient: &Ambient,
     accept: Accept<'_>,
 ) -> Result<Restored, Error> {
-    let data_dir = folder::private(&options.data_dir)?;
+    let owners = Owners::of_data_folder(&options.data_dir);
+    let data_dir = folder::private(&options.data_dir, &owners)?;
     let _lock = DataLock::take(&data_dir)?;
     let now = ambient.now();
     let unfinished = data_dir.join(UNFINISHED);

@@ -13,6 +13,7 @@ mod released;
 mod rotation;
 mod space;
 mod trouble;
+mod trusted;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

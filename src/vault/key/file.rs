@@ -1,6 +1,6 @@
 //! The key in a file of its own: mode 0600, and in another folder than the vault.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
@@ -8,12 +8,15 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::{Error, KeyStore, MAX_BYTES, Ring, Store, unusable};
+use crate::trusted::{Owners, shell_quoted};
 use crate::vault::ownership;
 
 /// The key file.
 #[derive(Debug)]
 pub(super) struct KeyFile {
     path: PathBuf,
+    /// Who may own it.
+    owners: Owners,
 }
 
 impl KeyFile {
@@ -30,11 +33,26 @@ impl KeyFile {
         }
         Ok(Self {
             path: path.to_owned(),
+            owners: Owners::of_data_folder(data_dir),
         })
     }
 
     fn refuse(&self, why: impl ToString) -> Error {
         unusable(&self.place(), why)
+    }
+
+    /// Refuses a key that others could have read, or put there.
+    fn require_private(&self, metadata: &Metadata) -> Result<(), Error> {
+        let mode = metadata.mode() & 0o777;
+        if mode & 0o077 != 0 {
+            let path = shell_quoted(&self.path);
+            return Err(self.refuse(format!(
+                "others can read it (mode {mode:03o}); run: chmod 600 {path}"
+            )));
+        }
+        self.owners
+            .require_own(&self.path, metadata)
+            .map_err(|error| self.refuse(error.why))
     }
 
     /// Writes a file beside `path`, durably, and gives it its name with `name`.
@@ -45,9 +63,7 @@ impl KeyFile {
         name: impl FnOnce(&Path, &Path) -> io::Result<()>,
     ) -> Result<(), Error> {
         let folder = path.parent().unwrap_or(Path::new("."));
-        let mut unfinished = path.as_os_str().to_owned();
-        unfinished.push(".new");
-        let unfinished = PathBuf::from(unfinished);
+        let unfinished = unfinished(path);
         let written = (|| {
             DirBuilder::new()
                 .recursive(true)
@@ -84,19 +100,16 @@ impl Store for KeyFile {
     }
 
     fn load(&self) -> Result<Option<Ring>, Error> {
+        let trusted = self.owners.require_way(&self.path);
+        trusted.map_err(|error| self.refuse(error.why))?;
+        remove_second_name(&self.path);
         let file = match open(&self.path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(self.refuse(error)),
         };
         let metadata = file.metadata().map_err(|error| self.refuse(error))?;
-        if metadata.mode() & 0o077 != 0 {
-            let mode = metadata.mode() & 0o777;
-            let path = self.path.display();
-            return Err(self.refuse(format!(
-                "others can read it (mode {mode:03o}); run: chmod 600 {path}"
-            )));
-        }
+        self.require_private(&metadata)?;
         read(file, &self.place()).map(Some)
     }
 
@@ -125,6 +138,27 @@ impl Store for KeyFile {
             .map_err(|error| self.refuse(error))?;
         fs::remove_file(&path).map_err(|error| self.refuse(error))?;
         sync_folder(path.parent().unwrap_or(Path::new("."))).map_err(|error| self.refuse(error))
+    }
+}
+
+/// What a key file is called until it is whole.
+fn unfinished(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    name.into()
+}
+
+/// Takes the unfinished name away from a key that was made when a crash cut its
+/// making off between its two names.
+fn remove_second_name(path: &Path) {
+    let identity = |path: &Path| {
+        let found = fs::symlink_metadata(path).ok()?;
+        Some((found.dev(), found.ino()))
+    };
+    let second = unfinished(path);
+    if identity(&second).is_some_and(|found| Some(found) == identity(path)) {
+        // Where it stays, the key is refused with what to do.
+        let _ = fs::remove_file(second);
     }
 }
 
@@ -206,6 +240,19 @@ mod tests {
         fs::set_permissions(&store.path, Permissions::from_mode(0o644)).unwrap();
         let error = store.load().unwrap_err().to_string();
         assert!(error.contains("chmod 600"), "{error}");
+    }
+
+    #[test]
+    fn a_key_whose_making_was_cut_off_between_its_names_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = key_file(&folder);
+        create(&store, &Ambient::system()).unwrap();
+        fs::hard_link(&store.path, unfinished(&store.path)).unwrap();
+        assert!(store.load().unwrap().is_some());
+        assert!(!unfinished(&store.path).exists());
+        fs::hard_link(&store.path, folder.path().join("another")).unwrap();
+        let error = store.load().unwrap_err().to_string();
+        assert!(error.contains("second name"), "{error}");
     }
 
     #[test]
