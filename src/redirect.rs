@@ -33,6 +33,7 @@ use crate::identity::{FlowId, Owner};
 use crate::log_limit::log_limited;
 use crate::server::Reply;
 use crate::server::body::RequestBody;
+use crate::vault;
 
 /// Where a finished flow's page is; its identifier follows.
 const ENDED_PATH: &str = "/connected/";
@@ -219,6 +220,10 @@ fn failed_page(error: &Error) -> Page {
         Error::UnknownState => pages::failed(&Failure::UnknownState),
         Error::NotFound { .. } => pages::failed(&Failure::NotFound),
         Error::Stopping => pages::failed(&Failure::Restarting),
+        Error::Vault(vault::Error::Unwritable { why }) => {
+            log_limited!(20, error, error = %error, "a login cannot be stored yet");
+            pages::failed(&Failure::CannotStore { why })
+        }
         _ => {
             log_limited!(20, error, error = %error, "a redirect could not be handled");
             pages::failed(&Failure::Internal {

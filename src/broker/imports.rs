@@ -11,7 +11,7 @@ use crate::identity::{Owner, Scopes, TokenId};
 use crate::provider::Provider;
 use crate::quota::New;
 use crate::token::{State, Token};
-use crate::vault::{self, Change, Secrets, View};
+use crate::vault::{self, Change, Secrets, Stored, View};
 
 impl Broker {
     /// Stores a token that was obtained elsewhere. One whose refresh token is
@@ -30,6 +30,11 @@ impl Broker {
         let imported = self.imported(owner, &provider, &request.token);
         let event = self.event(&imported, Kind::Imported);
         let room = self.room();
+        // What is imported may have been taken from where it was: it is stored as
+        // surely as an answer of a provider's, or the import is not begun.
+        let vault = &self.0.vault;
+        let renewed = vault.read(|view| view.holder_of(owner, &request.token))?;
+        let _room = vault.room_for_answer(renewed.as_ref()).await?;
         let import = move |change: &Change<'_>| {
             let given = &request.token;
             let old = change.stored_before(owner, given)?;
@@ -39,11 +44,11 @@ impl Broker {
             if old.is_none() {
                 room.check(change, owner, New::Token)?;
             }
-            let token = change.store_import(old, imported, given, request.is_default)?;
-            change.add_event(&import_event(event, &token))?;
+            let token = change.store_import(old, imported.clone(), given, request.is_default)?;
+            change.add_event(&import_event(event.clone(), &token))?;
             Ok(Ok(token.id))
         };
-        let token_id = self.0.vault.write(import).await??;
+        let token_id = vault.save(import).await??;
         self.note_new_grant();
         Ok(token_id)
     }
@@ -134,11 +139,19 @@ impl View<'_> {
         owner: Owner,
         given: &ImportedToken,
     ) -> Result<Option<Token>, vault::Error> {
-        let Some(refresh_token) = &given.refresh_token else {
-            return Ok(None);
-        };
-        let stored = self.token_with_refresh_token(owner, refresh_token)?;
-        Ok(stored.map(|stored| stored.token))
+        Ok(self.holder_of(owner, given)?.map(|stored| stored.token))
+    }
+
+    /// The same, as it is stored.
+    fn holder_of(
+        &self,
+        owner: Owner,
+        given: &ImportedToken,
+    ) -> Result<Option<Stored>, vault::Error> {
+        match &given.refresh_token {
+            Some(refresh_token) => self.token_with_refresh_token(owner, refresh_token),
+            None => Ok(None),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 use super::{Broker, Error};
 use crate::api::requests::CallbackQuery;
 use crate::event::{Event, Kind, Source};
-use crate::flow::{Flow, Status};
+use crate::flow::{Flow, Purpose, Status};
 use crate::identity::{AgentId, FlowId, Owner};
 use crate::log_limit::log_limited;
 use crate::oauth;
@@ -139,12 +139,26 @@ impl Broker {
             let error = INVALID_RESPONSE;
             return self.refuse(flow, provider.name, error, Some(why)).await;
         };
+        // The code is not sent unless its answer can be stored: the redirect can
+        // come again then.
+        let _room = self.room_of_login(flow).await?;
         let (owner, id) = (flow.owner, flow.id);
         let claim = move |change: &Change<'_>| change.claim_flow(owner, id);
         if !self.0.vault.write(claim).await? {
             return Err(Error::UnknownState);
         }
         self.exchange(stored, provider, code).await
+    }
+
+    /// Keeps room for the token that a flow's exchange brings, which may take
+    /// the place of the one that the flow renews.
+    async fn room_of_login(&self, flow: &Flow) -> Result<vault::Room, Error> {
+        let vault = &self.0.vault;
+        let renewed = match flow.purpose {
+            Purpose::Renew(token_id) => vault.read(|view| view.token(flow.owner, token_id))?,
+            Purpose::New | Purpose::Connect(_) => None,
+        };
+        Ok(vault.room_for_answer(renewed.as_ref()).await?)
     }
 
     /// What people call the provider of a flow whose code is being exchanged;

@@ -258,7 +258,7 @@ impl Broker {
         };
         let was_in_doubt = self.0.vault.read(|view| view.is_in_doubt(token))?;
         // Nothing is spent unless the answer can be stored; kept until it is.
-        let _room = self.0.vault.room_for_answer(&stored).await?;
+        let _room = self.0.vault.room_for_answer(Some(&stored)).await?;
         failpoint::pass("refresh.begin");
         let (attempt, now) = (token.clone(), self.0.ambient.now());
         let begun = self

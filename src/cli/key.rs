@@ -15,7 +15,7 @@ use crate::clock::Ambient;
 use crate::config::key_store::KeyStore;
 use crate::config::settle_key_store;
 use crate::paths::Defaults;
-use crate::vault::{Options, check, custody, rotation};
+use crate::vault::{self, Options, check, custody, rotation};
 
 const ROTATE: &str = "\
 Stop agent-authd first. Every secret in the vault is sealed anew; then a backup
@@ -85,8 +85,10 @@ pub(super) fn execute(command: &KeyCommand, ambient: &Ambient) -> Result<ExitCod
     match command {
         KeyCommand::Status(args) => status(args)?,
         KeyCommand::Rotate(places) => {
-            let rotated = rotation::rotate(&Options::from(&places.config()?), ambient)
-                .context("the key was not changed")?;
+            let rotated = match rotation::rotate(&Options::from(&places.config()?), ambient) {
+                Err(error @ vault::Error::RotationUnfinished { .. }) => return Err(error.into()),
+                rotated => rotated.context("the key was not changed")?,
+            };
             output::line(&format!(
                 "the vault's key is now {}, in {}",
                 rotated.key_id, rotated.place

@@ -153,16 +153,24 @@ pub(super) fn copy(source: &Connection, path: &Path) -> Result<(), Error> {
         .open(path)
         .map_err(write)?;
     ownership::settle(&file, path.parent().unwrap_or(Path::new("."))).map_err(write)?;
-    let mut to = Connection::open(path)?;
-    // -1: every page in one step, and so from one state.
-    if Backup::new(source, &mut to)?.step(-1)? != StepResult::Done {
-        return Err(Error::Unwritable {
-            why: format!("{}: the vault was busy", path.display()),
-        });
-    }
-    to.pragma_update(None, "journal_mode", "DELETE")?;
-    require_integrity(&to)?;
-    to.close().map_err(|(_, error)| error)?;
+    let filled = (|| {
+        let mut to = Connection::open(path)?;
+        // -1: every page in one step, and so from one state.
+        if Backup::new(source, &mut to)?.step(-1)? != StepResult::Done {
+            return Err(Error::Unwritable {
+                why: "the vault was busy".to_owned(),
+            });
+        }
+        to.pragma_update(None, "journal_mode", "DELETE")?;
+        require_integrity(&to)?;
+        Ok(to.close().map_err(|(_, error)| error)?)
+    })();
+    filled.map_err(|error| match error {
+        Error::Unwritable { why } => Error::Unwritable {
+            why: format!("{}: {why}", path.display()),
+        },
+        other => other,
+    })?;
     file.sync_all().map_err(write)
 }
 

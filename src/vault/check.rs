@@ -11,7 +11,8 @@ use super::backup::require_integrity;
 use super::cipher::Cipher;
 use super::sealed::TABLES;
 use super::{
-    Error, FILE, Options, backup, connection, folder, key, rotation, rows, schema, totals, unlock,
+    Error, FILE, Options, backup, connection, folder, key, rotation, row_authentication, rows,
+    schema, totals, unlock,
 };
 use crate::trusted::Owners;
 
@@ -61,7 +62,10 @@ pub fn check(options: &Options) -> Result<Report, Error> {
     let mut report = Report {
         bytes: fs::metadata(&file).map_or(0, |metadata| metadata.len()),
         file: file.clone(),
-        backups: backup::all(&data_dir).into_iter().map(look_at).collect(),
+        backups: backup::all(&data_dir)
+            .into_iter()
+            .map(|path| look_at(path, options))
+            .collect(),
         ..Report::default()
     };
     report.require_trusted(&data_dir);
@@ -183,9 +187,27 @@ fn find_key(options: &Options, connection: &Connection) -> Result<(Cipher, Key),
 }
 
 /// A backup, with what is wrong with it.
-fn look_at(path: PathBuf) -> (PathBuf, Option<String>) {
+fn look_at(path: PathBuf, options: &Options) -> (PathBuf, Option<String>) {
     let fault = connection::open_reader(&path)
-        .and_then(|backup| require_integrity(&backup))
+        .and_then(|backup| {
+            require_integrity(&backup)?;
+            require_authentic(&backup, options)
+        })
         .err();
     (path, fault.map(|error| error.to_string()))
+}
+
+/// Refuses a backup that was changed without the key: restored, it would send
+/// secrets to other addresses. One from before rows were authenticated is shown
+/// to a person when it is restored.
+fn require_authentic(backup: &Connection, options: &Options) -> Result<(), Error> {
+    if schema::is_outdated(backup)? {
+        return Ok(());
+    }
+    let (cipher, _) = unlock::look(backup, &*key::store(options)?)?;
+    if !unlock::is_authenticated(backup, &cipher)? {
+        let what = "its rows are not authenticated".to_owned();
+        return Err(Error::Corrupt { what });
+    }
+    row_authentication::require_all_authentic(backup, &cipher)
 }

@@ -105,10 +105,12 @@ impl Change<'_> {
         let found = found.ok_or(Error::NotFound)?;
         let scopes = found.scopes.union(scopes);
         if scopes != found.scopes {
-            self.connection.execute(
-                "UPDATE connections SET scopes = ?3 WHERE owner = ?1 AND id = ?2",
-                (owner, found.id, &scopes),
-            )?;
+            self.counted(&CONNECTIONS, *owner, &found.id, || {
+                Ok(self.connection.execute(
+                    "UPDATE connections SET scopes = ?3 WHERE owner = ?1 AND id = ?2",
+                    (owner, found.id, &scopes),
+                )?)
+            })?;
         }
         Ok(Connection { scopes, ..found })
     }

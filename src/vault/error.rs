@@ -138,6 +138,14 @@ pub enum Error {
         /// Where it is.
         place: String,
     },
+    /// A rotation was cut off after the new key was kept.
+    #[error(
+        "the vault has a new key beside the old one, and not every row is sealed with it yet: {why}; agent-authd's next start, or another `agent-auth key rotate`, goes on with it"
+    )]
+    RotationUnfinished {
+        /// What cut it off.
+        why: String,
+    },
     /// The key is not a Fernet key.
     #[error("the key is not a Fernet key: 32 bytes as 44 characters of URL-safe base64")]
     MalformedKey,

@@ -276,12 +276,14 @@ impl Change<'_> {
         token_id: TokenId,
         now: Timestamp,
     ) -> Result<bool, Error> {
-        let ended = self.connection.execute(
-            "UPDATE flows SET status = 'completed', token_id = ?3, finished_at = ?4, verifier = NULL,
-                form_hash = NULL, form_offer = NULL
-             WHERE owner = ?1 AND id = ?2 AND status IN ('pending', 'exchanging')",
-            (flow.owner, flow.id, token_id, now),
-        )?;
+        let ended = self.counted(&FLOWS, flow.owner, &flow.id, || {
+            Ok(self.connection.execute(
+                "UPDATE flows SET status = 'completed', token_id = ?3, finished_at = ?4, verifier = NULL,
+                    form_hash = NULL, form_offer = NULL
+                 WHERE owner = ?1 AND id = ?2 AND status IN ('pending', 'exchanging')",
+                (flow.owner, flow.id, token_id, now),
+            )?)
+        })?;
         self.erase_after_commit();
         Ok(ended > 0)
     }

@@ -7,6 +7,7 @@ use rusqlite::OptionalExtension as _;
 
 use super::columns::{Json, json};
 use super::flows::hash;
+use super::totals::FLOWS;
 use super::{Change, Error};
 use crate::identity::{FlowId, Owner, Scopes};
 use crate::secret::FormToken;
@@ -27,12 +28,15 @@ impl Change<'_> {
         token: &FormToken,
         offer: &Offer,
     ) -> Result<(), Error> {
-        self.connection.execute(
-            "UPDATE flows SET form_hash = ?3, form_offer = ?4
-             WHERE owner = ?1 AND id = ?2 AND status IN ('pending', 'completed')",
-            (owner, id, hash(token), json(offer)?),
-        )?;
-        Ok(())
+        let (hash, offer) = (hash(token), json(offer)?);
+        self.counted(&FLOWS, owner, &id, || {
+            self.connection.execute(
+                "UPDATE flows SET form_hash = ?3, form_offer = ?4
+                 WHERE owner = ?1 AND id = ?2 AND status IN ('pending', 'completed')",
+                (owner, id, hash, offer),
+            )?;
+            Ok(())
+        })
     }
 
     /// Uses up the token that a form came back with; what the form offered, or
@@ -55,10 +59,12 @@ impl Change<'_> {
         let Some(Json(offer)) = offer.optional()? else {
             return Ok(None);
         };
-        self.connection.execute(
-            "UPDATE flows SET form_hash = NULL, form_offer = NULL WHERE owner = ?1 AND id = ?2",
-            (owner, id),
-        )?;
+        self.counted(&FLOWS, owner, &id, || {
+            Ok(self.connection.execute(
+                "UPDATE flows SET form_hash = NULL, form_offer = NULL WHERE owner = ?1 AND id = ?2",
+                (owner, id),
+            )?)
+        })?;
         Ok(Some(offer))
     }
 }

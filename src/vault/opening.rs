@@ -11,13 +11,13 @@ use super::key::{self, Ring};
 use super::lock::DataLock;
 use super::{
     Error, FILE, Options, backup, connection, fingerprints, folder, rotation, row_authentication,
-    schema, unlock, writer,
+    schema, totals, unlock, writer,
 };
 use crate::clock::Ambient;
 use crate::failpoint;
 use crate::trusted::{Owners, shell_quoted};
 
-/// Room that an upgrade takes beside three times the vault's size, in bytes.
+/// Room that writing every row anew takes beside three times the vault's size, in bytes.
 const ROOM: u64 = 1024 * 1024;
 
 /// A vault that this process alone holds, with its key.
@@ -53,6 +53,7 @@ impl Unlocked {
         let id = unlock::vault_id(&connection, ambient)?;
         let (mut cipher, mut ring) = unlock::unlock(&connection, id, (&*store, kept), ambient)?;
         row_authentication::upgrade::authenticate_existing(&mut connection, &cipher, ambient)?;
+        repair_totals(&mut connection);
         writer::checkpoint(&connection)?;
         if rotation::is_unfinished(&connection, &cipher, &ring, &*store)? {
             match rotation::finish(&mut connection, &cipher, &ring, &options, ambient) {
@@ -84,6 +85,20 @@ impl Unlocked {
         folder::existing(&options.data_dir)?;
         let owners = Owners::of_data_folder(&options.data_dir);
         Self::open(options, ambient, &owners)
+    }
+}
+
+/// Puts wrong totals right, by which quotas go. They keep nothing else from
+/// working.
+fn repair_totals(connection: &mut Connection) {
+    match totals::repair(connection) {
+        Ok(0) => {}
+        Ok(owners) => {
+            tracing::warn!(owners, "wrong totals of what is stored were counted anew");
+        }
+        Err(error) => {
+            tracing::warn!(error = %error, "wrong totals of what is stored were not counted anew");
+        }
     }
 }
 
@@ -123,7 +138,7 @@ fn upgrade(connection: &mut Connection, options: &Options, ambient: &Ambient) ->
         return schema::migrate(connection);
     }
     let data_dir = &options.data_dir;
-    require_room(data_dir)?;
+    require_room(data_dir, "bringing the vault up to date")?;
     let backup = backup::make_before_upgrade(connection, data_dir, version, ambient.now())?;
     failpoint::pass("vault.backed_up");
     tracing::info!(
@@ -137,9 +152,10 @@ fn upgrade(connection: &mut Connection, options: &Options, ambient: &Ambient) ->
     Ok(())
 }
 
-/// Makes sure that there is room for the backup, for the changed tables and
-/// for the write-ahead log with them.
-fn require_room(data_dir: &Path) -> Result<(), Error> {
+/// Makes sure, before every row is written anew, that there is room for a
+/// backup, for the rows and for the write-ahead log with them. `what` is what is
+/// about to be done.
+pub(super) fn require_room(data_dir: &Path, what: &str) -> Result<(), Error> {
     let bytes = std::fs::metadata(data_dir.join(FILE)).map_or(0, |metadata| metadata.len());
     let needed = bytes.saturating_mul(3).saturating_add(ROOM);
     let Ok(found) = nix::sys::statvfs::statvfs(data_dir) else {
@@ -156,7 +172,7 @@ fn require_room(data_dir: &Path) -> Result<(), Error> {
     }
     Err(Error::Unwritable {
         why: format!(
-            "bringing the vault up to date takes {} MiB in {}, and {} MiB are free; free some room and start agent-authd again (nothing was changed)",
+            "{what} takes {} MiB in {}, and {} MiB are free; free some room and try again (nothing was changed)",
             needed.div_ceil(1024 * 1024),
             data_dir.display(),
             free / (1024 * 1024),

@@ -100,7 +100,11 @@ fn prepare(
         other => other,
     };
     let source = connection::open_reader(&from).map_err(named)?;
-    copy(&source, unfinished).map_err(named)?;
+    copy(&source, unfinished).map_err(|error| match error {
+        // It is the copy that cannot be written.
+        Error::Unwritable { .. } => error,
+        other => named(other),
+    })?;
     drop(source);
     let mut connection = connection::open_copy(unfinished)?;
     schema::require_known_objects(&connection).map_err(named)?;

@@ -17,7 +17,7 @@ use rusqlite::Connection;
 use super::cipher::Cipher;
 use super::key::{self, Ring, Store};
 use super::sealed::TABLES;
-use super::{Error, Options, Unlocked, backup, check, restore, rows, unlock, writer};
+use super::{Error, Options, Unlocked, backup, check, opening, restore, rows, unlock, writer};
 use crate::clock::Ambient;
 use crate::config::key_store::KeyStore;
 
@@ -39,7 +39,9 @@ pub struct Rotated {
 ///
 /// # Errors
 /// Those of opening the vault; [`Error::UnreadableRow`] or [`Error::Corrupt`] if
-/// a row cannot be read or a value does not open, and nothing is changed then.
+/// a row cannot be read or a value does not open, [`Error::Unwritable`] if there
+/// is too little room, and nothing is changed then. [`Error::RotationUnfinished`]
+/// if the new key is kept beside the old one, and not every row is sealed with it.
 pub fn rotate(options: &Options, ambient: &Ambient) -> Result<Rotated, Error> {
     // An earlier rotation that was cut off is finished by opening.
     let mut unlocked = Unlocked::open_existing(options, ambient)?;
@@ -60,12 +62,18 @@ pub fn rotate(options: &Options, ambient: &Ambient) -> Result<Rotated, Error> {
     {
         return Err(fault);
     }
+    opening::require_room(&unlocked.options.data_dir, "sealing every row anew")?;
     let ring = Ring::followed_by(Ring::generate(ambient), &unlocked.ring);
     store.replace(&ring)?;
     key::require_kept(&*store, &ring)?;
     let cipher = Cipher::new(unlocked.id, &ring)?;
     let options = unlocked.options.clone();
-    let removed = finish(&mut unlocked.connection, &cipher, &ring, &options, ambient)?;
+    let removed =
+        finish(&mut unlocked.connection, &cipher, &ring, &options, ambient).map_err(|error| {
+            Error::RotationUnfinished {
+                why: error.to_string(),
+            }
+        })?;
     Ok(Rotated {
         removed,
         key_id: cipher.key_id().0.clone(),

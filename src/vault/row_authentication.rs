@@ -82,6 +82,9 @@ pub(super) const FLOWS: AuthenticatedTable = AuthenticatedTable {
 /// Every table whose rows carry a code.
 pub(super) const TABLES: [&AuthenticatedTable; 3] = [&PROVIDERS, &TOKENS, &FLOWS];
 
+/// Why a row without its code is not used.
+const UNAUTHENTIC: &str = "it was damaged, or written without the key of this vault";
+
 /// The columns before the authenticated ones: the code and its key.
 const BEFORE: usize = 2;
 
@@ -168,6 +171,31 @@ impl AuthenticatedTable {
     }
 }
 
+/// Refuses a vault in which a row does not carry its code.
+///
+/// # Errors
+/// [`Error::UnreadableRow`] names the first.
+pub(super) fn require_all_authentic(connection: &Connection, cipher: &Cipher) -> Result<(), Error> {
+    for table in TABLES {
+        let AuthenticatedTable { name, row: key, .. } = table;
+        let selected = table.selected("r");
+        let query =
+            format!("SELECT {selected}, CAST(r.{key} AS TEXT) FROM {name} r ORDER BY r.seq");
+        let mut statement = connection.prepare(&query)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            if !table.is_authentic(cipher, row)? {
+                return Err(Error::UnreadableRow {
+                    table: name,
+                    row: row.get(table.width())?,
+                    why: UNAUTHENTIC.to_owned(),
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
 impl View<'_> {
     /// Refuses a row, selected by [`AuthenticatedTable::selected`], that does
     /// not carry its code.
@@ -183,7 +211,7 @@ impl View<'_> {
             return Ok(());
         }
         Err(Error::Corrupt {
-            what: "it was damaged, or written without the key of this vault".to_owned(),
+            what: UNAUTHENTIC.to_owned(),
         })
     }
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, OptionalExtension as _, Params, Row, ToSql};
 
-use super::{Change, Error, View};
+use super::{Change, Error, View, writer};
 use crate::clock::Timestamp;
 use crate::identity::Owner;
 use crate::quota::Totals;
@@ -46,7 +46,7 @@ pub(super) const TOKENS: Counted = Counted {
 pub(super) const CONNECTIONS: Counted = Counted {
     name: "connections",
     key: "id",
-    size: "256 + octet_length(agent_id) + octet_length(created_by)",
+    size: "256 + octet_length(agent_id) + octet_length(created_by) + octet_length(scopes)",
 };
 
 pub(super) const FLOWS: Counted = Counted {
@@ -54,7 +54,7 @@ pub(super) const FLOWS: Counted = Counted {
     key: "id",
     size: "1024 + octet_length(user_id) + coalesce(octet_length(agent_id), 0)
         + octet_length(client_id) + octet_length(token_url) + octet_length(requested)
-        + octet_length(redirect_uri)",
+        + octet_length(redirect_uri) + coalesce(octet_length(form_offer), 0)",
 };
 
 pub(super) const EVENTS: Counted = Counted {
@@ -207,6 +207,30 @@ fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
         .map(|count: i64| u64::try_from(count).unwrap_or(0))
 }
 
+/// Counts anew where the totals are not what the tables hold; how many owners'
+/// were wrong.
+///
+/// # Errors
+/// [`Error::Unwritable`] if the store cannot take it.
+pub(super) fn repair(connection: &mut Connection) -> Result<usize, Error> {
+    let wrong = faults(connection)?;
+    if wrong.is_empty() {
+        return Ok(0);
+    }
+    writer::transact(connection, |connection| {
+        connection.execute("DELETE FROM totals", [])?;
+        let columns = ALL.map(|table| table.name).join(", ");
+        let mut insert = connection.prepare(&format!(
+            "INSERT INTO totals (owner, bytes, {columns}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+        ))?;
+        for (owner, ([providers, tokens, connections, flows, events], bytes)) in held(connection)? {
+            insert.execute((owner, bytes, providers, tokens, connections, flows, events))?;
+        }
+        Ok(())
+    })?;
+    Ok(wrong.len())
+}
+
 /// The owners whose totals are not what the tables hold, each in a clause.
 ///
 /// # Errors
@@ -221,7 +245,7 @@ pub(super) fn faults(connection: &Connection) -> Result<Vec<String>, Error> {
     let clause = |(owner, (rows, bytes)): (u32, Counts)| {
         let (known, size) = kept.get(&owner).copied().unwrap_or_default();
         format!(
-            "the totals of uid {owner} are wrong: rows {known:?}, {size} bytes in place of {rows:?}, {bytes} bytes; quotas go by them"
+            "the totals of uid {owner} are wrong: rows {known:?}, {size} bytes in place of {rows:?}, {bytes} bytes; quotas go by them, and the daemon's next start counts anew"
         )
     };
     Ok(held.into_iter().filter(differs).map(clause).collect())

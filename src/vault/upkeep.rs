@@ -41,14 +41,18 @@ impl Vault {
         let _ = self.write(|change| change.touch()).await;
     }
 
-    /// Makes sure that the disk has room for the answer to a refresh of this
-    /// token, for as long as the result is kept. Where the disk is full and
-    /// other refreshes have their room, waits for the end of one.
+    /// Makes sure that the disk has room for a new token, which replaces this
+    /// one if there is one, for as long as the result is kept. Where the disk is
+    /// full and others have their room, waits for the end of one.
     ///
     /// # Errors
-    /// [`Error::Unwritable`] if there is no room.
-    pub async fn room_for_answer(&self, stored: &Stored) -> Result<Room, Error> {
-        let bytes = ballast::room_for(stored.sealed_size());
+    /// [`Error::Unwritable`] if there is no room, or what is written now would be
+    /// lost.
+    pub async fn room_for_answer(&self, replaced: Option<&Stored>) -> Result<Room, Error> {
+        let found = self.0.placement.check();
+        self.0.trouble.note_place(found.clone());
+        found.map_err(|why| Error::Unwritable { why })?;
+        let bytes = ballast::room_for(replaced.map_or(0, Stored::sealed_size));
         let error = match self.0.ballast.reserve(bytes).await {
             Ok(room) => {
                 self.0.trouble.note_room(Ok(()));
@@ -62,11 +66,11 @@ impl Vault {
         );
         let why = if is_full {
             let kib = bytes / 1024;
-            format!("the disk is full: {kib} KiB are needed to store a refreshed token")
+            format!("the disk is full: {kib} KiB are needed to store a new token")
         } else {
             // Where the vault itself cannot be written, that is what to tell.
             self.write(|change| change.touch()).await?;
-            format!("no room can be kept for refreshed tokens: {error}")
+            format!("no room can be kept for new tokens: {error}")
         };
         self.0.trouble.note_room(Err(why.clone()));
         Err(Error::Unwritable { why })

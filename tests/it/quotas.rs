@@ -305,3 +305,22 @@ async fn logins_under_way_are_bounded_until_they_expire() {
     let client = Client::new(stage.home.socket());
     assert_eq!(client.info().await.unwrap().flows_pending, 2);
 }
+
+#[tokio::test]
+async fn forms_that_are_shown_and_permissions_that_grow_are_in_the_totals() {
+    let stage = Stage::new().await;
+    stage.provider.name_account("ada");
+    let token = stage.log_in(json!({})).await;
+    let asked = stage.authenticate(json!({"agent_id": "bot"})).await;
+    assert_eq!(asked["status"], "connection_required");
+    person::open(asked["url"].as_str().unwrap()).await;
+    assert_eq!(faults(&stage), Vec::<String>::new());
+    let connect = json!({"oauth_token_id": token});
+    let path = "/agents/bot/connections";
+    stage.post(path, connect.clone()).await.with(201);
+    let scopes = json!({"scopes": ["read", "write"]});
+    let wider = stage.authenticate(scopes).await;
+    person::open(wider["url"].as_str().unwrap()).await;
+    stage.post(path, connect).await.with(201);
+    assert_eq!(faults(&stage), Vec::<String>::new());
+}

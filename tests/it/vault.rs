@@ -4,6 +4,7 @@
 mod backups;
 mod damaged;
 mod envelope;
+mod full;
 mod keys;
 mod large;
 mod ownership;

@@ -62,6 +62,12 @@ pub enum Failure<'a> {
         /// The number that the log has too.
         request_id: &'a str,
     },
+    /// The vault has no room for the answer to an exchange, so none was begun:
+    /// the same redirect can come again.
+    CannotStore {
+        /// Why, a clause in the daemon's own words.
+        why: &'a str,
+    },
     /// GitHub came back from a change to an app (`setup_action=update`), which
     /// asks for nothing. No failure, so the status is 200.
     SetupUpdated,
@@ -79,7 +85,7 @@ impl Failure<'_> {
             Self::WrongHost => 421,
             Self::Internal { .. } => 500,
             Self::ProviderRefused { .. } | Self::Discarded { .. } => 502,
-            Self::ProviderUnavailable { .. } | Self::Restarting => 503,
+            Self::ProviderUnavailable { .. } | Self::Restarting | Self::CannotStore { .. } => 503,
         }
     }
 
@@ -99,6 +105,7 @@ impl Failure<'_> {
             Self::WrongHost => "This is the wrong address",
             Self::OtherUser => "This link is another user's",
             Self::Internal { .. } => "Something went wrong",
+            Self::CannotStore { .. } => "This sign-in must wait",
             Self::SetupUpdated => "Your changes are saved",
         }
     }

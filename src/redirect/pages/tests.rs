@@ -120,6 +120,7 @@ fn failures_with(text: &str) -> Vec<Page> {
         Failure::OtherUser,
         Failure::OtherUser,
         Failure::Internal { request_id: text },
+        Failure::CannotStore { why: text },
         Failure::SetupUpdated,
     ]
     .iter()

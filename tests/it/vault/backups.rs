@@ -234,3 +234,23 @@ async fn a_backup_that_is_of_no_use_changes_nothing() {
         "{names:?}"
     );
 }
+
+#[tokio::test]
+async fn a_check_finds_a_backup_that_was_changed_without_the_key() {
+    let (home, provider) = (Home::new(), Provider::start(Rotation::None, 3600));
+    daemon_with_token(&home, &provider, 3600).await.stop().await;
+    let backup = done(&home, &["vault", "backup"]);
+    done(&home, &["vault", "check"]);
+    let copy = database(backup.trim().as_ref());
+    copy.execute(
+        "UPDATE providers SET token_url = 'https://127.0.0.1:1/token'",
+        [],
+    )
+    .unwrap();
+    drop(copy);
+    let output = ran(&home, &["vault", "check"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = stderr(&output);
+    assert!(said.contains(backup.trim()), "{said}");
+    assert!(said.contains("of providers cannot be read"), "{said}");
+}

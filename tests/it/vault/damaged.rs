@@ -6,7 +6,7 @@ use std::path::Path;
 use agent_authd::clock::Ambient;
 use serde_json::json;
 
-use super::{Binary, Home, database, done, ran, stderr, vault_file};
+use super::{Binary, Home, daemon_with_token, database, done, ran, stderr, vault_file};
 use crate::support::daemon::InProcess;
 use crate::support::provider::{Provider, Rotation};
 use crate::support::stage::{Stage, text};
@@ -173,7 +173,7 @@ async fn no_secret_goes_to_an_address_that_was_written_without_the_key() {
     ] {
         let home = Home::with_settings("refresh_active_within = 0\n");
         let provider = Provider::start(Rotation::None, 3600);
-        let daemon = super::daemon_with_token(&home, &provider, 0).await;
+        let daemon = daemon_with_token(&home, &provider, 0).await;
         daemon.stop().await;
         let before = provider.requests().len();
         let thief = Provider::start(Rotation::None, 3600);
@@ -210,4 +210,20 @@ async fn a_code_is_sent_to_no_address_that_a_flow_was_given_without_the_key() {
     assert!(url.contains("state="), "a new flow begins: {asked}");
     unreadable(&stage, 1).await;
     assert!(thief.requests().is_empty());
+}
+
+#[tokio::test]
+async fn wrong_totals_are_named_by_a_check_and_counted_anew_at_the_next_start() {
+    let (home, provider) = (Home::new(), Provider::start(Rotation::None, 3600));
+    daemon_with_token(&home, &provider, 3600).await.stop().await;
+    let vault = database(&vault_file(&home));
+    vault
+        .execute("UPDATE totals SET bytes = 7, tokens = 9", [])
+        .unwrap();
+    drop(vault);
+    let output = ran(&home, &["vault", "check"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("next start counts anew"));
+    Binary::start(&home).await.stop().await;
+    done(&home, &["vault", "check"]);
 }

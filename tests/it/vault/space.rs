@@ -16,11 +16,11 @@ use crate::support::stage::post;
 
 /// How many fill levels there are, and how far apart they are: up to more than
 /// an attempt takes, in pages of the file system.
-const LEVELS: u64 = 64;
-const PAGE: u64 = 4096;
+pub(super) const LEVELS: u64 = 64;
+pub(super) const PAGE: u64 = 4096;
 
 /// Leaves this much of the disk.
-fn leave(filler: &Path, bytes: u64) {
+pub(super) fn leave(filler: &Path, bytes: u64) {
     fill(filler);
     let file = File::options().write(true).open(filler).unwrap();
     let size = file.metadata().unwrap().len();

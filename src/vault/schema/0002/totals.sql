@@ -35,12 +35,13 @@ FROM (
     FROM tokens
     UNION ALL
     SELECT 'connections', owner, 256 + octet_length(agent_id) + octet_length(created_by)
+        + octet_length(scopes)
     FROM connections
     UNION ALL
     SELECT 'flows', owner,
         1024 + octet_length(user_id) + coalesce(octet_length(agent_id), 0)
         + octet_length(client_id) + octet_length(token_url) + octet_length(requested)
-        + octet_length(redirect_uri)
+        + octet_length(redirect_uri) + coalesce(octet_length(form_offer), 0)
     FROM flows
     UNION ALL
     SELECT 'events', owner,
