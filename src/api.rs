@@ -18,6 +18,15 @@ pub const DOCUMENT: &str = include_str!("api/openapi.json");
 /// The header of `GET /vault` that says in which folder the vault lies.
 pub const FOLDER_HEADER: &str = "agent-auth-vault-folder";
 
+/// The header of an answer to a deletion of one token that names other tokens,
+/// by their identifiers with commas between them: those of the same client and
+/// account, which many providers end when they revoke one. At most
+/// [`MAX_ALSO_ENDED`] are named.
+pub const ALSO_ENDED_HEADER: &str = "agent-auth-also-ended";
+
+/// How many tokens [`ALSO_ENDED_HEADER`] names at most.
+pub const MAX_ALSO_ENDED: usize = 32;
+
 /// The additions to the hosted API's contract that this daemon knows, sorted:
 /// `features` of `GET /info`. A client looks a name up before it relies on the
 /// addition. A name is never taken away.

@@ -15,7 +15,7 @@ use std::time::Duration;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -109,6 +109,17 @@ impl Client {
         path: &str,
         body: Option<&(impl Serialize + Sync)>,
     ) -> Result<T, Error> {
+        let (_, answer) = self.call_with_headers(method, path, body).await?;
+        Ok(answer)
+    }
+
+    /// The same, with the answer's headers.
+    async fn call_with_headers<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&(impl Serialize + Sync)>,
+    ) -> Result<(HeaderMap, T), Error> {
         let not_understood = || Error::NotUnderstood {
             path: path.to_owned(),
         };
@@ -123,7 +134,8 @@ impl Client {
             .map_err(|_| not_understood())?;
         let answer = send(&self.socket, request).await?;
         let (status, retry_after) = (answer.status(), retry_after(&answer));
-        let bytes = Limited::new(answer.into_body(), LARGEST_ANSWER)
+        let (head, body) = answer.into_parts();
+        let bytes = Limited::new(body, LARGEST_ANSWER)
             .collect()
             .await
             .map_err(|error| Error::Broken(io::Error::other(error)))?
@@ -135,7 +147,8 @@ impl Client {
             } else {
                 &bytes
             };
-            return serde_json::from_slice(bytes).map_err(|_| not_understood());
+            let answer = serde_json::from_slice(bytes).map_err(|_| not_understood())?;
+            return Ok((head.headers, answer));
         }
         Err(Error::Refused {
             status,

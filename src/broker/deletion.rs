@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::grants::sameness;
 use super::revocations::{Progress, outcome_event};
 use super::{Broker, Error};
 use crate::clock::Ambient;
@@ -11,7 +12,7 @@ use crate::event::{Event, Kind, Source};
 use crate::failpoint;
 use crate::identity::{Owner, TokenId};
 use crate::provider::{Provider, Source as DefinedBy};
-use crate::token::Token;
+use crate::token::{Sameness, State, Token};
 use crate::vault::{self, Change, Revocation, Stored};
 
 /// How long the answer to a deletion waits for the providers; they go on being
@@ -19,7 +20,7 @@ use crate::vault::{self, Change, Revocation, Stored};
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
 /// What a deletion did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Deleted {
     /// How many tokens were deleted.
     pub tokens: usize,
@@ -27,6 +28,9 @@ pub struct Deleted {
     pub revoked: usize,
     /// How many of them are still being revoked.
     pub pending: usize,
+    /// Other tokens that are stored of the same accounts and client: at many
+    /// providers a revocation ends these, too.
+    pub also_ended: Vec<TokenId>,
 }
 
 /// What a change that deletes tokens has done.
@@ -36,6 +40,8 @@ pub(super) struct Withdrawn {
     tokens: usize,
     /// What is to be revoked for them.
     revocations: Vec<Revocation>,
+    /// Those whose revocation may end other tokens, too.
+    authorizations: Vec<Token>,
 }
 
 /// What a change that deletes tokens needs to know.
@@ -74,18 +80,21 @@ impl Broker {
     ///
     /// # Errors
     /// [`Error::NotFound`].
-    pub async fn delete_one_token(&self, owner: Owner, token_id: &str) -> Result<(), Error> {
-        let Some(id) = TokenId::parse(token_id) else {
-            return self.delete_unreadable_token(owner, token_id).await;
+    pub async fn delete_one_token(&self, owner: Owner, token_id: &str) -> Result<Deleted, Error> {
+        let found = match TokenId::parse(token_id) {
+            Some(id) => self.0.vault.read(|view| view.token(owner, id)),
+            None => Err(vault::Error::NotFound),
         };
-        let found = match self.0.vault.read(|view| view.token(owner, id)) {
-            Err(vault::Error::UnreadableRow { .. }) => {
-                return self.delete_unreadable_token(owner, token_id).await;
+        match found {
+            Err(vault::Error::UnreadableRow { .. } | vault::Error::NotFound) => {
+                self.delete_unreadable_token(owner, token_id).await?;
+                Ok(Deleted::default())
             }
-            other => other?,
-        };
-        let stored = found.ok_or_else(Error::no_token)?;
-        self.delete(owner, vec![stored]).await.map(drop)
+            found => {
+                let stored = found?.ok_or_else(Error::no_token)?;
+                self.delete(owner, vec![stored]).await
+            }
+        }
     }
 
     /// Deletes every token of Slack's that an owner has, and has Slack revoke
@@ -109,7 +118,8 @@ impl Broker {
                     continue;
                 };
                 let provider = withdrawal.provider_of(change, &stored.token)?;
-                withdrawn.add(withdrawal.write_down(change, &stored, provider)?);
+                let revocation = withdrawal.write_down(change, &stored, provider)?;
+                withdrawn.add(&stored.token, revocation);
                 change.remove_token(&stored.token)?;
             }
             Ok((withdrawn, ()))
@@ -141,22 +151,30 @@ impl Broker {
         let broker = self.clone();
         // A task of its own, so that the revocations begin in any case.
         let deleting = self.0.tasks.spawn(async move {
-            let (withdrawn, value) = broker.0.vault.write(change).await?;
+            let change = move |open: &Change<'_>| {
+                let (withdrawn, value) = change(open)?;
+                let also_ended = withdrawn.also_ended(open)?;
+                Ok((withdrawn, also_ended, value))
+            };
+            let (withdrawn, also_ended, value) = broker.0.vault.write(change).await?;
             failpoint::pass("deletion.written");
             let (tokens, wanted) = (withdrawn.tokens, withdrawn.revocations.len());
             let progress = broker.begin_revocations(withdrawn.revocations, &[]);
-            Ok::<_, vault::Error>((tokens, wanted, progress, value))
+            Ok::<_, vault::Error>(((tokens, wanted), also_ended, progress, value))
         });
         let done = deleting.await.map_err(|_| Error::Stopping)?;
-        let (tokens, wanted, mut progress, value) = done?;
+        let ((tokens, wanted), also_ended, mut progress, value) = done?;
         let all_ended = progress.wait_for(|progress| progress.ended == wanted);
         // Neither a deadline nor a task that panicked is an error of this call.
         let _ = tokio::time::timeout_at(deadline, all_ended).await;
         let Progress { ended, revoked } = *progress.borrow();
+        let pending = wanted - ended;
+        let is_revoked = revoked > 0 || pending > 0;
         let deleted = Deleted {
             tokens,
             revoked,
-            pending: wanted - ended,
+            pending,
+            also_ended: if is_revoked { also_ended } else { Vec::new() },
         };
         Ok((deleted, value))
     }
@@ -164,9 +182,30 @@ impl Broker {
 
 impl Withdrawn {
     /// Counts a deleted token, and what is to be revoked for it.
-    pub(super) fn add(&mut self, revocation: Option<Revocation>) {
+    pub(super) fn add(&mut self, token: &Token, revocation: Option<Revocation>) {
         self.tokens += 1;
-        self.revocations.extend(revocation);
+        let Some(revocation) = revocation else { return };
+        if revocation.provider.quirks().revocation.ends_authorization() {
+            self.authorizations.push(token.clone());
+        }
+        self.revocations.push(revocation);
+    }
+
+    /// The tokens left that the revocations may end, too: those of the same
+    /// client for an account that is shown to be the same.
+    fn also_ended(&self, change: &Change<'_>) -> Result<Vec<TokenId>, vault::Error> {
+        let Some(first) = self.authorizations.first() else {
+            return Ok(Vec::new());
+        };
+        let is_ended = |left: &Token| {
+            self.authorizations.iter().any(|gone| {
+                gone.binding == left.binding && sameness(left, &gone.account()) == Sameness::Same
+            })
+        };
+        let left = change.tokens(first.owner)?.into_iter();
+        let left = left.map(|stored| stored.token);
+        let left = left.filter(|token| token.state == State::Active && is_ended(token));
+        Ok(left.map(|token| token.id).collect())
     }
 }
 

@@ -132,7 +132,8 @@ impl Broker {
             let mut withdrawn = Withdrawn::default();
             for stored in change.tokens_of_provider(owner, &reference, None, None)? {
                 let at = Withdrawal::require_same_client(provider.clone(), &stored.token);
-                withdrawn.add(withdrawal.write_down(change, &stored, at)?);
+                let revocation = withdrawal.write_down(change, &stored, at)?;
+                withdrawn.add(&stored.token, revocation);
                 change.delete_token(owner, stored.token.id)?;
             }
             let flows = change.delete_flows_of_provider(owner, &reference)?;

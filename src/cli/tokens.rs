@@ -50,13 +50,20 @@ pub(super) async fn execute(
     let args = match command {
         TokensCommand::List(args) => args,
         TokensCommand::Remove(args) => {
-            client.delete_token(&args.id).await.with_context(|| {
+            let also_ended = client.delete_token(&args.id).await.with_context(|| {
                 format!(
                     "{} was not removed (`agent-auth tokens list --json` shows the identifiers)",
                     args.id
                 )
             })?;
             output::note(&format!("Removed the token {}.", args.id));
+            if !also_ended.is_empty() {
+                output::note(&format!(
+                    "At many providers that also ends other logins of the same account: {}. \
+                     Where they no longer work, the person is asked to log in again.",
+                    also_ended.join(", ")
+                ));
+            }
             return Ok(ExitCode::SUCCESS);
         }
     };

@@ -19,11 +19,11 @@ use super::requests::{
     Authenticate, Finalize, NewMcpProvider, NewProvider, ProviderChanges, TokenImport,
 };
 use super::{Client, Error, send};
-use crate::api::FOLDER_HEADER;
 use crate::api::replies::{
     AuthenticateResponse, BrowserLinkResponse, Info, Message, ProviderResponse,
     RevokeTokensResponse, TokenImportResponse, TokenStatusResponse, TokenSummary, WaitResponse,
 };
+use crate::api::{ALSO_ENDED_HEADER, FOLDER_HEADER};
 use crate::identity::{FlowId, ProviderId};
 use crate::secret::{AuthorizationCode, State};
 
@@ -178,10 +178,17 @@ impl Client {
 
     /// Revokes and deletes one token, by its identifier as lists and
     /// `agent-auth vault check` show it: that of a damaged row may be none of
-    /// this daemon's making.
-    pub async fn delete_token(&self, token_id: impl Display) -> Result<(), Error> {
+    /// this daemon's making. Gives the identifiers of other tokens of the same
+    /// account, which many providers end with it.
+    pub async fn delete_token(&self, token_id: impl Display) -> Result<Vec<String>, Error> {
         let token_id = token_id.to_string();
         let token_id = utf8_percent_encode(&token_id, SEGMENT);
-        self.remove(&format!("/v2/auth/tokens/{token_id}")).await
+        let path = format!("/v2/auth/tokens/{token_id}");
+        let deleted = self.call_with_headers::<()>(Method::DELETE, &path, None::<&()>);
+        let (headers, ()) = deleted.await?;
+        let also_ended = headers.get(ALSO_ENDED_HEADER);
+        let also_ended = also_ended.and_then(|ids| ids.to_str().ok()).unwrap_or("");
+        let ids = also_ended.split(", ").filter(|id| !id.is_empty());
+        Ok(ids.map(str::to_owned).collect())
     }
 }

@@ -8,7 +8,9 @@ use serde::Serialize;
 
 use crate::api::replies::ErrorBody;
 use crate::api::validate::Faults;
+use crate::api::{ALSO_ENDED_HEADER, MAX_ALSO_ENDED};
 use crate::clock::Ambient;
+use crate::identity::TokenId;
 use crate::log_limit::log_limited;
 use crate::oauth::discovery;
 use crate::server::{Reply, body};
@@ -110,6 +112,18 @@ pub(super) fn no_content() -> Reply {
     *reply.status_mut() = StatusCode::NO_CONTENT;
     let headers = reply.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    reply
+}
+
+/// 204 for a token that was deleted, with [`ALSO_ENDED_HEADER`] if other
+/// tokens are stored that its revocation may end.
+pub(super) fn deleted(also_ended: &[TokenId]) -> Reply {
+    let mut reply = no_content();
+    let ids = also_ended.iter().take(MAX_ALSO_ENDED);
+    let ids: Vec<_> = ids.map(ToString::to_string).collect();
+    if let (false, Ok(ids)) = (ids.is_empty(), HeaderValue::try_from(ids.join(", "))) {
+        reply.headers_mut().insert(ALSO_ENDED_HEADER, ids);
+    }
     reply
 }
 

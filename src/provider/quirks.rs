@@ -42,6 +42,16 @@ pub enum Revocation {
     },
 }
 
+impl Revocation {
+    /// Whether the revocation of one token ends the whole authorization of the
+    /// account and the client, or may (RFC 7009, section 2.1). Slack's call ends
+    /// the token that it is made with.
+    #[must_use]
+    pub fn ends_authorization(&self) -> bool {
+        !matches!(self, Self::OwnCall { .. })
+    }
+}
+
 /// The host that a provider accepts in a loopback redirect address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoopbackHost {

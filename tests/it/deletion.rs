@@ -184,3 +184,21 @@ async fn a_login_that_ends_after_its_provider_was_deleted_is_revoked() {
     assert!(stage.provider.has_nothing_left());
     drop(browser);
 }
+
+#[tokio::test]
+async fn a_deletion_says_which_other_tokens_of_the_account_a_revocation_ends() {
+    let stage = Stage::new().await;
+    stage.provider.offer_revocation();
+    stage.provider.name_account("ada");
+    let own = stage.log_in(json!({})).await;
+    let agents = stage.log_in(json!({"user_id": "other"})).await;
+    stage.provider.name_account("bob");
+    let bobs = stage.log_in(json!({"user_id": "bob"})).await;
+    let client = stage.daemon.client();
+    let also_ended = client.delete_token(&own).await.unwrap();
+    assert_eq!(also_ended, [&*agents]);
+    for last in [agents, bobs] {
+        let also_ended = client.delete_token(&last).await.unwrap();
+        assert_eq!(also_ended, Vec::<String>::new());
+    }
+}

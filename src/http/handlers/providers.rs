@@ -63,9 +63,9 @@ pub(in crate::http) async fn delete_provider(call: Call) -> Answer {
     if deleted.tokens > 0 {
         let Deleted {
             tokens, revoked, ..
-        } = deleted;
+        } = &deleted;
         message += &format!(" ({tokens}, {revoked} of them revoked at the provider)");
-        message += &pending(deleted);
+        message += &pending(&deleted);
     }
     reply::ok(&Message { message })
 }

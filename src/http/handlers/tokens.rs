@@ -28,9 +28,9 @@ pub(in crate::http) async fn delete_tokens(call: Call) -> Answer {
         .await?;
     let Deleted {
         tokens, revoked, ..
-    } = deleted;
+    } = &deleted;
     let message = format!("Deleted {tokens} tokens, {revoked} of them revoked at the provider");
-    let message = message + &pending(deleted);
+    let message = message + &pending(&deleted);
     reply::ok(&RevokeTokensResponse {
         message,
         provider_id,
@@ -60,10 +60,11 @@ pub(in crate::http) async fn tokens_exist(call: Call) -> Answer {
 }
 
 pub(in crate::http) async fn delete_token(call: Call) -> Answer {
-    call.broker
+    let deleted = call
+        .broker
         .delete_one_token(call.peer.owner, call.parameter(0))
         .await?;
-    Ok(reply::no_content())
+    Ok(reply::deleted(&deleted.also_ended))
 }
 
 pub(in crate::http) async fn update_token(call: Call) -> Answer {
@@ -84,20 +85,27 @@ pub(in crate::http) async fn delete_slack_tokens(call: Call) -> Answer {
     let deleted = call.broker.delete_slack_tokens(call.peer.owner).await?;
     let Deleted {
         tokens, revoked, ..
-    } = deleted;
+    } = &deleted;
     let message = format!("Deleted {tokens} Slack tokens, {revoked} of them revoked at Slack");
-    let message = message + &pending(deleted);
+    let message = message + &pending(&deleted);
     reply::ok(&Message { message })
 }
 
-/// What an answer says of revocations that are still under way.
-pub(super) fn pending(deleted: Deleted) -> String {
-    match deleted.pending {
+/// What an answer says of revocations that are still under way, and of other
+/// tokens that end with them.
+pub(super) fn pending(deleted: &Deleted) -> String {
+    let mut text = match deleted.pending {
         0 => String::new(),
         pending => {
             format!("; {pending} are still being revoked, and an event will say how that ended")
         }
+    };
+    if !deleted.also_ended.is_empty() {
+        let ids: Vec<_> = deleted.also_ended.iter().map(ToString::to_string).collect();
+        text += "; at many providers that ends other tokens of the same account too: ";
+        text += &ids.join(", ");
     }
+    text
 }
 
 pub(in crate::http) async fn list_events(call: Call) -> Answer {
