@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import select
+import socket
+import time
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Tuple
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -18,6 +21,7 @@ from harness.users import (
     PrivateDaemon,
     SharedDaemon,
     held_connections,
+    run_as,
 )
 
 CONTRACT = Path(__file__).resolve().parents[2] / "src" / "api" / "openapi.json"
@@ -247,6 +251,37 @@ def test_one_user_cannot_take_every_connection(home: Path) -> None:
             assert daemon.caller(GRACE).ask("GET", "/ok").is_success
     finally:
         daemon.close()
+
+
+def test_one_users_browsers_cannot_take_every_place_of_the_redirect_listener(home: Path) -> None:
+    settings = home / "settings.toml"
+    settings.write_text("max_connections = 8\n")
+    daemon = SharedDaemon(home)
+    plain = daemon.command
+    daemon.command = lambda *extra: [*plain(*extra), f"--config={settings}"]
+
+    try:
+        daemon.start()
+        base = daemon.redirect_base
+        with held_connections(ADA, base, 16):
+            assert daemon.caller(GRACE).browse(f"{base}/nowhere").status_code == 404
+        assert run_as(ADA, lambda: closed_of(base, 16)) == 14
+    finally:
+        daemon.close()
+
+
+def closed_of(base: str, count: int) -> int:
+    """How many of so many connections to the redirect listener are closed at once,
+    sooner than silent ones are."""
+    address = urlsplit(base)
+    held = [socket.create_connection((address.hostname, address.port)) for _ in range(count)]
+    end, closed = time.monotonic() + 4.0, 0
+    while closed < 14 and time.monotonic() < end:
+        for one in select.select(held, [], [], 0.1)[0]:
+            held.remove(one)
+            one.close()
+            closed += 1
+    return closed
 
 
 def test_a_users_own_daemon_refuses_others_even_through_an_open_socket(

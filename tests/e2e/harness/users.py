@@ -10,7 +10,8 @@ import signal
 import socket
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Callable, Iterator, Optional, TypeVar
+from typing import Any, Callable, Iterator, Optional, TypeVar, Union
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -58,17 +59,15 @@ def need_root() -> None:
 
 
 @contextmanager
-def held_connections(uid: int, path: Path, count: int) -> Iterator[None]:
-    """So many idle connections of a process of that user."""
+def held_connections(uid: int, where: Union[Path, str], count: int) -> Iterator[None]:
+    """So many idle connections of a process of that user, to a socket or a URL."""
     child = os.fork()
     if child == 0:
         try:
             os.setgroups([])
             os.setresgid(uid, uid, uid)
             os.setresuid(uid, uid, uid)
-            held = [socket.socket(socket.AF_UNIX) for _ in range(count)]
-            for one in held:
-                one.connect(str(path))
+            held = [_connect(where) for _ in range(count)]  # noqa: F841
             # Holds them until it is killed.
             os.kill(os.getpid(), signal.SIGSTOP)
         finally:
@@ -79,6 +78,15 @@ def held_connections(uid: int, path: Path, count: int) -> Iterator[None]:
     finally:
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+
+
+def _connect(where: Union[Path, str]) -> socket.socket:
+    if isinstance(where, str):
+        address = urlsplit(where)
+        return socket.create_connection((address.hostname, address.port))
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(str(where))
+    return connection
 
 
 class AsUserError(Exception):
