@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import datetime
 import http.client
 import random
 import threading
 import time
+from dataclasses import dataclass
 from typing import List
 
 from .daemon import Connection
-from .provider import Provider
+from .provider import Access, Provider
+
+
+@dataclass(frozen=True)
+class Dead:
+    """A token that was handed out although it had expired when it was asked for."""
+
+    access: Access
+    # When it was asked for and when the answer was there; and when the daemon
+    # thought that it dies. All by this process's monotonic clock.
+    asked_at: float
+    answered_at: float
+    thought_to_die_at: float
+    generation: int
 
 
 class Caller(threading.Thread):
@@ -18,7 +33,8 @@ class Caller(threading.Thread):
     def __init__(self, socket: str, provider: Provider, names: List[str], end: float) -> None:
         super().__init__(daemon=True)
         self.socket, self.provider, self.names, self.end = socket, provider, names, end
-        self.served = self.refused = self.dead = self.cut_off = self.hung_up = 0
+        self.served = self.refused = self.cut_off = self.hung_up = 0
+        self.dead: List[Dead] = []
         self.times: List[float] = []
 
     def run(self) -> None:
@@ -41,13 +57,23 @@ class Caller(threading.Thread):
     def _ask(self, connection: Connection) -> None:
         started = time.monotonic()
         status, answer = connection.call("POST", "/v2/auth/authenticate", self._request())
-        self.times.append(time.monotonic() - started)
+        answered = time.monotonic()
+        self.times.append(answered - started)
         if status == 200 and answer["token"]:
             self.served += 1
-            # Good when it was asked for; the way here is not the daemon's.
-            self.dead += self.provider.is_dead(answer["token"], started)
+            self._judge(answer, started, answered)
         else:
             self.refused += 1
+
+    def _judge(self, answer: dict, asked_at: float, answered_at: float) -> None:
+        access = self.provider.life_of(answer["token"])
+        # Good when it was asked for; the way here is not the daemon's.
+        if access.dies_at >= asked_at:
+            return
+        metadata = answer["metadata"]
+        expires_at = datetime.datetime.fromisoformat(metadata["expires_at"].replace("Z", "+00:00"))
+        thought = expires_at.timestamp() - time.time() + time.monotonic()
+        self.dead.append(Dead(access, asked_at, answered_at, thought, metadata["generation"]))
 
     def _hang_up(self, connection: Connection) -> None:
         connection.send_call("POST", "/v2/auth/authenticate", self._request())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import List
 
+from .callers import Dead
 from .daemon import Connection, Daemon
 from .faults import Faults
 from .provider import LIFE, Exchange, Grant, Provider
@@ -46,6 +47,7 @@ class Ledger:
             "refresh_token": refresh, "expires_in_seconds": LIFE,
         })
         assert status == 200, reply
+        self.provider.note_import(access)
 
     def look(self) -> int:
         """Judges and replaces every grant that has ended; how many tokens stand."""
@@ -73,6 +75,22 @@ class Ledger:
         next use of it; no client can do anything about that."""
         end = (exchange.answered_at or time.monotonic()) + WINDOW
         return any(exchange.came_at - LATENCY <= kill <= end for kill in self.daemon.kills)
+
+    def story_of_dead(self, dead: Dead) -> str:
+        """What happened around a dead token, by the seconds until it was asked for."""
+        since = lambda at: f"{at - dead.asked_at:+.3f}"
+        access = dead.access
+        kind = "strict" if self.provider.grants[access.grant].is_strict else "grace"
+        kills = ", ".join(since(kill) for kill in self.daemon.kills if -10 < kill - dead.asked_at < 1)
+        faults = ", ".join(
+            f"{name} {since(at)}" for at, name in self.faults.history if -10 < at - dead.asked_at < 1
+        )
+        return (
+            f"{access.grant} ({kind}): generation {dead.generation} from {access.source}, "
+            f"issued {since(access.issued_at)}, died {since(access.dies_at)}, the daemon thought "
+            f"{since(dead.thought_to_die_at)}, answered {since(dead.answered_at)}; "
+            f"killed {kills or 'not'}; faults {faults or 'none'}"
+        )
 
     def _story(self, grant: Grant, reason: str) -> str:
         """What happened around a grant's last requests, by the seconds until now."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import collections
 import json
+import math
 import random
 import threading
 import time
@@ -31,6 +32,16 @@ class Exchange:
 
     came_at: float
     answered_at: Optional[float] = None
+
+
+@dataclass(frozen=True)
+class Access:
+    """An access token's life, and what it came from."""
+
+    grant: str
+    source: str
+    issued_at: float
+    dies_at: float
 
 
 @dataclass
@@ -60,7 +71,7 @@ class Provider(ThreadingHTTPServer):
         self.owner_of: Dict[str, Grant] = {}
         # As `owner_of`, and of ended grants too.
         self.named: Dict[str, Grant] = {}
-        self.access: Dict[str, float] = {}
+        self.access: Dict[str, Access] = {}
         self.count = self.refreshes = self.failed = self.lost_answers = self.reuses = 0
         # Until when requests fail at once, and until when they are held.
         self.away_until = self.frozen_until = 0.0
@@ -71,17 +82,27 @@ class Provider(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
     def new_grant(self, name: str, is_strict: bool) -> Tuple[str, str]:
-        """A grant as a login makes one: its access and refresh token."""
+        """A grant as a login makes one: its access and refresh token. The access
+        token lives from `note_import` on."""
         with self.lock:
             grant = Grant(name, is_strict)
             self.grants[name] = grant
-            answer = self._issue(grant)
+            answer = self._issue(grant, "import")
+            self.access[answer["access_token"]] = Access(name, "import", math.inf, math.inf)
         return answer["access_token"], answer["refresh_token"]
 
-    def is_dead(self, access_token: str, at: float) -> bool:
-        """Whether an access token had expired by then."""
+    def note_import(self, access_token: str) -> None:
+        """Lets an access token's life begin now: an import says how long a token
+        lives from then on, not when it was issued."""
+        now = time.monotonic()
         with self.lock:
-            return self.access[access_token] < at
+            grant = self.access[access_token].grant
+            self.access[access_token] = Access(grant, "import", now, now + LIFE)
+
+    def life_of(self, access_token: str) -> Access:
+        """When an access token was issued, and when it dies."""
+        with self.lock:
+            return self.access[access_token]
 
     def note_request(self, refresh_token: str) -> Exchange:
         """Remembers that a refresh token came in."""
@@ -105,7 +126,7 @@ class Provider(ThreadingHTTPServer):
                 return self._used_again(grant, refresh_token, now)
             grant.previous, grant.spent_at = refresh_token, now
             self.refreshes += 1
-            grant.repeated = self._issue(grant)
+            grant.repeated = self._issue(grant, "refresh")
             if not grant.is_strict and random.random() < self.faults:
                 self.lost_answers += 1
                 return random.choice([None, 502, 504]), {}
@@ -116,15 +137,15 @@ class Provider(ThreadingHTTPServer):
         if not grant.is_strict and is_repeat:
             # The same refresh token, with an access token that is good as long
             # as the answer says.
-            fresh = self._new_access()
+            fresh = self._new_access(grant, "repeated refresh")
             return 200, {**grant.repeated, "access_token": fresh}
         self.reuses += 1
         # RFC 9700, section 4.14.2: reuse ends the grant.
         self.owner_of = {t: g for t, g in self.owner_of.items() if g is not grant}
         return 400, {"error": "invalid_grant"}
 
-    def _issue(self, grant: Grant) -> dict:
-        access, refresh = self._new_access(), f"r{self.count}"
+    def _issue(self, grant: Grant, source: str) -> dict:
+        access, refresh = self._new_access(grant, source), f"r{self.count}"
         self.owner_of[refresh] = self.named[refresh] = grant
         grant.current = refresh
         return {
@@ -132,10 +153,10 @@ class Provider(ThreadingHTTPServer):
             "token_type": "Bearer", "expires_in": LIFE,
         }
 
-    def _new_access(self) -> str:
+    def _new_access(self, grant: Grant, source: str) -> str:
         self.count += 1
-        access = f"a{self.count}"
-        self.access[access] = time.monotonic() + LIFE
+        access, now = f"a{self.count}", time.monotonic()
+        self.access[access] = Access(grant.name, source, now, now + LIFE)
         return access
 
 
