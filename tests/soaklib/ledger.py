@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import List
 
@@ -100,4 +101,14 @@ class Ledger:
         kills = ", ".join(ago(kill) for kill in self.daemon.kills[-3:])
         faults = ", ".join(f"{name} {ago(at)}" for at, name in self.faults.history[-5:])
         kind = "strict" if grant.is_strict else "grace"
-        return f"{grant.name} ({kind}): {reason}; asked {asked}; killed {kills}; faults {faults}"
+        return (
+            f"{grant.name} ({kind}): {reason}; asked {asked}; killed {kills} "
+            f"({self._window(grant)}); faults {faults}; load {os.getloadavg()[0]:.1f}"
+        )
+
+    def _window(self, grant: Grant) -> str:
+        """The shortest time from an answer to a kill: what is a little longer than
+        `WINDOW` on a busy machine may be the machine's lateness."""
+        answers = [each.answered_at for each in grant.exchanges if each.answered_at is not None]
+        times = [kill - at for at in answers for kill in self.daemon.kills if kill > at]
+        return f"{min(times) * 1000:.0f} ms after an answer" if times else "never after an answer"
