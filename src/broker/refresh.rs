@@ -239,11 +239,8 @@ impl Broker {
         if token.state != State::Active {
             return Ok(Refreshed::Ended);
         }
-        let is_needed = match purpose {
-            Purpose::Asked | Purpose::Person => self.freshness(token) != Freshness::Fresh,
-            Purpose::Background | Purpose::Refused => token.generation == asked.generation,
-        };
-        if !is_needed {
+        let is_newer = token.generation != asked.generation;
+        if !is_needed(purpose, is_newer, self.freshness(token)) {
             return Ok(Refreshed::Done);
         }
         let provider = self.provider_of(owner, &token.provider)?;
@@ -348,5 +345,35 @@ impl Broker {
             return Ok(None);
         }
         Ok(Some(Err(failed.error)))
+    }
+}
+
+/// Whether a stored token is refreshed for `purpose`; `is_newer` if another
+/// refresh or a person has renewed it since the refresh was asked for.
+fn is_needed(purpose: Purpose, is_newer: bool, freshness: Freshness) -> bool {
+    match purpose {
+        // What was stored meanwhile answers the caller, if it is alive.
+        Purpose::Asked | Purpose::Person if is_newer => freshness == Freshness::Dead,
+        Purpose::Asked | Purpose::Person => freshness != Freshness::Fresh,
+        Purpose::Background | Purpose::Refused => !is_newer,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grant_that_was_renewed_meanwhile_is_refreshed_only_if_it_is_dead_and_asked_for() {
+        for purpose in [Purpose::Asked, Purpose::Person] {
+            assert!(!is_needed(purpose, true, Freshness::Fresh));
+            assert!(!is_needed(purpose, true, Freshness::Stale));
+            assert!(is_needed(purpose, true, Freshness::Dead));
+            assert!(is_needed(purpose, false, Freshness::Stale));
+        }
+        for purpose in [Purpose::Background, Purpose::Refused] {
+            assert!(!is_needed(purpose, true, Freshness::Dead));
+            assert!(is_needed(purpose, false, Freshness::Fresh));
+        }
     }
 }

@@ -10,6 +10,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
 
 use super::super::Broker;
 use super::Purpose;
@@ -56,13 +57,19 @@ impl Broker {
                     LONGEST_SLEEP
                 }
             };
+            let looked = Instant::now();
             let told = async {
                 // An error means that the daemon is gone already.
                 let _ = stopping.wait_for(|stopping| *stopping).await;
             };
+            let asked = async {
+                self.0.refreshes.look_again.notified().await;
+                // Refreshes end many at a time, and each look reads every token.
+                sleep_until(looked + SHORTEST_SLEEP).await;
+            };
             tokio::select! {
                 () = told => return,
-                () = self.0.refreshes.look_again.notified() => {}
+                () = asked => {}
                 () = self.0.ambient.clock.sleep(wait) => {}
             }
         }
@@ -79,7 +86,12 @@ impl Broker {
             let in_doubt = view.open_attempts()?;
             Ok((view.active_tokens()?, in_doubt))
         })?;
-        let in_doubt: HashSet<_> = in_doubt.iter().map(|attempt| attempt.token_id).collect();
+        // Of another generation than the token's, an attempt has ended: its answer
+        // was stored between the two reads.
+        let in_doubt: HashSet<_> = in_doubt
+            .iter()
+            .map(|attempt| (attempt.token_id, attempt.generation))
+            .collect();
         if is_behind {
             delays.clear();
         }
@@ -89,7 +101,9 @@ impl Broker {
         let mut idle_lives = HashMap::new();
         let refreshable = |stored: &&Stored| stored.token.is_refreshable;
         for Stored { token, .. } in tokens.iter().filter(refreshable) {
-            let left = if in_doubt.contains(&token.id) {
+            let key = (token.id, token.generation);
+            let is_in_doubt = in_doubt.contains(&key);
+            let left = if is_in_doubt {
                 Duration::ZERO
             } else {
                 let provider = (token.owner, token.provider.clone());
@@ -98,10 +112,12 @@ impl Broker {
                     .or_insert_with_key(|(owner, provider)| self.idle_life(*owner, provider));
                 self.time_left(token, *idle_life, now)
             };
-            let left = if left.is_zero() && !self.0.refreshes.flights.has(token.id) {
-                let key = (token.id, token.generation);
+            let left = if self.0.refreshes.flights.has(token.id) {
+                // Its end wakes the loop.
+                LONGEST_SLEEP
+            } else if left.is_zero() {
                 overdue.insert(key);
-                let spread = match (is_behind, in_doubt.contains(&token.id)) {
+                let spread = match (is_behind, is_in_doubt) {
                     (false, _) => Duration::ZERO,
                     (true, true) => CATCH_UP_IN_DOUBT,
                     (true, false) => CATCH_UP,

@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use agent_authd::client::NewProvider;
+use agent_authd::clock::Clock as _;
 
 use super::{Setting, patient_token, refusal, summary, token, until};
+use crate::support::daemon::{Home, InProcess};
 use crate::support::provider::{Fault, Provider, Rotation};
 
 async fn setting() -> Setting {
@@ -80,6 +82,16 @@ async fn a_refresh_token_is_used_before_it_dies_of_idleness() {
     .await;
 }
 
+/// When each refresh that is under way was begun, in seconds of the daemon's
+/// wall clock.
+fn begun(home: &Home) -> Vec<i64> {
+    let vault = rusqlite::Connection::open(home.path("data/vault.db")).unwrap();
+    let query = "SELECT started_at / 1000 FROM refresh_attempts";
+    let mut statement = vault.prepare(query).unwrap();
+    let times = statement.query_map([], |row| row.get(0)).unwrap();
+    times.map(Result::unwrap).collect()
+}
+
 #[tokio::test]
 async fn a_machine_that_slept_catches_up_within_a_minute_and_not_all_at_once() {
     let setting = setting().await;
@@ -87,25 +99,66 @@ async fn a_machine_that_slept_catches_up_within_a_minute_and_not_all_at_once() {
         let grant = setting.provider.import(3600);
         setting.client().import_token(&grant).await.unwrap();
     }
+    // No refresh ends, so each keeps the time at which it was begun, however
+    // long this machine takes for the rest of it.
+    setting.provider.fail_always(Some(Fault::Ignored));
     setting.clock.jump(8 * 3600);
+    let woken = setting.clock.now().as_seconds();
     // Somebody who asks at once takes nothing of it away.
-    token(setting.client()).await;
-    let mut counts = BTreeSet::new();
+    refusal(setting.client()).await;
     for _ in 0..60 {
         setting.clock.pass(1);
-        let before = setting.provider.refreshes();
-        // What is under way ends; what is not due does not begin.
-        until("the answers", async || {
-            let tokens = setting.client().tokens(None).await.unwrap();
-            let done = tokens.iter().filter(|token| token.refreshed_at.is_some());
-            done.count() == setting.provider.refreshes()
-        })
-        .await;
-        counts.insert(before);
+        // The daemon runs in this thread: time to look, and to begin what is due.
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
     }
-    until("the last", async || setting.provider.refreshes() == 20).await;
-    assert_eq!(setting.provider.reuses(), 0);
-    assert!(counts.len() > 3, "they came at once: {counts:?}");
+    until("the last", async || begun(&setting.home).len() == 20).await;
+    let begun: BTreeSet<_> = begun(&setting.home).into_iter().collect();
+    let last = *begun.last().unwrap();
+    assert!(last - woken <= 60, "{begun:?}");
+    assert!(begun.len() > 3, "they came at once: {begun:?}");
+}
+
+#[tokio::test]
+async fn an_attempt_whose_token_was_renewed_since_is_over_and_not_made_again() {
+    let Setting {
+        provider,
+        home,
+        clock,
+        daemon,
+    } = setting().await;
+    // Of these the attempt is still open, which shows when the daemon has looked.
+    for _ in 0..9 {
+        let grant = provider.import(3600);
+        daemon.client().import_token(&grant).await.unwrap();
+    }
+    daemon.stop().await;
+    let vault = rusqlite::Connection::open(home.path("data/vault.db")).unwrap();
+    let attempts = "
+        INSERT INTO refresh_attempts (owner, token_id, generation, started_at)
+          SELECT owner, id, generation, created_at FROM tokens;
+        UPDATE refresh_attempts SET generation = generation - 1
+          WHERE token_id = (SELECT id FROM tokens ORDER BY seq LIMIT 1)";
+    vault.execute_batch(attempts).unwrap();
+    drop(vault);
+    let daemon = InProcess::start(&home, clock.ambient()).await;
+    until("the others", async || {
+        // Never as much as would make a token due by itself.
+        clock.pass_millis(100);
+        provider.refreshes() >= 9
+    })
+    .await;
+    let tokens = async || daemon.client().tokens(None).await.unwrap();
+    until("their answers", async || {
+        let tokens = tokens().await;
+        let done = tokens.iter().filter(|token| token.refreshed_at.is_some());
+        done.count() >= 9
+    })
+    .await;
+    // A stop waits for what is under way.
+    daemon.stop().await;
+    assert_eq!((provider.refreshes(), provider.reuses()), (9, 0));
 }
 
 #[tokio::test]
