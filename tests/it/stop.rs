@@ -1,17 +1,20 @@
 //! What a stop of the daemon waits for, and what a crash leaves of a login.
 
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use agent_authd::clock::Ambient;
+use agent_authd::identity::ProviderId;
 use agent_authd::lock_file::LockHolder;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
+use tokio::task::JoinSet;
 
 use crate::support::daemon::{Binary, Home, InProcess};
 use crate::support::person;
-use crate::support::provider::PROVIDER_ID;
+use crate::support::provider::{PROVIDER_ID, Provider, Rotation};
 use crate::support::stage::{self, Stage};
 use crate::support::waiting::until;
 
@@ -67,6 +70,53 @@ async fn no_refresh_begins_while_the_daemon_stops() {
     let has_retry_after = answer.to_ascii_lowercase().contains("retry-after:");
     assert!(has_retry_after, "{answer}");
     assert_eq!(provider.refreshes(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hundred_refreshes_on_the_wire_are_stored_before_the_daemon_ends() {
+    const CLIENTS: usize = 10;
+    const GRANTS: usize = 20;
+    let provider = Provider::start(Rotation::Strict, 3600);
+    provider.hold_answers();
+    let home = Home::new();
+    // However long this machine takes to store the grants, none is given up.
+    let patient = |command: &mut Command| {
+        command.env("AGENT_AUTH_DURATION", "oauth.timeout=600000");
+    };
+    let daemon = Binary::start_with(&home, patient).await;
+    let mut imports = JoinSet::new();
+    for number in 0..CLIENTS {
+        let mut registration = provider.registration();
+        registration.provider_id = ProviderId::parse(&format!("p{number}")).unwrap();
+        // Each has its own bound on what is sent at a time.
+        registration.token_url = provider.url(&format!("/token?client={number}"));
+        daemon
+            .client()
+            .create_provider(&registration)
+            .await
+            .unwrap();
+        for _ in 0..GRANTS {
+            let (client, mut grant) = (home.client(), provider.import(0));
+            grant.provider_id = registration.provider_id.clone();
+            imports.spawn(async move { client.import_token(&grant).await.unwrap() });
+        }
+    }
+    imports.join_all().await;
+    until("the requests", async || {
+        provider.refreshes() == CLIENTS * GRANTS
+    })
+    .await;
+    let stopping = tokio::spawn(daemon.stop());
+    until("the stop", async || is_stopping(&home)).await;
+    provider.release_answers();
+    assert!(stopping.await.unwrap().success(), "{}", home.log());
+    let vault = rusqlite::Connection::open(home.path("data/vault.db")).unwrap();
+    let stored = "SELECT count(*) FROM tokens WHERE generation = 2
+                  AND NOT EXISTS (SELECT 1 FROM refresh_attempts)";
+    let stored: u32 = vault.query_row(stored, [], |row| row.get(0)).unwrap();
+    assert_eq!(stored as usize, CLIENTS * GRANTS);
+    let sent = provider.refreshes();
+    assert_eq!((sent, provider.reuses()), (CLIENTS * GRANTS, 0));
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use agent_authd::client::{NewProvider, TokenImport};
@@ -141,6 +141,8 @@ struct Shared {
     address: SocketAddr,
     is_over: AtomicBool,
     state: Mutex<State>,
+    /// Notified when `is_held` in the state has changed.
+    released: Condvar,
 }
 
 #[derive(Debug)]
@@ -159,11 +161,21 @@ struct State {
     lasting_fault: Option<Fault>,
     /// For every request with one of these refresh tokens.
     refused: HashMap<String, Fault>,
+    /// Whether the token endpoint keeps its answers back.
+    is_held: bool,
 }
 
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
+    }
+
+    /// Returns once answers are not kept back.
+    fn wait_until_released(&self) {
+        let released = self
+            .released
+            .wait_while(self.state(), |state| state.is_held);
+        drop(released.unwrap());
     }
 }
 
@@ -192,7 +204,9 @@ impl Provider {
                 faults: VecDeque::new(),
                 lasting_fault: None,
                 refused: HashMap::new(),
+                is_held: false,
             }),
+            released: Condvar::new(),
         });
         accept(&shared, listener);
         Self { shared }
@@ -281,6 +295,18 @@ impl Provider {
     /// Lets every request to the token endpoint be done, and answered late.
     pub(crate) fn answer_late(&self, wait: Duration) {
         self.fail_always(Some(Fault::Late(wait)));
+    }
+
+    /// Lets every request to the token endpoint be done, and its answer kept back
+    /// until [`Self::release_answers`].
+    pub(crate) fn hold_answers(&self) {
+        self.shared.state().is_held = true;
+    }
+
+    /// Sends what was kept back, all at once.
+    pub(crate) fn release_answers(&self) {
+        self.shared.state().is_held = false;
+        self.shared.released.notify_all();
     }
 
     /// Names the account whose person consents from now on.

@@ -35,6 +35,7 @@ pub(super) fn token(
         _ => {}
     }
     let (status, mut reply) = done(shared, &request);
+    shared.wait_until_released();
     if let Some(Fault::Member(name, written)) = &fault {
         let members = reply.as_object_mut().unwrap();
         members.remove(*name);
