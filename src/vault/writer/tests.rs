@@ -68,6 +68,17 @@ impl Place {
     }
 }
 
+/// How many commits the write-ahead log holds: frames that name the file's size
+/// after them (SQLite's file format, section 4.1).
+fn commits_in_log(place: &Place) -> usize {
+    let log = std::fs::read(place.folder.path().join("vault.db-wal")).unwrap();
+    let number = |bytes: &[u8]| u32::from_be_bytes(bytes.try_into().unwrap());
+    let (header, frames) = log.split_at(32);
+    let frame = 24 + number(&header[8..12]) as usize;
+    let is_commit = |frame: &&[u8]| frame[8..16] == header[16..24] && number(&frame[4..8]) != 0;
+    frames.chunks_exact(frame).filter(is_commit).count()
+}
+
 fn insert(number: i64) -> impl Fn(&Connection) -> Written<()> + Send + Clone + 'static {
     move |connection| {
         connection.execute("INSERT INTO numbers VALUES (?1)", [number])?;
@@ -85,6 +96,38 @@ fn lose_transaction(connection: &Connection) -> Written<()> {
     Err(Error::Unwritable {
         why: "the disk is full".to_owned(),
     })
+}
+
+#[tokio::test]
+async fn two_hundred_answers_that_come_at_once_take_four_commits() {
+    let place = Place::new();
+    // While another connection reads, the log is not emptied.
+    let reader = place.reader();
+    reader.execute_batch("BEGIN").unwrap();
+    let before: i64 = reader
+        .query_row("SELECT count(*) FROM numbers", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(before, 0);
+    let before = commits_in_log(&place);
+    let (release, held) = place.hold();
+    let mut answers = Vec::new();
+    for number in 0..200 {
+        let (reply, answer) = oneshot::channel();
+        let task = Task {
+            work: Work::Save(Box::new(insert(number))),
+            result: None,
+            reply,
+        };
+        assert!(place.writer.queue.push(Box::new(task)).is_ok());
+        answers.push(answer);
+    }
+    drop(release);
+    held.await.unwrap();
+    for answer in answers {
+        answer.await.unwrap().unwrap();
+    }
+    assert_eq!(commits_in_log(&place) - before, 4);
+    assert_eq!(place.stored().len(), 200);
 }
 
 #[tokio::test]
