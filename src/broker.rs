@@ -15,8 +15,9 @@ mod events;
 mod flows;
 mod follow_ups;
 mod grants;
-mod newer;
 mod imports;
+mod long_reads;
+mod newer;
 mod people;
 mod platform;
 mod providers;
@@ -212,6 +213,7 @@ struct Inner {
     ambient: Ambient,
     settings: Settings,
     waiters: Arc<Waiters>,
+    long_reads: long_reads::Turns,
     refreshes: Refreshes,
     reminders: newer::Reminders,
     revocations: Revocations,
@@ -250,6 +252,7 @@ impl Broker {
     ) -> Result<Self, Error> {
         let broker = Self(Arc::new(Inner {
             waiters: Arc::new(Waiters::new(settings.max_waiters)),
+            long_reads: long_reads::Turns::default(),
             refreshes: Refreshes::default(),
             reminders: newer::Reminders::default(),
             revocations: Revocations::default(),

@@ -7,6 +7,7 @@
 
 mod handlers;
 mod in_flight;
+mod lists;
 mod peer;
 mod reply;
 mod request;
@@ -15,15 +16,18 @@ pub mod socket;
 
 use std::sync::Arc;
 
-use hyper::Request;
+use hyper::{Request, Response};
 
 use crate::broker::Broker;
 use crate::clock::Ambient;
 use crate::metrics::Series;
-use crate::server::Reply;
 use crate::server::body::RequestBody;
 
+pub use self::lists::ReplyBody;
 pub use self::peer::{Access, Peer};
+
+/// An answer of the API.
+pub type Reply = Response<ReplyBody>;
 
 use self::in_flight::InFlight;
 use self::routes::Routes;
@@ -36,7 +40,7 @@ struct Inner {
     broker: Broker,
     routes: Routes,
     ambient: Ambient,
-    in_flight: InFlight,
+    in_flight: Arc<InFlight>,
 }
 
 impl Api {
@@ -47,7 +51,7 @@ impl Api {
             broker,
             routes: routes::all(),
             ambient,
-            in_flight: InFlight::default(),
+            in_flight: Arc::default(),
         }))
     }
 
@@ -56,10 +60,7 @@ impl Api {
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let started = std::time::Instant::now();
         let answer = match request::read(&self, peer.clone(), request).await {
-            Ok((handler, call)) => {
-                let _turn = self.0.in_flight.turn(peer.owner, &method, &path).await;
-                handler(call).await
-            }
+            Ok((handler, call)) => handler(call).await,
             Err(error) => Err(error),
         };
         let reply = answer.unwrap_or_else(|error| reply::from_error(error, &self.0.ambient));

@@ -32,6 +32,7 @@ mod lock;
 mod mac;
 mod opening;
 mod ownership;
+mod pages;
 mod placement;
 mod providers;
 mod read_only;
@@ -63,9 +64,11 @@ use uuid::Uuid;
 
 pub use self::attempts::Attempt;
 pub use self::ballast::Room;
+pub use self::choices::Group;
 pub use self::error::Error;
 pub use self::flows::StoredFlow;
 pub use self::forms::Offer;
+pub use self::pages::{Cursor, Page};
 pub use self::revocations::Revocation;
 pub use self::tokens::{Secrets, Stored};
 
@@ -328,34 +331,58 @@ impl Vault {
         })
     }
 
-    /// Writes in one durable transaction. It runs to its end even if the
-    /// caller stops waiting.
+    /// As [`Self::write_for`], for the daemon itself.
     ///
     /// # Errors
-    /// Those of `work`, which undo all of it, and [`Error::Unwritable`] if it
-    /// cannot be committed.
+    /// As [`Self::write_for`].
     pub async fn write<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Change<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let context = self.0.context();
-        let work = move |connection: &Connection| context.run(connection, work);
-        self.0.writer.run(Work::Once(Some(Box::new(work)))).await
+        self.make(None, work).await
     }
 
-    /// As [`Self::write`], for what a provider has answered and cannot be asked
+    /// Writes in one durable transaction. It runs to its end even if the
+    /// caller stops waiting. The changes of owners who have many waiting are made
+    /// in turn.
+    ///
+    /// # Errors
+    /// Those of `work`, which undo all of it, and [`Error::Unwritable`] if it
+    /// cannot be committed.
+    pub async fn write_for<T: Send + 'static>(
+        &self,
+        owner: Owner,
+        work: impl FnOnce(&Change<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.make(Some(owner), work).await
+    }
+
+    async fn make<T: Send + 'static>(
+        &self,
+        owner: Option<Owner>,
+        work: impl FnOnce(&Change<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let context = self.0.context();
+        let work = move |connection: &Connection| context.run(connection, work);
+        let work = Work::Once(Some(Box::new(work)));
+        self.0.writer.run(owner, work).await
+    }
+
+    /// As [`Self::write_for`], for what a provider has answered and cannot be asked
     /// for again: goes before the changes that wait, and is made by itself
     /// where those that it shared a transaction with cannot be stored.
     ///
     /// # Errors
-    /// As [`Self::write`].
+    /// As [`Self::write_for`].
     pub async fn save<T: Send + 'static>(
         &self,
+        owner: Owner,
         work: impl Fn(&Change<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let context = self.0.context();
         let work = move |connection: &Connection| context.run(connection, &work);
-        self.0.writer.run(Work::Save(Box::new(work))).await
+        let work = Work::Save(Box::new(work));
+        self.0.writer.run(Some(owner), work).await
     }
 
     /// Tells a daemon that finds the vault held that this one stops, and is

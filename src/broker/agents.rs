@@ -12,35 +12,39 @@ use crate::flow::Flow;
 use crate::identity::{AgentId, ConnectionId, Owner, Scopes, TokenId};
 use crate::quota::New;
 use crate::token::Token;
-use crate::vault::{self, Change, View};
+use crate::vault::{self, Change, Cursor, Page, View};
 
 /// An agent's permission, and the token that it is for.
 type Connected = (Connection, Token);
 
 impl Broker {
-    /// What an agent may use, newest first.
+    /// A page of what an agent may use, newest first.
     ///
     /// # Errors
     /// [`Error::Vault`].
-    pub fn connections(&self, owner: Owner, agent_id: &AgentId) -> Result<Vec<Connected>, Error> {
-        let connections = self
-            .0
-            .vault
-            .read(|view| view.connections_of_agent(owner, agent_id))?;
-        let with_token = |connection: Connection| {
-            let stored = self
-                .0
-                .vault
-                .read(|view| view.token(owner, connection.token_id));
-            // A token deleted just now took its connections along.
-            stored
-                .map(|stored| stored.map(|stored| (connection, stored.token)))
-                .transpose()
+    pub fn connections(
+        &self,
+        owner: Owner,
+        agent_id: &AgentId,
+        from: Cursor,
+    ) -> Result<Page<Connected>, Error> {
+        let read = |view: &View<'_>| {
+            let page = view.connections_page(owner, agent_id, from)?;
+            let mut connected = Vec::new();
+            for connection in page.rows {
+                match view.token(owner, connection.token_id) {
+                    Ok(Some(stored)) => connected.push((connection, stored.token)),
+                    // Deleted just now, or damaged: not to be used in either case.
+                    Ok(None) | Err(vault::Error::UnreadableRow { .. }) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+            Ok(Page {
+                rows: connected,
+                next: page.next,
+            })
         };
-        Ok(connections
-            .into_iter()
-            .filter_map(with_token)
-            .collect::<Result<_, _>>()?)
+        Ok(self.0.vault.read(read)?)
     }
 
     /// Lets an agent use a token; a permission that there is already stays as
@@ -70,7 +74,11 @@ impl Broker {
             let connection = change.permit(&permission, &stored.token, &scopes)?;
             Ok((connection, stored.token))
         };
-        self.0.vault.write(connect).await.map_err(no_such_token)
+        self.0
+            .vault
+            .write_for(owner, connect)
+            .await
+            .map_err(no_such_token)
     }
 
     /// Takes a token away from an agent; the token stays.
@@ -90,7 +98,7 @@ impl Broker {
         let delete_unreadable =
             move |change: &Change<'_>| change.delete_unreadable_connection(owner, &row);
         let Some(id) = ConnectionId::parse(connection_id) else {
-            let deleted = self.0.vault.write(delete_unreadable).await;
+            let deleted = self.0.vault.write_for(owner, delete_unreadable).await;
             return deleted.map_err(|_| no_connection());
         };
         let (ambient, now) = (self.0.ambient.clone(), self.0.ambient.now());
@@ -106,7 +114,7 @@ impl Broker {
                 ..event.because("taken_away")
             })
         };
-        match self.0.vault.write(disconnect).await {
+        match self.0.vault.write_for(owner, disconnect).await {
             Err(vault::Error::UnreadableRow { .. }) => {
                 let row = connection_id.to_owned();
                 let delete =
@@ -161,7 +169,7 @@ impl Broker {
             let connection = change.permit(&permission, &token, &scopes)?;
             Ok(Ok((connection, token)))
         };
-        self.0.vault.write(replace).await?
+        self.0.vault.write_for(owner, replace).await?
     }
 
     /// The permission that a flow asks for; `None` if it is for no agent.

@@ -1,5 +1,6 @@
 //! `authenticate`: a usable token, or the flow that will give one.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::decision::{Candidate, Decision, decide};
@@ -15,7 +16,7 @@ use crate::oauth;
 use crate::provider::ProviderRef;
 use crate::secret::AccessToken;
 use crate::token::{Freshness, State, Token};
-use crate::vault::{self, Stored, View};
+use crate::vault::{self, Group, Stored, View};
 
 /// What a caller gets.
 #[derive(Debug)]
@@ -148,20 +149,10 @@ impl Broker {
         // Tokens that turned out to have ended.
         let mut ended = Vec::new();
         loop {
-            let now = self.0.ambient.now();
-            let (decision, used) = self.0.vault.read(|view| {
-                let (mut candidates, mut stored) = candidates(view, question)?;
-                for candidate in &mut candidates {
-                    candidate.has_ended |= ended.contains(&candidate.token.id);
-                }
-                let agent = question.request.agent_id.as_ref();
-                let decision = decide(&question.request.scopes, agent, candidates, now);
-                let used = match decision {
-                    Decision::Use(id) => stored.iter().position(|stored| stored.token.id == id),
-                    _ => None,
-                };
-                Ok((decision, used.map(|index| stored.swap_remove(index))))
-            })?;
+            let (decision, used) = match self.default_that_serves(question, &ended)? {
+                Some(stored) => (Decision::Use(stored.token.id), Some(stored)),
+                None => self.choose(question, &ended).await?,
+            };
             let Some(stored) = used else {
                 return self.ask_for(question, decision).await;
             };
@@ -175,6 +166,58 @@ impl Broker {
                 }
             }
         }
+    }
+
+    /// The default token, if it serves: it comes before all others, so that
+    /// those need not be read.
+    fn default_that_serves(
+        &self,
+        question: &Question<'_>,
+        ended: &[TokenId],
+    ) -> Result<Option<Stored>, Error> {
+        let agent = question.request.agent_id.as_ref();
+        let group = Group {
+            owner: question.owner,
+            provider: &question.provider,
+            user_id: &question.user_id,
+            agent_id: agent,
+        };
+        let now = self.0.ambient.now();
+        let found = self.0.vault.read(|view| {
+            let Some(stored) = view.default_token(group)? else {
+                return Ok(None);
+            };
+            let permitted = match agent {
+                None => Some(stored.token.requested.clone()),
+                Some(agent) => view
+                    .connection(question.owner, agent, stored.token.id)?
+                    .map(|connection| connection.scopes),
+            };
+            let candidate = Candidate::new(&stored.token, permitted.as_ref(), ended);
+            let decision = decide(&question.request.scopes, agent, vec![candidate], now);
+            Ok(matches!(decision, Decision::Use(_)).then_some(stored))
+        })?;
+        Ok(found)
+    }
+
+    /// What is done, by all that is stored; with the token that serves.
+    async fn choose(
+        &self,
+        question: &Question<'_>,
+        ended: &[TokenId],
+    ) -> Result<(Decision, Option<Stored>), Error> {
+        let now = self.0.ambient.now();
+        let agent = question.request.agent_id.as_ref();
+        let choose = |view: &View<'_>| {
+            let (candidates, mut stored) = candidates(view, question, ended)?;
+            let decision = decide(&question.request.scopes, agent, candidates, now);
+            let used = match decision {
+                Decision::Use(id) => stored.iter().position(|stored| stored.token.id == id),
+                _ => None,
+            };
+            Ok((decision, used.map(|index| stored.swap_remove(index))))
+        };
+        Ok(self.read_at_length(question.owner, choose).await?)
     }
 
     /// Starts the flow that a decision asks for, unless the caller only looks.
@@ -329,32 +372,28 @@ impl<'a> Question<'a> {
 fn candidates(
     view: &View<'_>,
     question: &Question<'_>,
+    ended: &[TokenId],
 ) -> Result<(Vec<Candidate>, Vec<Stored>), vault::Error> {
     let (owner, user) = (question.owner, Some(&question.user_id));
-    let provider = &question.provider;
-    let all = view.tokens_of_provider(owner, provider, user, None)?;
-    let connections = match &question.request.agent_id {
+    let all = view.tokens_of_provider(owner, &question.provider, user, None)?;
+    let connections: Option<HashMap<_, _>> = match &question.request.agent_id {
         None => None,
-        Some(agent) => Some(view.connections_of_agent(owner, agent)?),
-    };
-    // The scopes that the request may use of a token; `None` for none of it.
-    let permitted = |token: &Token| match &connections {
-        None => token.agent_id.is_none().then(|| token.requested.clone()),
-        Some(connections) => {
-            let mut connections = connections.iter();
-            let found = connections.find(|connection| connection.token_id == token.id);
-            found.map(|connection| connection.scopes.clone())
+        Some(agent) => {
+            let connections = view.connections_of_agent(owner, agent)?.into_iter();
+            Some(
+                connections
+                    .map(|found| (found.token_id, found.scopes))
+                    .collect(),
+            )
         }
     };
     let candidate = |token: &Token| {
-        let permitted = permitted(token);
-        let is_permitted = |scopes| token.widened_beyond(scopes).is_empty();
-        Candidate {
-            is_bound: permitted.is_some(),
-            is_permitted: permitted.as_ref().is_some_and(is_permitted),
-            has_ended: false,
-            token: token.clone(),
-        }
+        // The scopes that the request may use of a token; `None` for none of it.
+        let permitted = match &connections {
+            None => token.agent_id.is_none().then_some(&token.requested),
+            Some(connections) => connections.get(&token.id),
+        };
+        Candidate::new(token, permitted, ended)
     };
     let candidates = all.iter().map(|stored| candidate(&stored.token)).collect();
     Ok((candidates, all))

@@ -105,7 +105,7 @@ impl Broker {
             change.issue_form(asked.owner, asked.id, &issued, &offer)?;
             Ok(accounts)
         };
-        let accounts = self.0.vault.write(issue).await?;
+        let accounts = self.0.vault.write_for(flow.owner, issue).await?;
         Ok(Consented::Open(Box::new(ConsentQuestion {
             accounts,
             agent_id,

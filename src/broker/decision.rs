@@ -22,6 +22,20 @@ pub(super) struct Candidate {
     pub(super) has_ended: bool,
 }
 
+impl Candidate {
+    /// A stored token: `permitted` are the scopes that the request may use of it,
+    /// `None` for none of it; `ended` turned out to have ended.
+    pub(super) fn new(token: &Token, permitted: Option<&Scopes>, ended: &[TokenId]) -> Self {
+        let is_permitted = |scopes| token.widened_beyond(scopes).is_empty();
+        Self {
+            is_bound: permitted.is_some(),
+            is_permitted: permitted.is_some_and(is_permitted),
+            has_ended: ended.contains(&token.id),
+            token: token.clone(),
+        }
+    }
+}
+
 /// What authenticate does about a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Decision {

@@ -67,7 +67,9 @@ impl Broker {
         provider_id: &str,
     ) -> Result<Deleted, Error> {
         let named = |stored: &Stored| stored.token.provider.provider_id.as_str() == provider_id;
-        let all = self.0.vault.read(|view| view.tokens(owner))?;
+        let all = self
+            .read_at_length(owner, |view| view.tokens(owner))
+            .await?;
         let tokens: Vec<_> = all.into_iter().filter(named).collect();
         if tokens.is_empty() {
             self.find_provider(owner, provider_id)
@@ -103,7 +105,7 @@ impl Broker {
     /// # Errors
     /// [`Error::Vault`].
     pub async fn delete_slack_tokens(&self, owner: Owner) -> Result<Deleted, Error> {
-        let tokens = self.slack_tokens(owner)?;
+        let tokens = self.slack_tokens(owner).await?;
         self.delete(owner, tokens).await
     }
 
@@ -124,7 +126,7 @@ impl Broker {
             }
             Ok((withdrawn, ()))
         };
-        let (deleted, ()) = self.delete_by(change).await?;
+        let (deleted, ()) = self.delete_by(owner, change).await?;
         Ok(deleted)
     }
 
@@ -145,6 +147,7 @@ impl Broker {
     /// [`Error::Vault`]: then nothing is deleted, and nothing revoked.
     pub(super) async fn delete_by<T: Send + 'static>(
         &self,
+        owner: Owner,
         change: impl FnOnce(&Change<'_>) -> Result<(Withdrawn, T), vault::Error> + Send + 'static,
     ) -> Result<(Deleted, T), Error> {
         let deadline = tokio::time::Instant::now() + ANSWER_WITHIN;
@@ -156,7 +159,7 @@ impl Broker {
                 let also_ended = withdrawn.also_ended(open)?;
                 Ok((withdrawn, also_ended, value))
             };
-            let (withdrawn, also_ended, value) = broker.0.vault.write(change).await?;
+            let (withdrawn, also_ended, value) = broker.0.vault.write_for(owner, change).await?;
             failpoint::pass("deletion.written");
             let (tokens, wanted) = (withdrawn.tokens, withdrawn.revocations.len());
             let progress = broker.begin_revocations(withdrawn.revocations, &[]);

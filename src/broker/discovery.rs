@@ -93,7 +93,7 @@ impl Broker {
             }
             Ok(())
         };
-        if let Err(error) = self.0.vault.write(remember).await {
+        if let Err(error) = self.0.vault.write_for(owner, remember).await {
             log_limited!(20, warn,
                 provider.id = %provider.provider_id, error = %error,
                 "where the provider revokes tokens could not be remembered"

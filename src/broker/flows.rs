@@ -181,6 +181,7 @@ impl Broker {
                 .then(|| CodeVerifier::new(self.0.ambient.token())),
         };
         let room = self.room();
+        let owner = flow.owner;
         let start = move |change: &Change<'_>| {
             if let Some(same) = find_same(change, &flow)? {
                 let is_new = may_be_opened_again(&same.flow, now)
@@ -192,7 +193,7 @@ impl Broker {
             let stored = change.flow(flow.owner, flow.id)?;
             Ok((stored.ok_or(crate::vault::Error::NotFound)?, true))
         };
-        Ok(self.0.vault.write(start).await?)
+        Ok(self.0.vault.write_for(owner, start).await?)
     }
 
     /// Where the person goes: the same address whenever it is asked for.

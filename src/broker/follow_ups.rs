@@ -71,6 +71,7 @@ impl Broker {
         }
         let form_token = FormToken::new(self.0.ambient.token());
         let issued = form_token.clone();
+        let owner = flow.owner;
         let issue = move |change: &Change<'_>| {
             let found = change.follow_up(&flow, token_id)?;
             change.issue_form(flow.owner, flow.id, &issued, &found.offer())?;
@@ -78,7 +79,7 @@ impl Broker {
         };
         Ok(FollowUp {
             form_token: Some(form_token),
-            ..self.0.vault.write(issue).await?
+            ..self.0.vault.write_for(owner, issue).await?
         })
     }
 

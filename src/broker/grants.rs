@@ -24,7 +24,7 @@ impl Broker {
         let token_id = TokenId::new(self.0.ambient.uuid());
         let event_id = self.0.ambient.uuid();
         let permission = self.permission_of_flow(&flow, Source::Flow, "login");
-        self.save(move |change| {
+        self.save(flow.owner, move |change| {
             let target = target(change, &flow, &grant)?;
             let (token, permitted) = match &target {
                 Target::New => {

@@ -11,7 +11,7 @@ use crate::identity::{Owner, Scopes, TokenId};
 use crate::provider::Provider;
 use crate::quota::New;
 use crate::token::{State, Token};
-use crate::vault::{self, Change, Secrets, Stored, View};
+use crate::vault::{self, Change, Group, Secrets, Stored, View};
 
 impl Broker {
     /// Stores a token that was obtained elsewhere. One whose refresh token is
@@ -48,7 +48,7 @@ impl Broker {
             change.add_event(&import_event(event.clone(), &token))?;
             Ok(Ok(token.id))
         };
-        let token_id = vault.save(import).await??;
+        let token_id = vault.save(owner, import).await??;
         self.note_new_grant();
         Ok(token_id)
     }
@@ -189,8 +189,7 @@ impl Change<'_> {
         if old.is_default && old.agent_id != renewed.agent_id {
             self.pass_default_on(&old)?;
         }
-        let others = self.tokens_beside(&renewed)?;
-        if is_default || !others.iter().any(|other| other.token.is_default) {
+        if is_default || self.default_token(Group::of(&renewed))?.is_none() {
             self.set_default(&renewed)?;
         }
         let stored = self.token(renewed.owner, renewed.id)?;

@@ -7,7 +7,7 @@ use crate::event::{Event, Kind, Source};
 use crate::identity::{FlowId, Owner, ProviderId};
 use crate::provider::{AuthMethod, Endpoints, Pkce, Provider, Source as DefinedBy};
 use crate::quota::New;
-use crate::vault::{self, Change};
+use crate::vault::{self, Change, Cursor, Page};
 
 impl Broker {
     /// Creates a provider.
@@ -38,19 +38,19 @@ impl Broker {
             room.check(change, owner, New::Provider)?;
             change.insert_provider(owner, &stored)
         };
-        match self.0.vault.write(insert).await {
+        match self.0.vault.write_for(owner, insert).await {
             Ok(()) => Ok(provider),
             Err(vault::Error::AlreadyExists) => Err(Error::provider_exists(&provider.provider_id)),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// An owner's providers, newest first.
+    /// A page of an owner's providers, newest first.
     ///
     /// # Errors
     /// [`Error::Vault`].
-    pub fn providers(&self, owner: Owner) -> Result<Vec<Provider>, Error> {
-        Ok(self.0.vault.read(|view| view.providers(owner))?)
+    pub fn providers(&self, owner: Owner, from: Cursor) -> Result<Page<Provider>, Error> {
+        Ok(self.0.vault.read(|view| view.providers_page(owner, from))?)
     }
 
     /// One provider of an owner.
@@ -77,7 +77,7 @@ impl Broker {
         let id = ProviderId::parse(provider_id).ok_or_else(|| Error::no_provider(provider_id))?;
         let now = self.0.ambient.now();
         let ambient = self.0.ambient.clone();
-        let updated = self.0.vault.write(move |change| {
+        let updated = self.0.vault.write_for(owner, move |change| {
             let old = change.provider(owner, &id)?.ok_or(vault::Error::NotFound)?;
             let new = Provider {
                 updated_at: now,
@@ -140,7 +140,7 @@ impl Broker {
             change.delete_provider(owner, &provider.provider_id)?;
             Ok((withdrawn, flows))
         };
-        let (deleted, flows) = match self.delete_by(change).await {
+        let (deleted, flows) = match self.delete_by(owner, change).await {
             Err(Error::Vault(vault::Error::NotFound)) => {
                 return Err(Error::no_provider(provider_id));
             }

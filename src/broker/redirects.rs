@@ -144,7 +144,7 @@ impl Broker {
         let _room = self.room_of_login(flow).await?;
         let (owner, id) = (flow.owner, flow.id);
         let claim = move |change: &Change<'_>| change.claim_flow(owner, id);
-        if !self.0.vault.write(claim).await? {
+        if !self.0.vault.write_for(owner, claim).await? {
             return Err(Error::UnknownState);
         }
         self.exchange(stored, provider, code).await

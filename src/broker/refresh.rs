@@ -258,10 +258,9 @@ impl Broker {
         let _room = self.0.vault.room_for_answer(Some(&stored)).await?;
         failpoint::pass("refresh.begin");
         let (attempt, now) = (token.clone(), self.0.ambient.now());
-        let begun = self
-            .0
-            .vault
-            .write(move |change| change.begin_attempt(&attempt, now));
+        let begun = self.0.vault.write_for(attempt.owner, move |change| {
+            change.begin_attempt(&attempt, now)
+        });
         match begun.await {
             Ok(()) => {}
             // Deleted, or renewed by a person, in this moment: that stands.

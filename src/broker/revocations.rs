@@ -230,7 +230,7 @@ impl Broker {
             outcome = ended.reason,
             "a grant has ended"
         );
-        let saved = self.save(move |change| {
+        let saved = self.save(ended.owner, move |change| {
             if change.delete_revocation(ended.owner, id)? {
                 change.add_event(&ended)?;
             }
@@ -253,10 +253,9 @@ impl Broker {
             refresh_token: grant.refresh_token.clone(),
         };
         let row = revocation.clone();
-        let written = self
-            .0
-            .vault
-            .write(move |change| change.insert_revocation(&row));
+        let written = self.0.vault.write_for(row.event.owner, move |change| {
+            change.insert_revocation(&row)
+        });
         if let Err(error) = written.await {
             log_limited!(20, error, error = %error, "a grant that is to be revoked was not written down");
         }

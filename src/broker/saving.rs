@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Broker;
+use crate::identity::Owner;
 use crate::log_limit::log_limited;
 use crate::vault::{self, Change};
 
@@ -19,11 +20,12 @@ impl Broker {
     /// Those that another try would not change.
     pub(super) async fn save<T: Send + 'static>(
         &self,
+        owner: Owner,
         change: impl Fn(&Change<'_>) -> Result<T, vault::Error> + Clone + Send + 'static,
     ) -> Result<T, vault::Error> {
         let mut pause = PAUSES.0;
         loop {
-            match self.0.vault.save(change.clone()).await {
+            match self.0.vault.save(owner, change.clone()).await {
                 Err(vault::Error::Unwritable { why }) => {
                     log_limited!(20, error, error = %why, "a new grant cannot be stored yet; trying again");
                 }

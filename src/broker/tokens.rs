@@ -8,22 +8,21 @@ use crate::event::{Event, Kind, Source};
 use crate::identity::{Owner, ProviderId, TokenId};
 use crate::provider;
 use crate::token::Token;
-use crate::vault::{self, Change, Secrets, Stored};
+use crate::vault::{self, Change, Cursor, Group, Page, Secrets, Stored, View};
 
 impl Broker {
-    /// An owner's tokens, newest first, of one provider or all.
+    /// A page of an owner's tokens, newest first, of one provider or all.
     ///
     /// # Errors
     /// [`Error::Vault`].
-    pub fn tokens(&self, owner: Owner, provider_id: Option<&str>) -> Result<Vec<Token>, Error> {
-        let all = self.0.vault.read(|view| view.tokens(owner))?;
-        let named =
-            |token: &Token| provider_id.is_none_or(|id| token.provider.provider_id.as_str() == id);
-        Ok(all
-            .into_iter()
-            .map(|stored| stored.token)
-            .filter(named)
-            .collect())
+    pub fn tokens(
+        &self,
+        owner: Owner,
+        provider_id: Option<&ProviderId>,
+        from: Cursor,
+    ) -> Result<Page<Token>, Error> {
+        let read = |view: &View<'_>| view.tokens_page(owner, provider_id, from);
+        Ok(self.0.vault.read(read)?)
     }
 
     /// Whether an owner has any token of a provider.
@@ -56,13 +55,16 @@ impl Broker {
     ///
     /// # Errors
     /// [`Error::Vault`].
-    pub fn has_slack_token(&self, owner: Owner) -> Result<bool, Error> {
-        self.slack_tokens(owner).map(|tokens| !tokens.is_empty())
+    pub async fn has_slack_token(&self, owner: Owner) -> Result<bool, Error> {
+        let tokens = self.slack_tokens(owner).await?;
+        Ok(!tokens.is_empty())
     }
 
     /// An owner's tokens of Slack's, whatever their providers are called.
-    pub(super) fn slack_tokens(&self, owner: Owner) -> Result<Vec<Stored>, Error> {
-        let all = self.0.vault.read(|view| view.tokens(owner))?;
+    pub(super) async fn slack_tokens(&self, owner: Owner) -> Result<Vec<Stored>, Error> {
+        let all = self
+            .read_at_length(owner, |view| view.tokens(owner))
+            .await?;
         let is_slack = |stored: &Stored| {
             stored.token.binding.is_of_slack()
                 || self
@@ -102,7 +104,11 @@ impl Broker {
             }
             current()?.ok_or(vault::Error::NotFound)
         };
-        self.0.vault.write(update).await.map_err(no_such_token)
+        self.0
+            .vault
+            .write_for(owner, update)
+            .await
+            .map_err(no_such_token)
     }
 
     /// An event that a call of the API brings about.
@@ -130,8 +136,7 @@ impl Change<'_> {
         secrets: Secrets<'_>,
         is_default: bool,
     ) -> Result<Token, vault::Error> {
-        let others = self.tokens_beside(&token)?;
-        let is_default = is_default || !others.iter().any(|other| other.token.is_default);
+        let is_default = is_default || self.default_token(Group::of(&token))?.is_none();
         if is_default {
             self.clear_default(&token)?;
         }
@@ -156,19 +161,12 @@ impl Change<'_> {
     /// Makes the most recently used other token of the same owner, provider,
     /// user and agent the default; nothing changes without another one.
     pub(super) fn pass_default_on(&self, token: &Token) -> Result<(), vault::Error> {
-        let last_used = |stored: &&Stored| stored.token.used_at.unwrap_or(stored.token.created_at);
-        self.tokens_beside(token)?
-            .iter()
-            .max_by_key(last_used)
-            .map_or(Ok(()), |heir| self.set_default(&heir.token))
-    }
-
-    /// The other tokens among which one is the default: those of the same
-    /// owner, provider, user and agent.
-    pub(super) fn tokens_beside(&self, token: &Token) -> Result<Vec<Stored>, vault::Error> {
-        let user_id = Some(&token.user_id);
-        let mut others = self.tokens_of_provider(token.owner, &token.provider, user_id, None)?;
-        others.retain(|other| other.token.id != token.id && other.token.agent_id == token.agent_id);
-        Ok(others)
+        match self.last_used_token(Group::of(token), token.id)? {
+            None => Ok(()),
+            Some(heir) => self.set_default(&Token {
+                id: heir,
+                ..token.clone()
+            }),
+        }
     }
 }

@@ -37,7 +37,7 @@ impl Broker {
     ) -> Result<(), Error> {
         let (event_id, now) = (self.0.ambient.uuid(), self.0.ambient.now());
         let row = token_id.to_owned();
-        let deleted = self.0.vault.write(move |change| {
+        let deleted = self.0.vault.write_for(owner, move |change| {
             let Some(provider_id) = change.delete_unreadable_token(owner, &row)? else {
                 return Ok(());
             };
@@ -76,7 +76,7 @@ impl Broker {
         let no_provider = || Error::no_provider(provider_id);
         let id = ProviderId::parse(provider_id).ok_or_else(no_provider)?;
         let (ambient, now) = (self.0.ambient.clone(), self.0.ambient.now());
-        let deleted = self.0.vault.write(move |change| {
+        let deleted = self.0.vault.write_for(owner, move |change| {
             let provider = ProviderRef {
                 source: DefinedBy::Owner,
                 provider_id: id,

@@ -4,13 +4,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use http_body_util::{BodyExt as _, Full};
-use hyper::Method;
+use http_body_util::{BodyExt as _, Either, Full};
 use hyper::body::{Body as _, Bytes};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::Reply;
 use crate::identity::Owner;
-use crate::server::Reply;
 
 /// The unit in which answers are counted, in bytes.
 const UNIT: usize = 1024;
@@ -24,83 +23,76 @@ const BOUND: usize = 16 * 1024;
 /// connection at most, and those are bounded.
 const SMALL: u64 = 16 * 1024;
 
-/// The answers that owners have not read yet, and the lists that are put
-/// together for them.
+/// The answers that owners have not read yet.
 #[derive(Debug, Default)]
-pub(super) struct InFlight(Mutex<HashMap<Owner, Bounds>>);
-
-/// The bounds of one owner.
-#[derive(Clone, Debug)]
-struct Bounds {
-    unread: Arc<Semaphore>,
-    /// One list at a time: a hundred that are asked for at once would be
-    /// put together before anything of another owner's.
-    lists: Arc<Semaphore>,
-}
-
-/// The paths of the lists that can be long, beside those of connections.
-const LISTS: [&str; 3] = [
-    "/v2/auth/tokens",
-    "/v2/auth/token-events",
-    "/v2/auth/providers",
-];
+pub(super) struct InFlight(Mutex<HashMap<Owner, Arc<Semaphore>>>);
 
 /// An answer's bytes, counted until they are sent or given up.
-struct Counted {
-    bytes: Bytes,
+pub(super) struct Counted<T> {
+    bytes: T,
     _permit: OwnedSemaphorePermit,
 }
 
-impl AsRef<[u8]> for Counted {
+impl<T> Counted<T> {
+    pub(super) fn new(bytes: T, permit: OwnedSemaphorePermit) -> Self {
+        Self {
+            bytes,
+            _permit: permit,
+        }
+    }
+}
+
+impl<T: AsRef<[u8]>> AsRef<[u8]> for Counted<T> {
     fn as_ref(&self) -> &[u8] {
-        &self.bytes
+        self.bytes.as_ref()
     }
 }
 
 impl InFlight {
     /// The answer, counted; `None` if its owner has too many that are not read.
     pub(super) async fn count(&self, owner: Owner, reply: Reply) -> Option<Reply> {
-        let size = reply.body().size_hint().lower();
+        let Either::Left(body) = reply.body() else {
+            // The parts of a list are counted one by one.
+            return Some(reply);
+        };
+        let size = body.size_hint().lower();
         if size < SMALL {
             return Some(reply);
         }
-        let units = usize::try_from(size).map_or(BOUND, |size| size.div_ceil(UNIT).min(BOUND));
-        let units = u32::try_from(units).unwrap_or(u32::MAX);
-        let permit = self.of(owner).unread.try_acquire_many_owned(units).ok()?;
+        let units = units(usize::try_from(size).unwrap_or(usize::MAX));
+        let permit = self.of(owner).try_acquire_many_owned(units).ok()?;
         let (head, body) = reply.into_parts();
         // A full body never fails.
         let bytes = body.collect().await.ok()?.to_bytes();
-        let counted = Counted {
-            bytes,
-            _permit: permit,
-        };
-        let body = Full::new(Bytes::from_owner(counted));
-        Some(Reply::from_parts(head, body))
+        let body = Full::new(Bytes::from_owner(Counted::new(bytes, permit)));
+        Some(Reply::from_parts(head, Either::Left(body)))
     }
 
-    /// The owner's turn to have a list put together, where the request asks for
-    /// one; it is over when the permit is dropped.
-    pub(super) async fn turn(
+    /// Room for a part of a list, of so many bytes; `None` if its owner has too
+    /// much unread.
+    pub(super) fn room_for(&self, owner: Owner, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        self.of(owner).try_acquire_many_owned(units(bytes)).ok()
+    }
+
+    /// Waits until there is room for a part of a list.
+    pub(super) async fn await_room_for(
         &self,
         owner: Owner,
-        method: &Method,
-        path: &str,
+        bytes: usize,
     ) -> Option<OwnedSemaphorePermit> {
-        let is_list = LISTS.contains(&path) || path.ends_with("/connections");
-        if *method != Method::GET || !is_list {
-            return None;
-        }
-        self.of(owner).lists.acquire_owned().await.ok()
+        self.of(owner).acquire_many_owned(units(bytes)).await.ok()
     }
 
-    fn of(&self, owner: Owner) -> Bounds {
+    fn of(&self, owner: Owner) -> Arc<Semaphore> {
         let mut owners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let bounds = owners.entry(owner).or_insert_with(|| Bounds {
-            unread: Arc::new(Semaphore::new(BOUND)),
-            lists: Arc::new(Semaphore::new(1)),
-        });
-        bounds.clone()
+        let unread = owners.entry(owner);
+        Arc::clone(unread.or_insert_with(|| Arc::new(Semaphore::new(BOUND))))
     }
+}
+
+/// How many units so many bytes take, and no more than there are.
+fn units(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(UNIT).min(BOUND)).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -108,7 +100,7 @@ mod tests {
     use super::*;
 
     fn reply(size: usize) -> Reply {
-        Reply::new(Full::new(Bytes::from(vec![b'x'; size])))
+        Reply::new(Either::Left(Full::new(Bytes::from(vec![b'x'; size]))))
     }
 
     #[tokio::test]
@@ -127,41 +119,6 @@ mod tests {
         );
         drop(unread.pop());
         assert!(in_flight.count(ada, reply(UNIT * UNIT)).await.is_some());
-    }
-
-    #[tokio::test]
-    async fn an_owner_has_one_list_at_a_time() {
-        let in_flight = InFlight::default();
-        let (ada, grace) = (Owner::from_uid(1).unwrap(), Owner::from_uid(2).unwrap());
-        let get = Method::GET;
-        let first = in_flight.turn(ada, &get, "/v2/auth/tokens").await;
-        assert!(first.is_some());
-        {
-            let second = in_flight.turn(ada, &get, "/v2/auth/agents/a/connections");
-            let mut second = std::pin::pin!(second);
-            let waits = poll_once(second.as_mut());
-            assert!(waits.is_pending());
-            assert!(
-                in_flight
-                    .turn(grace, &get, "/v2/auth/providers")
-                    .await
-                    .is_some()
-            );
-            assert!(
-                in_flight
-                    .turn(ada, &Method::POST, "/v2/auth/providers")
-                    .await
-                    .is_none()
-            );
-            assert!(in_flight.turn(ada, &get, "/v2/auth/wait/x").await.is_none());
-            drop(first);
-            assert!(second.await.is_some());
-        }
-    }
-
-    /// Polls once.
-    fn poll_once<F: Future>(future: std::pin::Pin<&mut F>) -> std::task::Poll<F::Output> {
-        future.poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
     }
 
     #[tokio::test]

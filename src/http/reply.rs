@@ -1,11 +1,12 @@
 //! Answers as HTTP, and the one place that turns an error into a status.
 
-use http_body_util::Full;
+use http_body_util::{Either, Full};
 use hyper::body::Bytes;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 
+use super::{Reply, ReplyBody};
 use crate::api::replies::ErrorBody;
 use crate::api::validate::Faults;
 use crate::api::{ALSO_ENDED_HEADER, MAX_ALSO_ENDED};
@@ -13,7 +14,7 @@ use crate::clock::Ambient;
 use crate::identity::TokenId;
 use crate::log_limit::log_limited;
 use crate::oauth::discovery;
-use crate::server::{Reply, body};
+use crate::server::body;
 use crate::{broker, redirect, vault};
 
 /// What a handler gives.
@@ -81,25 +82,40 @@ pub(super) fn ok(body: &impl Serialize) -> Answer {
 
 /// A JSON body with any status.
 pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Answer {
-    let bytes = serde_json::to_vec(body).map_err(|_| {
-        Error::status(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "the answer could not be written",
-        )
-    })?;
-    // A long list's buffer may be twice as large as the list.
-    let bytes = bytes.into_boxed_slice();
-    let mut reply = Response::new(Full::new(Bytes::from(bytes)));
+    let bytes = serde_json::to_vec(body).map_err(|_| unwritable())?;
+    let mut reply = json_bytes(bytes);
     *reply.status_mut() = status;
+    Ok(reply)
+}
+
+/// What is answered where JSON cannot be made.
+pub(super) fn unwritable() -> Error {
+    let detail = "the answer could not be written";
+    Error::status(StatusCode::INTERNAL_SERVER_ERROR, detail)
+}
+
+/// 200 with a body that is JSON already.
+pub(super) fn json_bytes(bytes: Vec<u8>) -> Reply {
+    // A long answer's buffer may be twice as large as the answer.
+    json_body(whole(bytes.into_boxed_slice()))
+}
+
+/// 200 with a body whose bytes are JSON.
+pub(super) fn json_body(body: ReplyBody) -> Reply {
+    let mut reply = Response::new(body);
     let headers = reply.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(reply)
+    reply
+}
+
+fn whole(bytes: impl Into<Bytes>) -> ReplyBody {
+    Either::Left(Full::new(bytes.into()))
 }
 
 /// 200 with a text.
 pub(super) fn text(content_type: &'static str, text: impl Into<Bytes>) -> Reply {
-    let mut reply = Response::new(Full::new(text.into()));
+    let mut reply = Response::new(whole(text));
     let headers = reply.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -108,7 +124,7 @@ pub(super) fn text(content_type: &'static str, text: impl Into<Bytes>) -> Reply 
 
 /// 204, which has no body.
 pub(super) fn no_content() -> Reply {
-    let mut reply = Response::new(Full::default());
+    let mut reply = Response::new(Either::Left(Full::default()));
     *reply.status_mut() = StatusCode::NO_CONTENT;
     let headers = reply.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -141,7 +157,7 @@ pub(super) fn from_error(error: Error, ambient: &Ambient) -> Reply {
         Error::Broker(error) => from_broker(&error, ambient),
     };
     answer.unwrap_or_else(|_| {
-        let mut reply = Response::new(Full::default());
+        let mut reply = Response::new(Either::Left(Full::default()));
         *reply.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
         reply
     })

@@ -1,10 +1,13 @@
 //! From bytes to a call: the checks that every operation shares, and then
 //! the operation, its path's parameters, its query and its body.
 
+use std::sync::Arc;
+
 use hyper::body::{Body, Bytes};
 use hyper::header::{CONTENT_TYPE, HeaderMap, ORIGIN, REFERER};
 use hyper::{Method, Request, StatusCode};
 
+use super::in_flight::InFlight;
 use super::reply::Error;
 use super::routes::{Handler, Match};
 use super::{Api, Peer};
@@ -14,6 +17,7 @@ use crate::server::body::{self, RequestBody};
 /// One call of an operation.
 pub(super) struct Call {
     pub(super) broker: Broker,
+    pub(super) in_flight: Arc<InFlight>,
     pub(super) peer: Peer,
     pub(super) query: String,
     pub(super) body: Bytes,
@@ -51,6 +55,7 @@ pub(super) async fn read(
         handler,
         Call {
             broker: api.0.broker.clone(),
+            in_flight: Arc::clone(&api.0.in_flight),
             peer,
             query,
             body,

@@ -1,9 +1,91 @@
 //! What a person chooses of a token: what its account is called, and whether
 //! it is the default.
 
-use super::{Change, Error};
+use rusqlite::named_params;
+
+use super::tokens::TABLE;
+use super::{Change, Error, Stored, View};
 use crate::clock::Timestamp;
+use crate::identity::{AgentId, Owner, TokenId, UserId};
+use crate::provider::ProviderRef;
 use crate::token::Token;
+
+/// The tokens among which one is the default.
+#[derive(Clone, Copy, Debug)]
+pub struct Group<'a> {
+    /// Whose they are.
+    pub owner: Owner,
+    /// Their provider.
+    pub provider: &'a ProviderRef,
+    /// The user for whom they were obtained.
+    pub user_id: &'a UserId,
+    /// The agent for which they were obtained; `None` for the user's own.
+    pub agent_id: Option<&'a AgentId>,
+}
+
+impl<'a> Group<'a> {
+    /// The group that a token belongs to.
+    #[must_use]
+    pub fn of(token: &'a Token) -> Self {
+        Self {
+            owner: token.owner,
+            provider: &token.provider,
+            user_id: &token.user_id,
+            agent_id: token.agent_id.as_ref(),
+        }
+    }
+}
+
+impl View<'_> {
+    /// The default token of a group, found without reading the others; `None`
+    /// too if its row cannot be read.
+    ///
+    /// # Errors
+    /// [`Error::Unwritable`] if the file cannot be read.
+    pub fn default_token(&self, group: Group<'_>) -> Result<Option<Stored>, Error> {
+        match self.read_default(group) {
+            Err(Error::UnreadableRow { .. }) => Ok(None),
+            found => found,
+        }
+    }
+
+    /// The token of the group, other than `except`, that was used last, or else
+    /// is the newest.
+    ///
+    /// # Errors
+    /// As [`Self::default_token`].
+    pub fn last_used_token(
+        &self,
+        group: Group<'_>,
+        except: TokenId,
+    ) -> Result<Option<TokenId>, Error> {
+        // The rows themselves are not opened: there can be many.
+        let mut statement = self.connection.prepare_cached(
+            "SELECT id, coalesce(used_at, created_at) FROM tokens
+             WHERE owner = :owner AND provider_id = :provider_id AND user_id = :user_id
+               AND source = :source AND agent_id IS :agent_id ORDER BY seq DESC",
+        )?;
+        let mut rows = statement.query(named_params! {
+            ":owner": group.owner,
+            ":provider_id": group.provider.provider_id,
+            ":user_id": group.user_id,
+            ":source": group.provider.source,
+            ":agent_id": group.agent_id,
+        })?;
+        let mut last: Option<(Timestamp, TokenId)> = None;
+        while let Some(row) = rows.next()? {
+            let (Ok(id), Ok(stored)) = (row.get(0), row.get::<_, Timestamp>(1)) else {
+                continue;
+            };
+            let used = self.usage.last(id).map_or(stored, |used| used.max(stored));
+            let is_later = id != except && last.is_none_or(|(latest, _)| used > latest);
+            if is_later && !self.unreadable.has(TABLE, group.owner, &id.to_string()) {
+                last = Some((used, id));
+            }
+        }
+        Ok(last.map(|(_, id)| id))
+    }
+}
 
 impl Change<'_> {
     /// Makes `token` the default of its owner, provider, user and agent; the

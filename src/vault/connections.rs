@@ -2,6 +2,7 @@
 
 use rusqlite::Row;
 
+use super::pages::{Cursor, PAGE_ROWS, Page};
 use super::rows::Named;
 use super::totals::CONNECTIONS;
 use super::{Change, Error, View};
@@ -28,6 +29,24 @@ impl View<'_> {
         )?;
         let rows = statement.query((owner, agent_id))?;
         self.readable(NAMED, rows, |row| Ok(read(row)?))
+    }
+
+    /// A page of the connections of an agent, newest first.
+    ///
+    /// # Errors
+    /// As [`Self::connections_of_agent`].
+    pub fn connections_page(
+        &self,
+        owner: Owner,
+        agent_id: &AgentId,
+        from: Cursor,
+    ) -> Result<Page<Connection>, Error> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT * FROM connections WHERE owner = ?1 AND agent_id = ?2 AND seq < ?3
+             ORDER BY seq DESC LIMIT ?4",
+        )?;
+        let rows = statement.query((owner, agent_id, from.0, PAGE_ROWS))?;
+        self.page(NAMED, rows, |row| Ok(read(row)?))
     }
 
     /// The connections of a token, newest first.

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::cipher::Place;
 use super::columns::{from_json, json, parse};
+use super::pages::{Cursor, PAGE_ROWS, Page};
 use super::row_authentication;
 use super::rows::Named;
 use super::totals::{PROVIDERS, TOKENS};
@@ -62,16 +63,17 @@ impl View<'_> {
         Ok(statement.exists((owner, provider_id))?)
     }
 
-    /// An owner's providers, newest first.
+    /// A page of an owner's providers, newest first.
     ///
     /// # Errors
     /// As [`Self::provider`].
-    pub fn providers(&self, owner: Owner) -> Result<Vec<Provider>, Error> {
+    pub fn providers_page(&self, owner: Owner, from: Cursor) -> Result<Page<Provider>, Error> {
+        let condition = "WHERE p.owner = ?1 AND p.seq < ?2 ORDER BY p.seq DESC LIMIT ?3";
         let mut statement = self
             .connection
-            .prepare_cached(&[&**SELECT, "WHERE p.owner = ?1 ORDER BY p.seq DESC"].concat())?;
-        let rows = statement.query([owner])?;
-        self.readable(NAMED, rows, |row| self.read_provider(row))
+            .prepare_cached(&[&**SELECT, condition].concat())?;
+        let rows = statement.query((owner, from.0, PAGE_ROWS))?;
+        self.page(NAMED, rows, |row| self.read_provider(row))
     }
 
     /// Reads every provider, so that those that cannot be read are known.

@@ -61,7 +61,8 @@ impl Unreadable {
         self.lock().remove(&(table, owner, row.to_owned()));
     }
 
-    fn has(&self, table: &'static str, owner: Owner, row: &str) -> bool {
+    /// Whether a row was found to be unreadable.
+    pub(super) fn has(&self, table: &'static str, owner: Owner, row: &str) -> bool {
         let owner = Some(i64::from(owner.uid()));
         self.lock().contains_key(&(table, owner, row.to_owned()))
     }

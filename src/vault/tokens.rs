@@ -4,8 +4,10 @@ mod row;
 
 use rusqlite::{Row, named_params};
 
+use super::choices::Group;
 use super::cipher::Place;
 use super::columns::json;
+use super::pages::{Cursor, PAGE_ROWS, Page};
 use super::row_authentication;
 use super::rows::Named;
 use super::totals::{CONNECTIONS, TOKENS};
@@ -18,7 +20,7 @@ use crate::token::{Failure, State, Token};
 
 use self::row::{SELECT, Sealed};
 
-const TABLE: &str = "tokens";
+pub(super) const TABLE: &str = "tokens";
 
 pub(super) const NAMED: Named = Named {
     table: TABLE,
@@ -83,6 +85,30 @@ impl View<'_> {
         self.readable(NAMED, rows, |row| self.read_token(row))
     }
 
+    /// A page of an owner's tokens, newest first, of one provider or all.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] or [`Error::Unwritable`] if the file cannot be read.
+    pub fn tokens_page(
+        &self,
+        owner: Owner,
+        provider_id: Option<&ProviderId>,
+        from: Cursor,
+    ) -> Result<Page<Token>, Error> {
+        let condition = match provider_id {
+            None => "WHERE t.owner = ?1 AND ?2 IS NULL AND t.seq < ?3 ORDER BY t.seq DESC LIMIT ?4",
+            Some(_) => {
+                "WHERE t.owner = ?1 AND t.provider_id = ?2 AND t.seq < ?3
+                 ORDER BY t.seq DESC LIMIT ?4"
+            }
+        };
+        let mut statement = self
+            .connection
+            .prepare_cached(&[&**SELECT, condition].concat())?;
+        let rows = statement.query((owner, provider_id, from.0, PAGE_ROWS))?;
+        self.page(NAMED, rows, |row| Ok(self.read_token(row)?.token))
+    }
+
     /// An owner's tokens of one provider, newest first; `user_id` and
     /// `agent_id` (one that may use the token) narrow them down.
     ///
@@ -127,6 +153,29 @@ impl View<'_> {
             ":agent_id": agent_id,
         })?;
         self.readable(NAMED, rows, |row| self.read_token(row))
+    }
+
+    /// As [`View::default_token`], with an error for a row that cannot be read.
+    pub(super) fn read_default(&self, group: Group<'_>) -> Result<Option<Stored>, Error> {
+        let mut statement = self.connection.prepare_cached(
+            &[
+                &**SELECT,
+                "WHERE t.owner = :owner AND t.source = :source AND t.provider_id = :provider_id
+                   AND t.user_id = :user_id
+                   AND coalesce(t.agent_id, '') = coalesce(:agent_id, '') AND t.is_default = 1",
+            ]
+            .concat(),
+        )?;
+        let parameters = named_params! {
+            ":owner": group.owner,
+            ":source": group.provider.source,
+            ":provider_id": group.provider.provider_id,
+            ":user_id": group.user_id,
+            ":agent_id": group.agent_id,
+        };
+        self.one(NAMED, &mut statement, parameters, |row| {
+            self.read_token(row)
+        })
     }
 
     /// The token of an owner that holds this refresh token.

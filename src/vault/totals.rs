@@ -71,6 +71,20 @@ const ALL: [&Counted; 5] = [&PROVIDERS, &TOKENS, &CONNECTIONS, &FLOWS, &EVENTS];
 type Counts = ([i64; ALL.len()], i64);
 
 impl View<'_> {
+    /// How many tokens an owner has.
+    ///
+    /// # Errors
+    /// [`Error::Unwritable`] if the file cannot be read.
+    pub fn token_count(&self, owner: Owner) -> Result<u64, Error> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT tokens FROM totals WHERE owner = ?1")?;
+        let found = statement
+            .query_row([owner], |row| count(row, 0))
+            .optional()?;
+        Ok(found.unwrap_or_default())
+    }
+
     /// What an owner has at `now`, or with `None` everybody together.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 
 mod committer;
 mod job;
+mod lanes;
 mod queue;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use super::ballast::Ballast;
 use super::connection::BUSY_TIMEOUT;
 use super::placement::Placement;
 use super::trouble::Trouble;
+use crate::identity::Owner;
 
 /// What the writing thread looks at beside its connection.
 pub(super) struct Surroundings {
@@ -71,16 +73,22 @@ impl Writer {
         })
     }
 
-    /// Makes a change and gives its result once it is durable.
+    /// Makes a change of an owner's, or with `None` of the daemon's own, and gives
+    /// its result once it is durable.
     ///
     /// # Errors
     /// Those of the work, and why its transaction could not be committed.
-    pub(super) async fn run<T: Send + 'static>(&self, work: Work<T>) -> Result<T, Error> {
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        owner: Option<Owner>,
+        work: Work<T>,
+    ) -> Result<T, Error> {
         let gone = || Error::Unwritable {
             why: "the vault is closed".to_owned(),
         };
         let (reply, answer) = oneshot::channel();
         let task = Task {
+            owner,
             work,
             result: None,
             reply,

@@ -48,6 +48,33 @@ async fn a_browser_is_answered_while_the_exchange_goes_on() {
 }
 
 #[tokio::test]
+async fn a_long_list_comes_in_parts_and_whole() {
+    let stage = Stage::new().await;
+    let scopes: Vec<_> = (0..90).map(|n| format!("{n:079}")).collect();
+    let mut stored = Vec::new();
+    for number in 0..20 {
+        let access_token = format!("canary-access-{number}");
+        let token = json!({ "access_token": access_token, "scopes": scopes });
+        stored.push(stage.import(token).await);
+    }
+    stored.reverse();
+    let mut stream = UnixStream::connect(stage.home.socket()).await.unwrap();
+    let list = "GET /v2/auth/tokens HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    stream.write_all(list.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(
+        answer.contains("transfer-encoding: chunked"),
+        "{}",
+        &answer[..200]
+    );
+    let tokens = stage.daemon.client().tokens(None).await.unwrap();
+    let listed: Vec<_> = tokens.iter().map(|token| token.id.clone()).collect();
+    assert_eq!(listed, stored);
+    assert!(tokens.iter().all(|token| token.scopes.iter().count() == 90));
+}
+
+#[tokio::test]
 async fn answers_that_are_not_read_are_bounded() {
     let stage = Stage::new().await;
     let uris: Vec<_> = (0..28)

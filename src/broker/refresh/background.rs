@@ -13,12 +13,13 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use super::super::Broker;
+use super::super::long_reads::off_worker;
 use super::Purpose;
 use crate::clock::{Moment, Pause, Timestamp};
 use crate::identity::{Owner, TokenId};
 use crate::provider::ProviderRef;
 use crate::token::{Freshness, Token};
-use crate::vault::Stored;
+use crate::vault::{Stored, View};
 
 /// The longest sleep.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -82,10 +83,11 @@ impl Broker {
         is_behind: bool,
         delays: &mut Delays,
     ) -> Result<Duration, crate::vault::Error> {
-        let (tokens, in_doubt) = self.0.vault.read(|view| {
+        let read = |view: &View<'_>| {
             let in_doubt = view.open_attempts()?;
             Ok((view.active_tokens()?, in_doubt))
-        })?;
+        };
+        let (tokens, in_doubt) = off_worker(|| self.0.vault.read(read))?;
         // Of another generation than the token's, an attempt has ended: its answer
         // was stored between the two reads.
         let in_doubt: HashSet<_> = in_doubt

@@ -42,7 +42,7 @@ impl Broker {
         let grant = Arc::new(grant);
         let new = Arc::clone(&grant);
         let saved = self
-            .save(move |change| {
+            .save(owner, move |change| {
                 let Some(current) = change.token(old.owner, old.id)? else {
                     return Err(vault::Error::NotFound);
                 };
@@ -87,7 +87,7 @@ impl Broker {
         let (old, now) = (attempt.token.clone(), self.0.ambient.now());
         let kept = new.clone();
         let saved = self
-            .save(move |change| {
+            .save(old.owner, move |change| {
                 let stored = change.token(old.owner, old.id)?;
                 let stored = stored.ok_or(vault::Error::NotFound)?;
                 let access_token = change.access_token(&stored)?;
@@ -158,7 +158,7 @@ impl Broker {
         );
         let (token, id) = (token.clone(), token.id);
         let ended = self
-            .save(move |change| {
+            .save(token.owner, move |change| {
                 let is_current = change.mark_person_needed(&token, reason, now)?;
                 if is_current {
                     change.end_attempt(token.owner, token.id)?;
@@ -214,7 +214,7 @@ impl Broker {
         let (kind, source) = (Kind::RefreshFailed, Source::Refresh);
         let event =
             Event::about(&token, kind, source, ambient.uuid(), now).because(failure.error.clone());
-        let noted = self.0.vault.write(move |change| {
+        let noted = self.0.vault.write_for(token.owner, move |change| {
             if !in_doubt {
                 change.end_attempt(token.owner, token.id)?;
             }

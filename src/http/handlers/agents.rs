@@ -2,20 +2,22 @@
 
 use hyper::StatusCode;
 
+use super::super::lists::{self, Enclosing};
 use super::super::reply::{self, Answer, Error};
 use super::super::request::Call;
-use crate::api::replies::{ConnectionListResponse, ConnectionResponse};
+use crate::api::replies::ConnectionResponse;
 use crate::api::requests::{CreateConnectionRequest, UpsertAgentTokenRequest};
 use crate::api::validate::Faults;
 use crate::identity::AgentId;
 
 pub(in crate::http) async fn list_connections(call: Call) -> Answer {
-    let connected = call.broker.connections(call.peer.owner, &agent(&call)?)?;
-    let data = connected
-        .iter()
-        .map(|(connection, token)| ConnectionResponse::new(connection, token))
-        .collect();
-    reply::ok(&ConnectionListResponse { data })
+    let (broker, owner, agent) = (call.broker.clone(), call.peer.owner, agent(&call)?);
+    let read = move |from| {
+        let page = broker.connections(owner, &agent, from)?;
+        Ok(page.map(|(connection, token)| ConnectionResponse::new(&connection, &token)))
+    };
+    // A ConnectionListResponse.
+    lists::reply(&call, Enclosing(r#"{"data":["#, "]}"), read).await
 }
 
 pub(in crate::http) async fn create_connection(call: Call) -> Answer {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use http_body_util::Either;
 use serde_json::json;
 
 use super::super::reply::{self, Answer};
@@ -105,11 +106,15 @@ pub(in crate::http) async fn browser_link(call: Call) -> Answer {
 }
 
 pub(in crate::http) async fn callback_of_browser(call: Call) -> Answer {
-    Ok(redirect::land(&call.broker, landing(&call)).await?)
+    Ok(redirect::land(&call.broker, landing(&call))
+        .await?
+        .map(Either::Left))
 }
 
 pub(in crate::http) async fn setup_of_browser(call: Call) -> Answer {
-    Ok(redirect::set_up(&call.broker, landing(&call)).await?)
+    Ok(redirect::set_up(&call.broker, landing(&call))
+        .await?
+        .map(Either::Left))
 }
 
 /// A redirect that a front end passes on: its browser is sent to the

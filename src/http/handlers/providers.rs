@@ -1,5 +1,6 @@
 //! An owner's providers, and those of the machine's administrator.
 
+use super::super::lists::{self, Enclosing};
 use super::super::reply::{self, Answer};
 use super::super::request::Call;
 use super::tokens::pending;
@@ -7,18 +8,17 @@ use crate::api::replies::{Message, ProviderResponse};
 use crate::api::requests::{
     McpProviderCreateRequest, ProviderCreateRequest, ProviderUpdateRequest,
 };
-use crate::broker::Deleted;
+use crate::broker::{Broker, Deleted};
 use crate::identity::Owner;
 use crate::provider::{Provider, Source};
 
 pub(in crate::http) async fn list_providers(call: Call) -> Answer {
-    let providers = call.broker.providers(call.peer.owner)?;
-    reply::ok(
-        &providers
-            .iter()
-            .map(|provider| response(&call, provider))
-            .collect::<Vec<_>>(),
-    )
+    let (broker, owner) = (call.broker.clone(), call.peer.owner);
+    let read = move |from| {
+        let page = broker.providers(owner, from)?;
+        Ok(page.map(|provider| response(&broker, owner, &provider)))
+    };
+    lists::reply(&call, Enclosing("[", "]"), read).await
 }
 
 pub(in crate::http) async fn create_provider(call: Call) -> Answer {
@@ -27,7 +27,7 @@ pub(in crate::http) async fn create_provider(call: Call) -> Answer {
         .broker
         .create_provider(call.peer.owner, request)
         .await?;
-    reply::ok(&response(&call, &provider))
+    reply::ok(&response(&call.broker, call.peer.owner, &provider))
 }
 
 pub(in crate::http) async fn discover_provider(call: Call) -> Answer {
@@ -36,12 +36,12 @@ pub(in crate::http) async fn discover_provider(call: Call) -> Answer {
         .broker
         .discover_provider(call.peer.owner, request)
         .await?;
-    reply::ok(&response(&call, &provider))
+    reply::ok(&response(&call.broker, call.peer.owner, &provider))
 }
 
 pub(in crate::http) async fn show_provider(call: Call) -> Answer {
     let provider = call.broker.provider(call.peer.owner, call.parameter(0))?;
-    reply::ok(&response(&call, &provider))
+    reply::ok(&response(&call.broker, call.peer.owner, &provider))
 }
 
 pub(in crate::http) async fn update_provider(call: Call) -> Answer {
@@ -50,7 +50,7 @@ pub(in crate::http) async fn update_provider(call: Call) -> Answer {
         .broker
         .update_provider(call.peer.owner, call.parameter(0), request)
         .await?;
-    reply::ok(&response(&call, &provider))
+    reply::ok(&response(&call.broker, call.peer.owner, &provider))
 }
 
 pub(in crate::http) async fn delete_provider(call: Call) -> Answer {
@@ -75,26 +75,26 @@ pub(in crate::http) async fn list_platform_providers(call: Call) -> Answer {
     reply::ok(
         &providers
             .iter()
-            .map(|provider| response(&call, provider))
+            .map(|provider| response(&call.broker, call.peer.owner, provider))
             .collect::<Vec<_>>(),
     )
 }
 
 pub(in crate::http) async fn show_platform_provider(call: Call) -> Answer {
     let provider = call.broker.platform_provider(call.parameter(0))?;
-    reply::ok(&response(&call, &provider))
+    reply::ok(&response(&call.broker, call.peer.owner, &provider))
 }
 
-fn response(call: &Call, provider: &Provider) -> ProviderResponse {
+fn response(broker: &Broker, caller: Owner, provider: &Provider) -> ProviderResponse {
     // The platform's belong to the machine's administrator.
     let owner = match provider.source {
-        Source::Owner => call.peer.owner,
+        Source::Owner => caller,
         Source::Platform => Owner::ADMINISTRATOR,
     };
-    let organization_id = call.broker.organization_id(owner);
+    let organization_id = broker.organization_id(owner);
     ProviderResponse::new(
         provider,
         organization_id,
-        call.broker.default_redirect_uri(provider),
+        broker.default_redirect_uri(provider),
     )
 }

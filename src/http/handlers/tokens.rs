@@ -1,5 +1,6 @@
 //! An owner's tokens and what happened to them.
 
+use super::super::lists::{self, Enclosing};
 use super::super::reply::{self, Answer};
 use super::super::request::Call;
 use crate::api::replies::{
@@ -11,13 +12,22 @@ use crate::api::requests::{
     TokenUpdateRequest,
 };
 use crate::broker::Deleted;
+use crate::identity::ProviderId;
 
 pub(in crate::http) async fn list_tokens(call: Call) -> Answer {
     let query = OptionalProviderQuery::from_query(&call.query)?;
-    let tokens = call
-        .broker
-        .tokens(call.peer.owner, query.provider_id.as_deref())?;
-    reply::ok(&tokens.iter().map(TokenSummary::new).collect::<Vec<_>>())
+    let provider_id = match query.provider_id.as_deref().map(ProviderId::parse) {
+        None => None,
+        Some(Some(id)) => Some(id),
+        // An impossible name names nothing.
+        Some(None) => return reply::ok(&[(); 0]),
+    };
+    let (broker, owner) = (call.broker.clone(), call.peer.owner);
+    let read = move |from| {
+        let page = broker.tokens(owner, provider_id.as_ref(), from)?;
+        Ok(page.map(|token| TokenSummary::new(&token)))
+    };
+    lists::reply(&call, Enclosing("[", "]"), read).await
 }
 
 pub(in crate::http) async fn delete_tokens(call: Call) -> Answer {
@@ -77,7 +87,7 @@ pub(in crate::http) async fn update_token(call: Call) -> Answer {
 }
 
 pub(in crate::http) async fn slack_token_exists(call: Call) -> Answer {
-    let has_token = call.broker.has_slack_token(call.peer.owner)?;
+    let has_token = call.broker.has_slack_token(call.peer.owner).await?;
     reply::ok(&TokenStatusResponse { has_token })
 }
 
@@ -110,6 +120,8 @@ pub(super) fn pending(deleted: &Deleted) -> String {
 
 pub(in crate::http) async fn list_events(call: Call) -> Answer {
     let query = EventsQuery::from_query(&call.query)?;
+    // A page takes a megabyte where scopes are many.
+    let _turn = call.broker.long_read_turn(call.peer.owner).await;
     let events = call
         .broker
         .events(call.peer.owner, query.provider_id.as_deref(), query.limit)?;

@@ -24,7 +24,7 @@ const COLUMNS: &str = "t.key_id, t.access_token, t.refresh_token, t.id, t.owner,
     t.user_id, t.agent_id, t.issuer, t.subject, t.account_label, t.own_label, t.token_type, t.granted, t.requested,
     t.issued_at, t.expires_at, t.is_default, t.person_needed, t.generation, t.metadata,
     t.created_at, t.updated_at, t.refreshed_at, t.last_error, t.last_error_at, t.retry_at,
-    t.used_at
+    t.used_at, t.seq
     FROM tokens t ";
 
 /// A row's secrets, still sealed.

@@ -5,7 +5,7 @@
 //! is told that anything was stored.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
@@ -24,6 +24,10 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(10), Duration::from_s
 /// Commits without a checkpoint after which one is made although changes
 /// wait, so that a busy log does not grow without end.
 const MOST_COMMITS: u32 = 256;
+
+/// After how long no further change joins a transaction: one that arrives
+/// meanwhile, or another owner's, waits for no more than this and the commit.
+const LONGEST_WORK: Duration = Duration::from_millis(5);
 
 /// What the writing thread holds.
 pub(super) struct Committer {
@@ -71,7 +75,10 @@ impl Committer {
         let mut jobs = self.refuse_where_lost(jobs);
         let committed = self.commit(&mut jobs);
         let results: Vec<_> = match committed {
-            Ok(()) => jobs.iter().map(|_| Ok(())).collect(),
+            Ok(made) => {
+                queue.put_back(jobs.split_off(made));
+                jobs.iter().map(|_| Ok(())).collect()
+            }
             Err(error) => {
                 let each = jobs.iter_mut();
                 each.map(|job| self.again(job, &error)).collect()
@@ -111,7 +118,7 @@ impl Committer {
             return Err(error.clone());
         }
         loop {
-            let result = self.commit(std::slice::from_mut(job));
+            let result = self.commit(std::slice::from_mut(job)).map(drop);
             let is_unwritable = matches!(result, Err(Error::Unwritable { .. }));
             if !(is_unwritable && self.surroundings.ballast.free()) {
                 return result;
@@ -119,11 +126,14 @@ impl Committer {
         }
     }
 
-    /// Runs the changes in one transaction and commits it durably.
-    fn commit(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<(), Error> {
+    /// Runs the changes in one transaction and commits it durably; how many it
+    /// took, which is not all of them where they take long.
+    fn commit(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<usize, Error> {
         let committed = commit(&self.connection, jobs, &self.surroundings.trouble);
         match &committed {
-            Ok(Committed { erases, is_kept }) => {
+            Ok(Committed {
+                erases, is_kept, ..
+            }) => {
                 if *is_kept {
                     self.surroundings.trouble.note_change(&Ok(()));
                     self.commits += 1;
@@ -135,9 +145,8 @@ impl Committer {
                 .trouble
                 .note_change::<()>(&Err(error.clone())),
         }
-        committed.map(drop)
+        committed.map(|committed| committed.made)
     }
-
     fn checkpoint(&mut self) {
         let is_busy = match checkpoint(&self.connection) {
             Ok(is_complete) => !is_complete,
@@ -160,6 +169,8 @@ impl Committer {
 
 /// What a commit did.
 struct Committed {
+    /// How many changes it took.
+    made: usize,
     /// Whether a secret was overwritten.
     erases: bool,
     /// Whether anything was written at all.
@@ -175,8 +186,14 @@ fn commit(
 ) -> Result<Committed, Error> {
     let behavior = TransactionBehavior::Immediate;
     let transaction = Transaction::new_unchecked(connection, behavior)?;
-    let (mut erases, mut is_kept) = (false, false);
+    let (mut erases, mut is_kept, mut made) = (false, false, 0);
+    let began = Instant::now();
     for job in jobs {
+        // What a provider gave is made durable at once, however much of it there is.
+        if made > 0 && !job.is_save() && began.elapsed() > LONGEST_WORK {
+            break;
+        }
+        made += 1;
         match in_savepoint(&transaction, &mut **job)? {
             Outcome::Kept { erases: one } => {
                 erases |= one;
@@ -189,7 +206,11 @@ fn commit(
         }
     }
     transaction.commit()?;
-    Ok(Committed { erases, is_kept })
+    Ok(Committed {
+        made,
+        erases,
+        is_kept,
+    })
 }
 
 /// Runs one change in a savepoint of its own.

@@ -4,6 +4,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::super::Error;
+use crate::identity::Owner;
 
 /// What a change's work gives: its value, and whether it overwrote a secret.
 pub(in super::super) type Written<T> = Result<(T, bool), Error>;
@@ -39,12 +40,16 @@ pub(super) trait Job: Send {
     /// Whether it stores what a provider has answered, and so can be run again.
     fn is_save(&self) -> bool;
 
+    /// Whose it is; `None` if it is the daemon's own.
+    fn owner(&self) -> Option<Owner>;
+
     /// Gives the caller the work's own result, or why it was not committed.
     fn answer(self: Box<Self>, committed: Result<(), Error>);
 }
 
 /// A change with the caller's end of its answer.
 pub(super) struct Task<T> {
+    pub(super) owner: Option<Owner>,
     pub(super) work: Work<T>,
     pub(super) result: Option<Result<T, Error>>,
     pub(super) reply: oneshot::Sender<Result<T, Error>>,
@@ -73,6 +78,10 @@ impl<T: Send> Job for Task<T> {
 
     fn is_save(&self) -> bool {
         matches!(self.work, Work::Save(_))
+    }
+
+    fn owner(&self) -> Option<Owner> {
+        self.owner
     }
 
     fn answer(self: Box<Self>, committed: Result<(), Error>) {

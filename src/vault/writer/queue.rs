@@ -1,14 +1,14 @@
 //! What waits for the writer: answers of providers first, everything else
-//! after them.
+//! after them; in each, a change of every owner in turn.
 //!
 //! The answer of a provider cannot be had a second time, so it is stored
 //! before any new attempt is begun.
 
-use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::job::Job;
+use super::lanes::Lanes;
 
 /// How many changes one transaction holds at most. Each takes some 0.1 ms, so
 /// an answer that arrives while one runs waits for a few milliseconds.
@@ -32,8 +32,8 @@ pub(super) struct Queue {
 
 #[derive(Default)]
 struct Waiting {
-    saves: VecDeque<Box<dyn Job>>,
-    others: VecDeque<Box<dyn Job>>,
+    saves: Lanes,
+    others: Lanes,
     is_closed: bool,
 }
 
@@ -42,11 +42,17 @@ impl Waiting {
         self.saves.is_empty() && self.others.is_empty()
     }
 
+    fn of(&mut self, job: &dyn Job) -> &mut Lanes {
+        if job.is_save() {
+            &mut self.saves
+        } else {
+            &mut self.others
+        }
+    }
+
     fn take(&mut self) -> Vec<Box<dyn Job>> {
-        let saves = self.saves.len().min(LARGEST_BATCH);
-        let others = self.others.len().min(LARGEST_BATCH - saves);
-        let saves = self.saves.drain(..saves);
-        saves.chain(self.others.drain(..others)).collect()
+        let next = || self.saves.pop().or_else(|| self.others.pop());
+        std::iter::from_fn(next).take(LARGEST_BATCH).collect()
     }
 }
 
@@ -61,14 +67,19 @@ impl Queue {
         if waiting.is_closed {
             return Err(job);
         }
-        if job.is_save() {
-            waiting.saves.push_back(job);
-        } else {
-            waiting.others.push_back(job);
-        }
+        waiting.of(&*job).push(job);
         drop(waiting);
         self.arrived.notify_one();
         Ok(())
+    }
+
+    /// Gives back the end of a batch that was not begun, in its order: it comes
+    /// first again among what its owners wait for.
+    pub(super) fn put_back(&self, jobs: Vec<Box<dyn Job>>) {
+        let mut waiting = self.lock();
+        for job in jobs.into_iter().rev() {
+            waiting.of(&*job).put_back(job);
+        }
     }
 
     /// Takes nothing more; what waits is still done.
@@ -116,9 +127,11 @@ mod tests {
     use super::super::super::Error;
     use super::super::job::{Job, Outcome};
     use super::*;
+    use crate::identity::Owner;
 
     struct Named {
         is_save: bool,
+        owner: Option<Owner>,
     }
 
     impl Job for Named {
@@ -128,18 +141,61 @@ mod tests {
         fn is_save(&self) -> bool {
             self.is_save
         }
+        fn owner(&self) -> Option<Owner> {
+            self.owner
+        }
         fn answer(self: Box<Self>, _: Result<(), Error>) {}
     }
 
     fn push(queue: &Queue, is_save: bool) {
-        assert!(queue.push(Box::new(Named { is_save })).is_ok());
+        push_for(queue, is_save, None);
+    }
+
+    fn push_for(queue: &Queue, is_save: bool, uid: Option<u32>) {
+        let owner = uid.and_then(Owner::from_uid);
+        assert!(queue.push(Box::new(Named { is_save, owner })).is_ok());
+    }
+
+    fn batch(queue: &Queue) -> Vec<Box<dyn Job>> {
+        match queue.next(Some(Duration::ZERO)) {
+            Next::Batch(jobs) => jobs,
+            Next::Quiet | Next::Closed => Vec::new(),
+        }
+    }
+
+    fn uids(jobs: &[Box<dyn Job>]) -> Vec<u32> {
+        let uids = jobs.iter().map(|job| job.owner().map_or(0, Owner::uid));
+        uids.collect()
+    }
+
+    #[test]
+    fn a_change_waits_for_one_of_each_other_owner_and_not_for_all_of_one() {
+        let queue = Queue::default();
+        for _ in 0..2 * LARGEST_BATCH {
+            push_for(&queue, false, Some(1));
+        }
+        push_for(&queue, false, Some(2));
+        push_for(&queue, false, Some(2));
+        assert_eq!(uids(&batch(&queue))[..5], [1, 2, 1, 2, 1]);
+    }
+
+    #[test]
+    fn what_is_put_back_comes_first_in_its_order() {
+        let queue = Queue::default();
+        for uid in [1, 1, 2, 3] {
+            push_for(&queue, false, Some(uid));
+        }
+        let mut jobs = batch(&queue);
+        assert_eq!(uids(&jobs), [1, 2, 3, 1]);
+        let rest = jobs.split_off(1);
+        push_for(&queue, false, Some(1));
+        queue.put_back(rest);
+        assert_eq!(uids(&batch(&queue)), [2, 3, 1, 1]);
+        assert!(queue.is_empty());
     }
 
     fn taken(queue: &Queue) -> Vec<bool> {
-        match queue.next(Some(Duration::ZERO)) {
-            Next::Batch(jobs) => jobs.iter().map(|job| job.is_save()).collect(),
-            Next::Quiet | Next::Closed => Vec::new(),
-        }
+        batch(queue).iter().map(|job| job.is_save()).collect()
     }
 
     #[test]
@@ -167,7 +223,14 @@ mod tests {
         let queue = Queue::default();
         push(&queue, false);
         queue.close();
-        assert!(queue.push(Box::new(Named { is_save: true })).is_err());
+        assert!(
+            queue
+                .push(Box::new(Named {
+                    is_save: true,
+                    owner: None
+                }))
+                .is_err()
+        );
         assert_eq!(taken(&queue), [false]);
         assert!(matches!(queue.next(None), Next::Closed));
     }

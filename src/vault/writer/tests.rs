@@ -58,6 +58,7 @@ impl Place {
         })));
         let (reply, answer) = oneshot::channel();
         let task = Task {
+            owner: None,
             work,
             result: None,
             reply,
@@ -114,6 +115,7 @@ async fn two_hundred_answers_that_come_at_once_take_four_commits() {
     for number in 0..200 {
         let (reply, answer) = oneshot::channel();
         let task = Task {
+            owner: None,
             work: Work::Save(Box::new(insert(number))),
             result: None,
             reply,
@@ -149,8 +151,8 @@ async fn changes_that_wait_are_made_durable_by_one_commit() {
     };
     let all = async {
         tokio::join!(
-            place.writer.run(counting(1)),
-            place.writer.run(counting(2)),
+            place.writer.run(None, counting(1)),
+            place.writer.run(None, counting(2)),
             async {
                 drop(release);
                 held.await
@@ -169,16 +171,22 @@ async fn a_change_that_fails_or_panics_undoes_itself_alone() {
     let place = Place::new();
     let (release, held) = place.hold();
     let (first, failed, panicked, last, _) = tokio::join!(
-        place.writer.run(once(insert(1))),
-        place.writer.run(once(|connection| {
-            insert(2)(connection)?;
-            Err(Error::NotFound)
-        })),
-        place.writer.run(once(|connection| {
-            insert(3)(connection)?;
-            panic!("a defect")
-        })),
-        place.writer.run(once(insert(4))),
+        place.writer.run(None, once(insert(1))),
+        place.writer.run(
+            None,
+            once(|connection| {
+                insert(2)(connection)?;
+                Err(Error::NotFound)
+            })
+        ),
+        place.writer.run(
+            None,
+            once(|connection| {
+                insert(3)(connection)?;
+                panic!("a defect")
+            })
+        ),
+        place.writer.run(None, once(insert(4))),
         async {
             drop(release);
             held.await
@@ -196,9 +204,9 @@ async fn where_the_commit_fails_nobody_is_told_that_anything_was_stored() {
     let place = Place::new();
     let (release, held) = place.hold();
     let (first, lost, last, held) = tokio::join!(
-        place.writer.run(once(insert(1))),
-        place.writer.run(once(lose_transaction)),
-        place.writer.run(once(insert(2))),
+        place.writer.run(None, once(insert(1))),
+        place.writer.run(None, once(lose_transaction)),
+        place.writer.run(None, once(insert(2))),
         async {
             drop(release);
             held.await
@@ -217,9 +225,9 @@ async fn a_save_is_made_again_alone_where_the_commit_it_shared_fails() {
     let place = Place::new();
     let (release, held) = place.hold();
     let (saved, other, lost, _) = tokio::join!(
-        place.writer.run(Work::Save(Box::new(insert(1)))),
-        place.writer.run(once(insert(2))),
-        place.writer.run(once(lose_transaction)),
+        place.writer.run(None, Work::Save(Box::new(insert(1)))),
+        place.writer.run(None, once(insert(2))),
+        place.writer.run(None, once(lose_transaction)),
         async {
             drop(release);
             held.await
@@ -233,7 +241,7 @@ async fn a_save_is_made_again_alone_where_the_commit_it_shared_fails() {
 #[tokio::test]
 async fn a_foreign_reader_holds_up_no_change_and_the_log_is_emptied_after_it() {
     let place = Place::new();
-    place.writer.run(once(insert(1))).await.unwrap();
+    place.writer.run(None, once(insert(1))).await.unwrap();
     let foreign = place.reader();
     foreign.execute_batch("BEGIN").unwrap();
     foreign
@@ -241,7 +249,7 @@ async fn a_foreign_reader_holds_up_no_change_and_the_log_is_emptied_after_it() {
         .unwrap();
     let began = Instant::now();
     for number in 2..12 {
-        place.writer.run(once(insert(number))).await.unwrap();
+        place.writer.run(None, once(insert(number))).await.unwrap();
     }
     assert!(began.elapsed() < BUSY_TIMEOUT / 2, "{:?}", began.elapsed());
     let log = place.folder.path().join("vault.db-wal");
