@@ -185,10 +185,15 @@ async fn status(setting: &Setting, token_id: &str) -> u16 {
 /// A daemon with a grant whose refreshes end in this error, and one that is
 /// well, both with dead access tokens; the identifiers of their tokens.
 async fn bad_and_good(error: &str) -> (Setting, String, String) {
+    grant_that_fails_by(Fault::oauth(400, error)).await
+}
+
+/// The same with a grant whose refreshes fail in this way.
+async fn grant_that_fails_by(fault: Fault) -> (Setting, String, String) {
     let setting = Setting::with_clocked_provider(Rotation::Strict, ON_DEMAND).await;
     let good = summary(setting.client()).await.id;
     let grant = setting.provider.grant();
-    setting.provider.fail_for(&grant, Fault::oauth(400, error));
+    setting.provider.fail_for(&grant, fault);
     let import = Provider::import_of(grant, 3600);
     setting.client().import_token(&import).await.unwrap();
     let tokens = setting.client().tokens(None).await.unwrap();
@@ -208,10 +213,13 @@ async fn a_refusal_of_one_grant_holds_no_other_up() {
         for _ in 0..10 {
             // More often in a row than a provider may fail before it is held for away.
             for _ in 0..5 {
-                assert_eq!(status(&setting, &bad).await, 503, "{error}");
                 setting.clock.pass(720);
+                assert_eq!(status(&setting, &bad).await, 503, "{error}");
             }
+            // No time passes since: a pause that the refusals began would hold.
+            let before = setting.provider.refreshes();
             assert_eq!(status(&setting, &good).await, 200, "{error}");
+            assert_eq!(setting.provider.refreshes(), before + 1, "{error}");
         }
         nothing_was_lost(&setting).await;
     }
@@ -243,6 +251,73 @@ async fn who_comes_again_when_told_to_is_not_sent_away_unasked() {
         wait = refusal(setting.client()).await;
         assert_eq!(setting.provider.refreshes(), requests);
     }
+}
+
+/// Asks for a token that cannot be refreshed; how long it is told to wait.
+async fn told(setting: &Setting, token_id: &str) -> Duration {
+    let body = json!({"provider": PROVIDER_ID, "scopes": ["read"], "token_id": token_id});
+    let answer = stage::post(&setting.home, "/authenticate", body).await;
+    assert_eq!(answer.status, 503, "{}", answer.json);
+    Duration::from_secs(answer.retry_after.unwrap())
+}
+
+/// Comes again when told to, until the provider's circuit is open; how long it
+/// is told to wait then.
+async fn open_circuit(setting: &Setting, token_id: &str) -> Duration {
+    for _ in 0..4 {
+        let wait = told(setting, token_id).await;
+        setting.clock.pass(wait.as_secs());
+    }
+    told(setting, token_id).await
+}
+
+/// Comes once at half of the time that it was told to wait, and is refused
+/// unasked; then when it is told to, and the provider is asked again. How long
+/// it is told to wait then.
+async fn comes_early_and_again(setting: &Setting, token_id: &str, wait: Duration) -> Duration {
+    let before = setting.provider.refreshes();
+    let half = wait / 2;
+    setting
+        .clock
+        .pass_millis(half.as_millis().try_into().unwrap());
+    let rest = told(setting, token_id).await;
+    assert_eq!(setting.provider.refreshes(), before, "{half:?} of {wait:?}");
+    let latest = wait - half + Duration::from_secs(1);
+    assert!(rest <= latest, "{rest:?}, {half:?} after {wait:?}");
+    setting.clock.pass(rest.as_secs());
+    let next = told(setting, token_id).await;
+    assert_eq!(
+        setting.provider.refreshes(),
+        before + 1,
+        "{rest:?} after {half:?} of {wait:?}"
+    );
+    next
+}
+
+#[tokio::test]
+async fn who_comes_between_two_probes_is_told_when_the_next_one_may_be_sent() {
+    let setting = Setting::with_clocked_provider(Rotation::Strict, ON_DEMAND).await;
+    setting.provider.fail_always(Some(Fault::status(500, "")));
+    setting.clock.pass(3600);
+    let token = summary(setting.client()).await.id;
+    // Until the circuit is open, a token's own wait may be too short to come within it.
+    let mut wait = open_circuit(&setting, &token).await;
+    for _ in 0..10 {
+        wait = comes_early_and_again(&setting, &token, wait).await;
+    }
+}
+
+#[tokio::test]
+async fn a_wait_that_the_provider_asked_for_is_told_through_an_open_circuit() {
+    const ASKED_FOR: Duration = Duration::from_secs(120);
+    let (setting, asked, other) = grant_that_fails_by(Fault::retry_after(503, 120)).await;
+    setting.provider.fail_always(Some(Fault::status(500, "")));
+    let wait = open_circuit(&setting, &other).await;
+    setting.clock.pass(wait.as_secs());
+    let wait = told(&setting, &asked).await;
+    assert!(wait >= ASKED_FOR, "{wait:?}");
+    let wait = comes_early_and_again(&setting, &asked, wait).await;
+    assert!(wait >= ASKED_FOR, "{wait:?}");
 }
 
 #[tokio::test]

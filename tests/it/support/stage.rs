@@ -28,6 +28,8 @@ pub(crate) struct Stage {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    /// In how many seconds to come again, where it says so.
+    pub(crate) retry_after: Option<u64>,
     pub(crate) json: Value,
 }
 
@@ -179,13 +181,19 @@ async fn call(home: &Home, method: Method, path: &str, body: Option<Value>) -> A
     let request = request(method, path, body);
     let answer = send(&home.socket(), request).await.unwrap();
     let status = answer.status().as_u16();
+    let retry_after = answer.headers().get("retry-after");
+    let retry_after = retry_after.map(|value| value.to_str().unwrap().parse().unwrap());
     let bytes = answer.into_body().collect().await.unwrap().to_bytes();
     let json = if bytes.is_empty() {
         Value::Null
     } else {
         serde_json::from_slice(&bytes).unwrap()
     };
-    Answer { status, json }
+    Answer {
+        status,
+        retry_after,
+        json,
+    }
 }
 
 fn request(method: Method, path: &str, body: Option<Value>) -> Request<Full<Bytes>> {
