@@ -5,6 +5,7 @@ mod backups;
 mod damaged;
 mod envelope;
 mod full;
+mod generation;
 mod keys;
 mod large;
 mod ownership;

@@ -198,6 +198,45 @@ async fn no_secret_goes_to_an_address_that_was_written_without_the_key() {
     }
 }
 
+/// A provider's new address in all rows that name it, none of which has a code
+/// then: as if the vault were one from before rows carried codes.
+fn steer(vault: &Path, address: &str) {
+    let statements = ["providers", "tokens", "flows"]
+        .map(|table| format!("UPDATE {table} SET token_url = '{address}', mac = NULL;"));
+    let vault = database(vault);
+    vault.execute_batch(&statements.concat()).unwrap();
+}
+
+#[tokio::test]
+async fn rows_that_lost_their_codes_are_not_given_new_ones_at_a_start() {
+    let home = Home::with_settings("refresh_active_within = 0\n");
+    let provider = Provider::start(Rotation::None, 3600);
+    daemon_with_token(&home, &provider, 0).await.stop().await;
+    let before = provider.requests().len();
+    let thief = Provider::start(Rotation::None, 3600);
+    steer(&vault_file(&home), &thief.url("/token"));
+    // Twice: the first start must not have prepared the second.
+    for _ in 0..2 {
+        let daemon = Binary::start(&home).await;
+        let answer = daemon.client().authenticate(&super::wanted()).await;
+        assert!(!answer.is_ok_and(|answer| answer.token.is_some()));
+        assert!(daemon.stop().await.success());
+    }
+    assert!(thief.requests().is_empty());
+    assert_eq!(provider.requests().len(), before);
+    let vault = database(&vault_file(&home));
+    for table in ["providers", "tokens"] {
+        let query = format!("SELECT count(*) FROM {table} WHERE mac IS NULL");
+        let without: u32 = vault.query_row(&query, [], |row| row.get(0)).unwrap();
+        assert_eq!(without, 1, "{table}");
+        let checked = stderr(&ran(&home, &["vault", "check"]));
+        assert!(
+            checked.contains(&format!(" of {table} cannot be read")),
+            "{checked}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_code_is_sent_to_no_address_that_a_flow_was_given_without_the_key() {
     let (home, provider, _) = stopped().await;

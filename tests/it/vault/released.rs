@@ -110,6 +110,56 @@ fn kept(home: &Home) -> Vec<String> {
     rows
 }
 
+/// The defaults of a vault, as `provider user agent scopes`.
+fn defaults(vault: &Connection) -> Vec<String> {
+    let query = "SELECT concat_ws(' ', provider_id, user_id, coalesce(agent_id, '-'), requested)
+                 FROM tokens WHERE is_default = 1";
+    let mut statement = vault.prepare(query).unwrap();
+    let found = statement.query_map([], |row| row.get(0)).unwrap();
+    let mut found: Vec<_> = found.map(Result::unwrap).collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn an_upgrade_leaves_each_default_in_its_agents_group_and_fills_the_others_by_latest_use() {
+    // Where version 1 had one default per user, an agent's login took it from
+    // the user's own tokens; which of these was used last varies.
+    let (released, dump, key, _) = RELEASED[1];
+    for (change, users_own) in [
+        ("", r#"["late"]"#),
+        (
+            "UPDATE tokens SET used_at = used_at + 1 WHERE seq = 2",
+            r#"["read","write"]"#,
+        ),
+        (
+            "UPDATE tokens SET used_at = created_at + 9000 WHERE seq = 1",
+            r#"["read"]"#,
+        ),
+        // None was ever used: the one that was stored last.
+        ("UPDATE tokens SET used_at = NULL", r#"["late"]"#),
+    ] {
+        let home = laid_out(released, dump, key);
+        let vault = database(&vault_file(&home));
+        vault.execute_batch(change).unwrap();
+        let before = [
+            r#"public root - ["read"]"#,
+            r#"strict alice - ["read"]"#,
+            r#"strict root bot ["read"]"#,
+        ];
+        assert_eq!(defaults(&vault), before);
+        drop(vault);
+        stored_token(&home);
+        let added = [
+            format!("strict root - {users_own}"),
+            r#"strict root upserted ["read"]"#.to_owned(),
+        ];
+        let mut after = [before.map(str::to_owned).as_slice(), &added].concat();
+        after.sort();
+        assert_eq!(defaults(&database(&vault_file(&home))), after, "{change}");
+    }
+}
+
 #[cfg(feature = "failpoints")]
 #[tokio::test]
 async fn an_upgrade_that_is_cut_off_anywhere_is_resumed_and_loses_nothing() {
