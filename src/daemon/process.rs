@@ -5,6 +5,7 @@ use anyhow::Context as _;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::config::Config;
+use crate::log_limit::log_limited;
 
 /// Descriptors kept for the vault and for requests to providers.
 const OWN_DESCRIPTORS: usize = 128;
@@ -90,7 +91,9 @@ pub(super) fn confine(_: &Config) {}
 pub(super) fn report_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
-        tracing::error!(
+        log_limited!(
+            20,
+            error,
             place,
             "a defect was met; the call was given up, the daemon goes on"
         );

@@ -9,6 +9,7 @@ use super::pages::{self, Connected, Failure, FollowUpForm, Page};
 use super::{ENDED_PATH, failed_page, reply, see_other};
 use crate::broker::{Broker, Ended, FollowUp, FollowUpAnswer, Outcome, is_own_error};
 use crate::identity::{AgentId, FlowId};
+use crate::log_limit::log_limited;
 use crate::secret::FormToken;
 use crate::server::Reply;
 use crate::server::body::{self, RequestBody};
@@ -35,7 +36,7 @@ pub(super) async fn ended_page(broker: &Broker, flow: &str) -> Page {
         Ok(follow_up) => outcome_page(&ended, &follow_up),
         Err(error) => {
             // The account is connected all the same.
-            tracing::warn!(error = %error, "what a login leaves to ask is not asked");
+            log_limited!(20, warn, error = %error, "what a login leaves to ask is not asked");
             outcome_page(&ended, &FollowUp::default())
         }
     }

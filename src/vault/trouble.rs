@@ -3,6 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Error;
+use crate::log_limit::log_limited;
 
 /// What is wrong now.
 #[derive(Debug, Default)]
@@ -47,10 +48,10 @@ impl Trouble {
         let was = std::mem::replace(slot(&mut known), found.clone().err());
         match (was, found) {
             (Some(why), Ok(())) if known.unwritable().is_none() => {
-                tracing::info!(was = %why, "the vault can be written again");
+                log_limited!(5, info, was = %why, "the vault can be written again");
             }
             (None, Err(why)) => {
-                tracing::error!(error = %why, "the vault cannot be written; tokens that are alive are still handed out");
+                log_limited!(5, error, error = %why, "the vault cannot be written; tokens that are alive are still handed out");
             }
             _ => {}
         }

@@ -14,12 +14,12 @@ fn layers() -> Vec<String> {
     modules.collect()
 }
 
-fn source() -> PathBuf {
+pub(crate) fn source() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
 /// Every file of a module: `name.rs`, and all below `name/`.
-fn files(module: &str) -> Vec<PathBuf> {
+pub(crate) fn files(module: &str) -> Vec<PathBuf> {
     let mut files = vec![source().join(format!("{module}.rs"))];
     let mut folders = vec![source().join(module)];
     while let Some(folder) = folders.pop() {

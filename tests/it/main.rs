@@ -18,6 +18,7 @@ mod discovery;
 mod events;
 mod layers;
 mod limits;
+mod log_lines;
 mod permissions;
 mod platform;
 mod quotas;

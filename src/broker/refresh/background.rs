@@ -17,6 +17,7 @@ use super::super::long_reads::off_worker;
 use super::Purpose;
 use crate::clock::{Moment, Pause, Timestamp};
 use crate::identity::{Owner, TokenId};
+use crate::log_limit::log_limited;
 use crate::provider::ProviderRef;
 use crate::token::{Freshness, Token};
 use crate::vault::{Stored, View};
@@ -54,7 +55,7 @@ impl Broker {
             let wait = match self.refresh_what_is_due(now, is_behind, &mut delays) {
                 Ok(wait) => wait,
                 Err(error) => {
-                    tracing::warn!(error = %error, "tokens are not refreshed in the background now");
+                    log_limited!(1, warn, error = %error, "tokens are not refreshed in the background now");
                     LONGEST_SLEEP
                 }
             };
