@@ -1,9 +1,18 @@
 //! A deleted token is gone at once, and revoked whatever happens to its caller
 //! or to the daemon.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use agent_authd::broker::{Broker, Settings};
 use agent_authd::clock::Ambient;
+use agent_authd::config::key_store::KeyStore;
+use agent_authd::identity::Owner;
+use agent_authd::oauth;
+use agent_authd::quota::Limits;
+use agent_authd::vault::{Options, Vault};
 use serde_json::{Value, json};
 
 use crate::support::daemon::{Binary, Home, InProcess};
@@ -32,6 +41,7 @@ async fn delete_and_leave(stage: &Stage, path: String) {
     let call = tokio::spawn(async move { stage::try_delete(&socket, &path).await });
     until("the revocation", async || stage.provider.revocations() > 0).await;
     call.abort();
+    assert!(call.await.unwrap_err().is_cancelled());
 }
 
 /// The newest event, as `type reason`.
@@ -54,17 +64,71 @@ async fn is_gone(home: &Home) {
 }
 
 #[tokio::test]
-async fn a_deleted_token_is_gone_while_its_provider_is_still_asked() {
+async fn a_deleted_token_is_gone_and_revoked_though_its_caller_hangs_up_and_its_provider_hangs() {
     let (stage, token) = revocable().await;
-    stage.provider.revoke_within(Duration::from_millis(300));
+    stage.provider.hold_revocations();
     delete_and_leave(&stage, format!("/tokens/{token}")).await;
     is_gone(&stage.home).await;
     assert!(!stage.provider.has_nothing_left());
+    stage.provider.release_revocations();
     until("the event", async || {
         newest_event(&stage.home).await == "revoked deleted, and revoked at the provider"
     })
     .await;
     assert!(stage.provider.has_nothing_left());
+    stage.daemon.stop().await;
+    let daemon = InProcess::start(&stage.home, Ambient::system()).await;
+    is_gone(&stage.home).await;
+    daemon.stop().await;
+}
+
+/// What the daemon does its work with, without a daemon around it.
+async fn broker(home: &Home) -> Broker {
+    let ambient = Ambient::system();
+    let options = Options {
+        data_dir: home.path("data"),
+        key_store: KeyStore::File,
+        key_file: home.path("key/vault.key"),
+        max_events: 10,
+    };
+    let vault = Vault::open(&options, &ambient).unwrap();
+    let oauth = oauth::Client::new(ambient.clone()).unwrap();
+    let settings = Settings {
+        redirect_base: "http://127.0.0.1:8252".to_owned(),
+        flow_lifetime: 600,
+        max_waiters: 1,
+        limits: Limits::default(),
+        refresh_active_within: 0,
+    };
+    Broker::new(vault, oauth, ambient, settings).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_deletion_whose_caller_hangs_up_at_once_is_revoked_without_a_restart() {
+    let (stage, token) = revocable().await;
+    let Stage {
+        home,
+        provider,
+        daemon,
+    } = stage;
+    daemon.stop().await;
+    let broker = broker(&home).await;
+    let owner = Owner::from_uid(nix::unistd::geteuid().as_raw()).unwrap();
+    {
+        // The request's future, dropped in its first wait, as when its connection ends.
+        let mut request = pin!(broker.delete_one_token(owner, &token));
+        let waits = poll_fn(|context| Poll::Ready(request.as_mut().poll(context).is_pending()));
+        assert!(waits.await);
+    }
+    until("the revocation", async || provider.has_nothing_left()).await;
+    broker.begin_stop();
+    broker.finish_stop().await;
+    drop(broker);
+    let daemon = InProcess::start(&home, Ambient::system()).await;
+    is_gone(&home).await;
+    let event = newest_event(&home).await;
+    assert_eq!(event, "revoked deleted, and revoked at the provider");
+    daemon.stop().await;
 }
 
 /// Takes 3 s: as long as the answer waits for the provider.

@@ -44,6 +44,20 @@ fn is_stopping(home: &Home) -> bool {
     LockHolder::read(&home.path("data/agent-authd.lock")).is_stopping
 }
 
+/// How many codes were sent to a provider.
+fn exchanges(provider: &Provider) -> usize {
+    provider.requests().len() - provider.refreshes()
+}
+
+/// How many grants of the vault at `home` were renewed by a refresh whose end is
+/// written down.
+fn renewed(home: &Home) -> u32 {
+    let vault = rusqlite::Connection::open(home.path("data/vault.db")).unwrap();
+    let renewed = "SELECT count(*) FROM tokens WHERE generation = 2
+                   AND NOT EXISTS (SELECT 1 FROM refresh_attempts)";
+    vault.query_row(renewed, [], |row| row.get(0)).unwrap()
+}
+
 #[tokio::test]
 async fn no_refresh_begins_while_the_daemon_stops() {
     let stage = Stage::with_settings("refresh_active_within = 0\n").await;
@@ -110,57 +124,59 @@ async fn two_hundred_refreshes_on_the_wire_are_stored_before_the_daemon_ends() {
     until("the stop", async || is_stopping(&home)).await;
     provider.release_answers();
     assert!(stopping.await.unwrap().success(), "{}", home.log());
-    let vault = rusqlite::Connection::open(home.path("data/vault.db")).unwrap();
-    let stored = "SELECT count(*) FROM tokens WHERE generation = 2
-                  AND NOT EXISTS (SELECT 1 FROM refresh_attempts)";
-    let stored: u32 = vault.query_row(stored, [], |row| row.get(0)).unwrap();
-    assert_eq!(stored as usize, CLIENTS * GRANTS);
+    assert_eq!(renewed(&home) as usize, CLIENTS * GRANTS);
     let sent = provider.refreshes();
     assert_eq!((sent, provider.reuses()), (CLIENTS * GRANTS, 0));
 }
 
-#[tokio::test]
-async fn while_a_refresh_ends_a_stopping_daemon_answers_and_begins_no_exchange() {
-    let stage = Stage::with_settings("refresh_active_within = 0\n").await;
-    stage.log_in(json!({})).await;
+/// Begins a refresh of bob's token, whose answer the provider keeps back, and
+/// hangs up.
+async fn refresh_and_leave(stage: &Stage) {
     let pair = stage.provider.grant();
     let expired = json!({
         "access_token": pair.access, "refresh_token": pair.refresh, "expires_in_seconds": 0,
         "user_id": "bob",
     });
     stage.import(expired).await;
+    stage.provider.hold_answers();
+    let ask = json!({"provider": PROVIDER_ID, "scopes": ["read"], "user_id": "bob"});
+    let socket = stage.home.socket();
+    let asking = tokio::spawn(async move { stage::try_post(&socket, "/authenticate", ask).await });
+    until("the refresh", async || stage.provider.refreshes() == 1).await;
+    asking.abort();
+    assert!(asking.await.unwrap_err().is_cancelled());
+}
+
+#[tokio::test]
+async fn while_a_refresh_ends_a_stopping_daemon_answers_and_begins_no_exchange() {
+    let stage = Stage::with_settings("refresh_active_within = 0\n").await;
+    stage.log_in(json!({})).await;
     let login = stage.authenticate(json!({"user_id": "carol"})).await;
-    stage.provider.answer_late(Duration::from_secs(2));
+    // No connection but the tests' own requests keeps the daemon: only the task does.
+    refresh_and_leave(&stage).await;
     let Stage {
         home,
         provider,
         daemon,
     } = stage;
-    let ask = json!({"provider": PROVIDER_ID, "scopes": ["read"], "user_id": "bob"});
-    let refreshing = async {
-        let asked = stage::post(&home, "/authenticate", ask).await.with(200);
-        assert!(provider.accepts(asked["token"].as_str().unwrap()));
-    };
-    let stopping = async {
-        until("the refresh", async || provider.refreshes() == 1).await;
-        let stopping = tokio::spawn(daemon.stop());
-        until("the stop", async || is_stopping(&home)).await;
-        let ask = json!({"provider": PROVIDER_ID, "scopes": ["read"]});
-        let asked = stage::post(&home, "/authenticate", ask).await.with(200);
+    let stopping = tokio::spawn(daemon.stop());
+    until("the stop", async || is_stopping(&home)).await;
+    let ask = json!({"provider": PROVIDER_ID, "scopes": ["read"]});
+    for _ in 0..3 {
+        let asked = stage::post(&home, "/authenticate", ask.clone()).await;
+        let asked = asked.with(200);
         assert_eq!(asked["status"], "completed", "{asked}");
-        let page = person::open(login["url"].as_str().unwrap()).await;
-        assert_eq!(page.status, 503, "{}", page.body);
-        assert!(
-            page.body.contains("http-equiv=\"refresh\""),
-            "{}",
-            page.body
-        );
-        assert!(!stopping.is_finished());
-        stopping.await.unwrap();
-        page
-    };
-    let ((), page) = tokio::join!(refreshing, stopping);
-    provider.fail_always(None);
+    }
+    let page = person::open(login["url"].as_str().unwrap()).await;
+    assert_eq!(page.status, 503, "{}", page.body);
+    let asks_again = page.body.contains("http-equiv=\"refresh\"");
+    assert!(asks_again, "{}", page.body);
+    assert!(!stopping.is_finished());
+    assert_eq!(renewed(&home), 0);
+    provider.release_answers();
+    stopping.await.unwrap();
+    assert_eq!(renewed(&home), 1);
+    assert_eq!(exchanges(&provider), 1, "that of the first login");
     // The next daemon takes the code that this one has left alone.
     let daemon = InProcess::start(&home, Ambient::system()).await;
     let base = daemon.client().info().await.unwrap().redirect_base;
@@ -169,7 +185,46 @@ async fn while_a_refresh_ends_a_stopping_daemon_answers_and_begins_no_exchange()
     assert_eq!(page.status, 200, "{}", page.body);
     let done = ended(&home, &login).await;
     assert_eq!(done["status"], "completed", "{done}");
+    assert_eq!((exchanges(&provider), provider.refreshes()), (2, 1));
     daemon.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_last_request_begins_has_ended_when_the_daemon_has() {
+    let stage = Stage::new().await;
+    stage.provider.hold_revocations();
+    let pair = stage.provider.grant();
+    let changes = json!({"access_token": pair.access, "refresh_token": pair.refresh});
+    let token = stage.import(changes).await;
+    let Stage {
+        home,
+        provider,
+        daemon,
+    } = stage;
+    let mut stream = UnixStream::connect(home.socket()).await.unwrap();
+    let half = format!("DELETE /v2/auth/tokens/{token} HTTP/1.1\r\n");
+    stream.write_all(half.as_bytes()).await.unwrap();
+    // Connections are accepted in turn: the first one has been by then.
+    daemon.client().ok().await.unwrap();
+    let mut stopping = tokio::spawn(daemon.stop());
+    until("the stop", async || is_stopping(&home)).await;
+    // Nothing is under way, so that the daemon waits for this request alone.
+    stream.write_all(b"Host: localhost\r\n\r\n").await.unwrap();
+    until("the revocation", async || provider.revocations() > 0).await;
+    drop(stream);
+    until("the end of the socket", async || {
+        UnixStream::connect(home.socket()).await.is_err()
+    })
+    .await;
+    let early = tokio::time::timeout(Duration::from_millis(300), &mut stopping).await;
+    assert!(early.is_err(), "the daemon has ended before the revocation");
+    provider.release_revocations();
+    stopping.await.unwrap();
+    let vault = rusqlite::Connection::open(home.path("data/vault.db")).unwrap();
+    let left = "SELECT count(*) FROM revocations";
+    let left: u32 = vault.query_row(left, [], |row| row.get(0)).unwrap();
+    assert_eq!(left, 0);
+    assert!(provider.has_nothing_left());
 }
 
 #[tokio::test]

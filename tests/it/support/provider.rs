@@ -141,7 +141,7 @@ struct Shared {
     address: SocketAddr,
     is_over: AtomicBool,
     state: Mutex<State>,
-    /// Notified when `is_held` in the state has changed.
+    /// Notified when `is_held` or `revocations_are_held` in the state has changed.
     released: Condvar,
 }
 
@@ -154,6 +154,8 @@ struct State {
     revocation_time: Duration,
     /// How many revocations were asked for.
     revocations: usize,
+    /// Whether revocations are not begun for now.
+    revocations_are_held: bool,
     requests: Vec<Request>,
     /// For the next requests to the token endpoint, one each.
     faults: VecDeque<Fault>,
@@ -170,11 +172,11 @@ impl Shared {
         self.state.lock().unwrap()
     }
 
-    /// Returns once answers are not kept back.
-    fn wait_until_released(&self) {
+    /// Returns once what the state keeps back is released.
+    fn wait_while(&self, is_held: impl Fn(&State) -> bool) {
         let released = self
             .released
-            .wait_while(self.state(), |state| state.is_held);
+            .wait_while(self.state(), |state| is_held(state));
         drop(released.unwrap());
     }
 }
@@ -200,6 +202,7 @@ impl Provider {
                 revokes: false,
                 revocation_time: Duration::ZERO,
                 revocations: 0,
+                revocations_are_held: false,
                 requests: Vec::new(),
                 faults: VecDeque::new(),
                 lasting_fault: None,
@@ -328,6 +331,19 @@ impl Provider {
     pub(crate) fn revoke_within(&self, time: Duration) {
         let mut state = self.shared.state();
         (state.revokes, state.revocation_time) = (true, time);
+    }
+
+    /// The same, and no revocation is done or answered until
+    /// [`Self::release_revocations`].
+    pub(crate) fn hold_revocations(&self) {
+        let mut state = self.shared.state();
+        (state.revokes, state.revocations_are_held) = (true, true);
+    }
+
+    /// Does and answers the revocations that were kept back.
+    pub(crate) fn release_revocations(&self) {
+        self.shared.state().revocations_are_held = false;
+        self.shared.released.notify_all();
     }
 
     /// How many revocations were asked for.

@@ -177,6 +177,13 @@ pub(crate) async fn try_delete(socket: &Path, path: &str) -> Option<u16> {
     answer.ok().map(|answer| answer.status().as_u16())
 }
 
+/// Posts something to the daemon of `socket`; `None` if the connection breaks
+/// before the answer.
+pub(crate) async fn try_post(socket: &Path, path: &str, body: Value) -> Option<u16> {
+    let answer = send(socket, request(Method::POST, path, Some(body))).await;
+    answer.ok().map(|answer| answer.status().as_u16())
+}
+
 async fn call(home: &Home, method: Method, path: &str, body: Option<Value>) -> Answer {
     let request = request(method, path, body);
     let answer = send(&home.socket(), request).await.unwrap();

@@ -35,7 +35,7 @@ pub(super) fn token(
         _ => {}
     }
     let (status, mut reply) = done(shared, &request);
-    shared.wait_until_released();
+    shared.wait_while(|state| state.is_held);
     if let Some(Fault::Member(name, written)) = &fault {
         let members = reply.as_object_mut().unwrap();
         members.remove(*name);
@@ -93,6 +93,7 @@ pub(super) fn revocation(
         state.revocations += 1;
         state.revocation_time
     };
+    shared.wait_while(|state| state.revocations_are_held);
     std::thread::sleep(time);
     let mut form = form_urlencoded::parse(body);
     if let Some((_, token)) = form.find(|(name, _)| name == "token") {
