@@ -7,9 +7,9 @@ mod place;
 use std::fs::{self, Permissions};
 use std::future::{Ready, ready};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd as _};
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::net::UnixListener as StdListener;
+use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -22,6 +22,9 @@ use super::{Access, Peer};
 use crate::lock_file::{HeldLock, LockHolder};
 use crate::server::Listener;
 use crate::server::connection_quota::ConnectionQuota;
+
+/// How many connections are looked at before other tasks have their turn.
+const ACCEPTS_PER_TURN: usize = 64;
 
 /// Why the socket cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +55,8 @@ pub enum Error {
 #[derive(Debug)]
 pub struct ApiListener {
     listener: UnixListener,
+    /// The same socket, asked without the runtime.
+    queue: StdListener,
     path: PathBuf,
     access: Access,
     quota: ConnectionQuota,
@@ -81,16 +86,18 @@ impl ApiListener {
         remove_stale(path)?;
         // Between bind and chmod nobody else may connect.
         let before = umask(Mode::from_bits_truncate(0o177));
-        let bound = UnixListener::bind(path);
+        let bound = StdListener::bind(path);
         umask(before);
         let listener = bound.map_err(|error| unfit(error.to_string()))?;
         lengthen_queue(&listener);
+        let (listener, queue) = watched(listener).map_err(|error| unfit(error.to_string()))?;
         if access == Access::System {
             let open_to_all = fs::set_permissions(path, Permissions::from_mode(0o666));
             open_to_all.map_err(|error| unfit(error.to_string()))?;
         }
         Ok(Self {
             listener,
+            queue,
             path: path.to_owned(),
             access,
             quota: quota(access, max_connections),
@@ -123,9 +130,10 @@ impl ApiListener {
         };
         // Its queue is the unit's Backlog=: listen(2) would make this process the
         // server that clients see (unix(7), SO_PEERCRED) in the service manager's place.
-        listener.set_nonblocking(true).map_err(unfit)?;
+        let (listener, queue) = watched(listener).map_err(unfit)?;
         Ok(Self {
-            listener: UnixListener::from_std(listener).map_err(unfit)?,
+            listener,
+            queue,
             path,
             access,
             quota: quota(access, max_connections),
@@ -159,9 +167,17 @@ fn quota(access: Access, max_connections: usize) -> ConnectionQuota {
 }
 
 /// Whether the peer closed the connection without having sent anything.
-fn is_abandoned(stream: &UnixStream) -> bool {
+fn is_abandoned(stream: &impl AsRawFd) -> bool {
     let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
     recv(stream.as_raw_fd(), &mut [0], flags) == Ok(0)
+}
+
+/// The listener as the runtime waits for it, and as it is asked at once.
+fn watched(listener: StdListener) -> io::Result<(UnixListener, StdListener)> {
+    listener.set_nonblocking(true)?;
+    // A second descriptor of the same socket, whose mode is the first's.
+    let queue = listener.try_clone()?;
+    Ok((UnixListener::from_std(listener)?, queue))
 }
 
 /// Lets as many connections wait to be accepted as the system allows: a program
@@ -179,14 +195,23 @@ impl Listener for ApiListener {
     type Admission = Ready<Option<Peer>>;
 
     /// The next connection that is served. One that is not ends here, before it
-    /// costs a task: a program that connects and closes without pause must not
-    /// fill the queue faster than it is emptied.
+    /// costs a task, or the runtime a watch: a program that connects and closes
+    /// without pause must not fill the queue faster than it is emptied.
     async fn accept(&mut self) -> io::Result<(UnixStream, Self::Admission)> {
         loop {
-            let (stream, _) = self.listener.accept().await?;
-            if let Some(admission) = self.admit(&stream) {
-                return Ok((stream, admission));
+            for _ in 0..ACCEPTS_PER_TURN {
+                let stream = match self.queue.accept() {
+                    Ok((stream, _)) => stream,
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                        self.listener.accept().await?.0.into_std()?
+                    }
+                    Err(error) => return Err(error),
+                };
+                if let Some(admitted) = self.admit(stream)? {
+                    return Ok(admitted);
+                }
             }
+            tokio::task::yield_now().await;
         }
     }
 
@@ -205,37 +230,34 @@ impl Listener for ApiListener {
         true
     }
 
-    /// Asks the kernel itself: tokio takes a socket that was shut down for one
-    /// that is always ready.
     async fn accept_queued(&mut self) -> Option<(UnixStream, Self::Admission)> {
         loop {
-            let stream = accept_now(&self.listener).ok()?;
-            if let Some(admission) = self.admit(&stream) {
-                return Some((stream, admission));
+            // The runtime takes a socket that was shut down for one that is ready.
+            let (stream, _) = self.queue.accept().ok()?;
+            if let Ok(Some(admitted)) = self.admit(stream) {
+                return Some(admitted);
             }
         }
     }
 }
 
-/// The next connection of a listener's queue, without waiting for one.
-fn accept_now(listener: &UnixListener) -> io::Result<UnixStream> {
-    // A second descriptor of the same socket, whose mode is the first's.
-    let listener = StdListener::from(listener.as_fd().try_clone_to_owned()?);
-    let (stream, _) = listener.accept()?;
-    stream.set_nonblocking(true)?;
-    UnixStream::from_std(stream)
-}
-
 impl ApiListener {
-    /// Who is at the other end; `None` for a peer that has gone, is refused, or
-    /// has no place left.
-    fn admit(&self, stream: &UnixStream) -> Option<Ready<Option<Peer>>> {
-        if is_abandoned(stream) {
-            return None;
+    /// A connection, and who is at its other end; `None` for a peer that has
+    /// gone, is refused, or has no place left.
+    fn admit(&self, stream: StdStream) -> io::Result<Option<(UnixStream, Ready<Option<Peer>>)>> {
+        if is_abandoned(&stream) {
+            return Ok(None);
         }
-        let peer = self.access.admit(stream)?;
-        let permit = Some(Arc::new(self.quota.take(peer.uid)?));
-        Some(ready(Some(Peer { permit, ..peer })))
+        stream.set_nonblocking(true)?;
+        let stream = UnixStream::from_std(stream)?;
+        let Some(peer) = self.access.admit(&stream) else {
+            return Ok(None);
+        };
+        let Some(permit) = self.quota.take(peer.uid) else {
+            return Ok(None);
+        };
+        let permit = Some(Arc::new(permit));
+        Ok(Some((stream, ready(Some(Peer { permit, ..peer })))))
     }
 
     fn remove_file(&self) {
@@ -256,7 +278,6 @@ impl Drop for ApiListener {
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
-    use std::os::unix::net::UnixStream as StdStream;
 
     use nix::unistd::geteuid;
 
@@ -282,6 +303,7 @@ mod tests {
             accepted.push(listener.accept().await.unwrap().0);
         }
         drop((sent, waiting));
+        accepted[0].readable().await.unwrap();
         assert_eq!(accepted[0].try_read(&mut [0; 2]).unwrap(), 1);
         assert!(is_abandoned(&accepted[1]));
     }
