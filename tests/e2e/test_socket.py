@@ -33,7 +33,8 @@ def test_a_socket_that_a_crash_left_is_taken_over(daemon: Daemon) -> None:
 def test_a_socket_that_is_listened_on_is_not(daemon: Daemon, home: Path) -> None:
     other = Daemon(home)
     other.data_dir, other.key_file = home / "other", home / "other-key" / "vault.key"
-    assert "another agent-authd listens" in complaint(other)
+    said = complaint(other)
+    assert f"another agent-authd (process {daemon.pid}) listens at {daemon.socket};" in said, said
     assert daemon.http.get("/ok").status_code == 200
 
 
