@@ -6,10 +6,11 @@
 //! middle. It has threads of its own, so that no test's runtime can stall it.
 
 mod answer;
+mod fault;
 mod grants;
+mod serve;
 
 use std::collections::{HashMap, VecDeque};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -18,10 +19,11 @@ use std::time::{Duration, Instant};
 use agent_authd::client::{NewProvider, TokenImport};
 use agent_authd::identity::{ProviderId, Scopes};
 use agent_authd::secret::{AccessToken, ClientSecret, RefreshToken};
-use url::{Url, form_urlencoded};
 
+pub(crate) use self::fault::Fault;
 use self::grants::Grants;
 pub(crate) use self::grants::Pair;
+use self::serve::accept;
 use super::clock::TestClock;
 
 /// The client that is registered.
@@ -40,78 +42,6 @@ pub(crate) enum Rotation {
     Strict,
     /// It is spent, but for this long a second use gets the same answer again.
     Grace(Duration),
-}
-
-/// What happens to one request instead of a plain answer.
-#[derive(Clone, Debug)]
-pub(crate) enum Fault {
-    /// Nothing is done; this status, headers and body are answered.
-    Answer {
-        status: u16,
-        headers: Vec<(&'static str, String)>,
-        body: String,
-    },
-    /// Nothing is done, and the connection closed without a byte.
-    Ignored,
-    /// It is done, and the connection closed without a byte.
-    LostAnswer,
-    /// It is done, and the answer breaks off in its middle.
-    HalfAnswer,
-    /// It is done, and answered this much later.
-    Late(Duration),
-    /// It is done, and answered this much later without an access token.
-    LateAlone(Duration),
-    /// It is done; a member of the answer is replaced: taken away for `None`,
-    /// else written as this JSON.
-    Member(&'static str, Option<&'static str>),
-    /// It is done; this status, headers and body are answered.
-    Instead {
-        status: u16,
-        headers: Vec<(&'static str, String)>,
-        body: String,
-    },
-}
-
-impl Fault {
-    /// A status with an OAuth error code.
-    pub(crate) fn oauth(status: u16, error: &str) -> Self {
-        Self::status(status, format!("{{\"error\": \"{error}\"}}"))
-    }
-
-    pub(crate) fn status(status: u16, body: impl Into<String>) -> Self {
-        Self::Answer {
-            status,
-            headers: vec![("Content-Type", "application/json".to_owned())],
-            body: body.into(),
-        }
-    }
-
-    /// A status that asks to be left alone for a time.
-    pub(crate) fn retry_after(status: u16, seconds: u32) -> Self {
-        Self::Answer {
-            status,
-            headers: vec![("Retry-After", seconds.to_string())],
-            body: String::new(),
-        }
-    }
-
-    /// It is done, and a gateway answers with this status and no body.
-    pub(crate) fn done_but(status: u16) -> Self {
-        Self::Instead {
-            status,
-            headers: Vec::new(),
-            body: String::new(),
-        }
-    }
-
-    /// A captive portal's page.
-    pub(crate) fn html() -> Self {
-        Self::Answer {
-            status: 200,
-            headers: vec![("Content-Type", "text/html".to_owned())],
-            body: "<html><body>Welcome to the train's WiFi</body></html>".to_owned(),
-        }
-    }
 }
 
 /// One request to the token endpoint.
@@ -388,69 +318,5 @@ impl Drop for Provider {
         self.shared.is_over.store(true, Ordering::Release);
         // Wakes the thread that accepts.
         let _ = TcpStream::connect(self.shared.address);
-    }
-}
-
-/// Accepts connections until it is over.
-fn accept(shared: &Arc<Shared>, listener: TcpListener) {
-    let serving = Arc::clone(shared);
-    std::thread::spawn(move || {
-        for stream in listener.incoming().map_while(Result::ok) {
-            if serving.is_over.load(Ordering::Acquire) {
-                break;
-            }
-            let shared = Arc::clone(&serving);
-            // A client that breaks off is its own affair.
-            std::thread::spawn(move || serve(&shared, stream).ok());
-        }
-    });
-}
-
-/// Reads one request and answers it.
-fn serve(shared: &Shared, mut stream: TcpStream) -> std::io::Result<()> {
-    let mut reader = BufReader::new(stream.try_clone()?);
-    let mut line = String::new();
-    reader.read_line(&mut line)?;
-    let mut headers = HashMap::new();
-    loop {
-        let mut header = String::new();
-        reader.read_line(&mut header)?;
-        let Some((name, value)) = header.trim_end().split_once(": ") else {
-            break;
-        };
-        headers.insert(name.to_ascii_lowercase(), value.to_owned());
-    }
-    let length = headers.get("content-length");
-    let mut body = vec![0; length.map_or(0, |length| length.parse().unwrap())];
-    reader.read_exact(&mut body)?;
-    let target = line.split(' ').nth(1).unwrap_or_default();
-    let url = Url::parse("http://provider").unwrap().join(target).unwrap();
-    match url.path() {
-        "/authorize" => {
-            let location = shared.state().grants.consent(&url);
-            let head = format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\n");
-            write!(
-                stream,
-                "{head}Content-Length: 0\r\nConnection: close\r\n\r\n"
-            )
-        }
-        "/token" => {
-            let form = form_urlencoded::parse(&body).into_owned().collect();
-            let request = Request {
-                at: Instant::now(),
-                uptime: shared.state().grants.now(),
-                form,
-                authorization: headers.remove("authorization"),
-            };
-            answer::token(shared, &mut stream, request)
-        }
-        "/.well-known/oauth-authorization-server" if shared.state().revokes => {
-            answer::metadata(&format!("http://{}", shared.address), &mut stream)
-        }
-        "/revoke" => answer::revocation(shared, &mut stream, &body),
-        _ => write!(
-            stream,
-            "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
-        ),
     }
 }

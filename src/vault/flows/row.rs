@@ -1,0 +1,109 @@
+//! A flow as a row of its table.
+
+use rusqlite::Row;
+use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+
+use super::StoredFlow;
+use crate::flow::{Flow, Purpose, Status};
+use crate::identity::ProviderId;
+use crate::provider::{Binding, ProviderRef};
+use crate::vault::columns::named_text;
+
+/// A row's secrets, still sealed.
+#[derive(Clone)]
+pub(super) struct Sealed {
+    pub(super) key_id: String,
+    pub(super) state: String,
+    pub(super) verifier: Option<String>,
+}
+
+impl std::fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[sealed]")
+    }
+}
+
+/// Reads a row of every column.
+pub(super) fn read_flow(row: &Row<'_>) -> rusqlite::Result<StoredFlow> {
+    let provider_id: ProviderId = row.get("provider_id")?;
+    let purpose = match row.get("purpose")? {
+        PurposeName::New => Purpose::New,
+        PurposeName::Renew => Purpose::Renew(row.get("subject")?),
+        PurposeName::Connect => Purpose::Connect(row.get("subject")?),
+    };
+    let status = match row.get("status")? {
+        StatusName::Pending => Status::Pending,
+        StatusName::Exchanging => Status::Exchanging,
+        StatusName::Completed => Status::Completed(row.get("token_id")?),
+        StatusName::Failed => Status::Failed {
+            error: row.get("error")?,
+            description: row.get("error_description")?,
+        },
+    };
+    let flow = Flow {
+        id: row.get("id")?,
+        owner: row.get("owner")?,
+        provider: ProviderRef {
+            source: row.get("source")?,
+            provider_id,
+        },
+        binding: Binding {
+            client_id: row.get("client_id")?,
+            token_url: row.get("token_url")?,
+        },
+        user_id: row.get("user_id")?,
+        agent_id: row.get("agent_id")?,
+        purpose,
+        requested: row.get("requested")?,
+        redirect_uri: row.get("redirect_uri")?,
+        is_default: row.get("is_default")?,
+        is_shareable: row.get("is_shareable")?,
+        status,
+        created_at: row.get("created_at")?,
+        expires_at: row.get("expires_at")?,
+        second_opening_at: row.get("second_opening_at")?,
+        finished_at: row.get("finished_at")?,
+    };
+    let sealed = Sealed {
+        key_id: row.get("key_id")?,
+        state: row.get("state")?,
+        verifier: row.get("verifier")?,
+    };
+    Ok(StoredFlow { flow, sealed })
+}
+
+/// A flow's purpose as its column names it.
+#[derive(Clone, Copy)]
+pub(super) enum PurposeName {
+    New,
+    Renew,
+    Connect,
+}
+
+impl PurposeName {
+    pub(super) fn of(purpose: Purpose) -> Self {
+        match purpose {
+            Purpose::New => Self::New,
+            Purpose::Renew(_) => Self::Renew,
+            Purpose::Connect(_) => Self::Connect,
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum StatusName {
+    Pending,
+    Exchanging,
+    Completed,
+    Failed,
+}
+
+named_text! {
+    PurposeName { PurposeName::New => "new", PurposeName::Renew => "renew", PurposeName::Connect => "connect" }
+    StatusName {
+        StatusName::Pending => "pending",
+        StatusName::Exchanging => "exchanging",
+        StatusName::Completed => "completed",
+        StatusName::Failed => "failed",
+    }
+}
