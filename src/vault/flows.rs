@@ -129,9 +129,9 @@ impl View<'_> {
     pub fn exchanging_flows(&self) -> Result<Vec<StoredFlow>, Error> {
         let mut statement = self
             .connection
-            .prepare_cached("SELECT * FROM flows WHERE status = 'exchanging'")?;
-        let rows = statement.query_map([], read_flow)?;
-        Ok(rows.collect::<Result<_, _>>()?)
+            .prepare_cached(&[&**SELECT, "WHERE f.status = 'exchanging'"].concat())?;
+        let rows = statement.query([])?;
+        self.readable(NAMED, rows, |row| self.read_flow(row))
     }
 
     /// Whether there is a flow that ended, or could no longer be finished,

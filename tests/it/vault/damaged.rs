@@ -252,6 +252,28 @@ async fn a_code_is_sent_to_no_address_that_a_flow_was_given_without_the_key() {
 }
 
 #[tokio::test]
+async fn a_damaged_login_that_a_crash_cut_off_keeps_no_daemon_from_its_start() {
+    let stage = Stage::new().await;
+    let mut asked = Vec::new();
+    for _ in 0..2 {
+        asked.push(stage.authenticate(json!({"force_new": true})).await);
+    }
+    let Stage {
+        home,
+        provider,
+        daemon,
+    } = stage;
+    daemon.stop().await;
+    damage(&vault_file(&home), "UPDATE flows SET status = 'exchanging'");
+    let statement = "UPDATE flows SET requested = 'x' WHERE seq = 1";
+    damage(&vault_file(&home), statement);
+    let stage = again(home, provider).await;
+    unreadable(&stage, 1).await;
+    let whole = stage.wait(&asked[1]).await;
+    assert_eq!(whole["error"], "interrupted", "{whole}");
+}
+
+#[tokio::test]
 async fn wrong_totals_are_named_by_a_check_and_counted_anew_at_the_next_start() {
     let (home, provider) = (Home::new(), Provider::start(Rotation::None, 3600));
     daemon_with_token(&home, &provider, 3600).await.stop().await;
