@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use crate::support::clock::TestClock;
+use crate::support::daemon::InProcess;
 use crate::support::person;
 use crate::support::provider::Fault;
 use crate::support::stage::Stage;
@@ -76,4 +78,41 @@ async fn a_refresh_token_that_comes_alone_after_its_token_was_deleted_is_revoked
         has(event) && has(late)
     })
     .await;
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_after_a_person_has_renewed_the_token_is_dropped() {
+    let clock = TestClock::new();
+    let stage = Stage::with_clock(&clock).await;
+    stage.provider.name_account("ada");
+    let token = stage.log_in(json!({})).await;
+    clock.pass(3600);
+    stage
+        .provider
+        .fail_next(Fault::Late(Duration::from_secs(1)));
+    let asking = stage.authenticate(json!({}));
+    let renewing = async {
+        until("the refresh", async || stage.provider.refreshes() == 1).await;
+        let wider = json!({"scopes": ["read", "write"]});
+        assert_eq!(stage.log_in(wider.clone()).await, token);
+        stage.authenticate(wider).await
+    };
+    let (_, renewed) = tokio::join!(asking, renewing);
+    let Stage {
+        home,
+        provider,
+        daemon,
+    } = stage;
+    // What is under way has ended then.
+    daemon.stop().await;
+    let daemon = InProcess::start(&home, clock.ambient()).await;
+    let stage = Stage {
+        home,
+        provider,
+        daemon,
+    };
+    let now = stage.authenticate(json!({})).await;
+    assert!(now["token"].is_string(), "{now}");
+    assert_eq!(now["token"], renewed["token"]);
+    assert_eq!(stage.provider.refreshes(), 1);
 }
