@@ -33,6 +33,8 @@ pub const MAX_ALSO_ENDED: usize = 32;
 pub const FEATURES: &[&str] = &[
     // POST /v2/auth/flows/{auth_id}/browser-link.
     "browser_link",
+    // GET and POST /v2/auth/flows/{auth_id}/follow-up.
+    "follow_up",
     // `generation` in the metadata of a token that is handed out.
     "generation",
     // `is_new` in the metadata of an answer that names a flow.

@@ -24,6 +24,7 @@ mod providers;
 mod quotas;
 mod redirects;
 mod refresh;
+mod renewed_account;
 mod revocations;
 mod saving;
 mod tasks;
@@ -46,6 +47,7 @@ pub use self::follow_ups::{FollowUp, FollowUpAnswer, Notice};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::redirects::refusal;
 pub use self::redirects::{AuthorizationResponse, Ended, Finishing, Outcome, is_own_error};
+pub use self::renewed_account::RenewedAccount;
 
 use self::refresh::Refreshes;
 use self::revocations::Revocations;
@@ -109,6 +111,14 @@ pub enum Error {
         /// For a person.
         description: Option<String>,
     },
+    /// Nobody is asked whose account a login came back with.
+    #[error(
+        "this login asks nothing: it was answered before, or whose account it is was never in doubt"
+    )]
+    NotAsked,
+    /// A token is being refreshed, and can be changed when that has ended.
+    #[error("the token is being refreshed; try again in a moment")]
+    RefreshUnderWay,
     /// The provider answered, and not with what was asked of it.
     #[error("{0}")]
     Provider(oauth::Error),

@@ -48,6 +48,9 @@ pub struct Flow {
     /// When a second caller was told to open a browser for it, since no redirect
     /// had come; at most one is.
     pub second_opening_at: Option<Timestamp>,
+    /// Whether a person said that it came back with another account than the one
+    /// that it was to renew.
+    pub is_other_account: bool,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
 }

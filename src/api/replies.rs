@@ -7,6 +7,7 @@
 
 mod connections;
 mod flows;
+mod follow_ups;
 mod providers;
 mod token;
 mod tokens;
@@ -18,6 +19,7 @@ pub use flows::{
     AuthStatus, AuthenticateResponse, BrowserLinkResponse, WaitResponse, WaitStatus, flow_metadata,
     token_metadata,
 };
+pub use follow_ups::{FollowUpResponse, FollowUpToken};
 pub use providers::ProviderResponse;
 pub use tokens::{
     RevokeTokensResponse, TokenEventSummary, TokenImportResponse, TokenStatusBatchResponse,

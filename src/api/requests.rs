@@ -7,6 +7,7 @@
 
 mod changes;
 mod flows;
+mod follow_ups;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod providers;
@@ -16,6 +17,7 @@ mod tokens;
 
 pub use changes::{ProviderUpdateRequest, TokenUpdateRequest};
 pub use flows::{AuthenticateRequest, FinalizeRequest, WaitQuery};
+pub use follow_ups::FollowUpRequest;
 pub use providers::{McpProviderCreateRequest, ProviderCreateRequest};
 pub use queries::{EventsQuery, OptionalProviderQuery, ProviderQuery};
 pub use redirects::{CallbackQuery, SetupQuery};

@@ -168,6 +168,7 @@ impl Broker {
             created_at: now,
             expires_at: now.plus_seconds(self.0.settings.flow_lifetime),
             second_opening_at: None,
+            is_other_account: false,
             finished_at: None,
         };
         if let Some(same) = self.0.vault.read(|view| find_same(view, &flow))?

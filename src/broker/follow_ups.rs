@@ -7,14 +7,14 @@
 use std::collections::BTreeMap;
 
 use super::agents::Permission;
-use super::grants::{permitted_in_place, sameness, takes_default};
+use super::grants::sameness;
 use super::{Broker, Error};
-use crate::event::{Event, Kind, Source};
+use crate::event::Source;
 use crate::flow::{Flow, Purpose, Status};
 use crate::identity::{AgentId, FlowId, Scopes, TokenId};
 use crate::secret::FormToken;
 use crate::token::{Sameness, Token};
-use crate::vault::{self, Change, Offer, Secrets, Stored, StoredFlow, View};
+use crate::vault::{self, Change, Offer, Stored, StoredFlow, View};
 
 /// The key in a form's offer for the question about the account; agents have
 /// [`AGENT`] before their names.
@@ -101,27 +101,24 @@ impl Broker {
             created_by: flow.user_id.to_string(),
             ..self.permission(flow.owner, agent, Source::Consent, "allowed")
         };
-        let own = flow.agent_id.clone().map(permission);
-        let (event_id, now) = (self.0.ambient.uuid(), self.0.ambient.now());
         let permissions: Vec<_> = match &answer {
             FollowUpAnswer::SameAccount => Vec::new(),
             FollowUpAnswer::AllowAgents(agents) => agents.iter().cloned().map(permission).collect(),
         };
+        let same_account = self.account_answer(&flow, true, Source::Consent);
         let redeem = move |change: &Change<'_>| {
             let Some(offer) = change.redeem_form(flow.owner, flow.id, &form_token)? else {
                 return Ok(());
             };
-            if answer == FollowUpAnswer::SameAccount {
-                if !offer.contains_key(ACCOUNT) {
-                    return Ok(());
-                }
-                let about = |token: &Token| {
-                    let kind = Kind::Connected;
-                    Event::about(token, kind, Source::Consent, event_id, now).because("renewed")
-                };
-                return change.merge_renewal(&flow, token_id, own.as_ref(), about);
+            if answer != FollowUpAnswer::SameAccount {
+                return change.allow_offered(&flow, token_id, &offer, &permissions);
             }
-            change.allow_offered(&flow, token_id, &offer, &permissions)
+            let completed = change.completed_flow(&flow, same_account.now)?;
+            if let (Some((flow, token)), true) = (completed, offer.contains_key(ACCOUNT)) {
+                // If it cannot be stored now, the page asks again.
+                change.answer_account(&flow, &token, &same_account)?;
+            }
+            Ok(())
         };
         self.0.vault.write(redeem).await?;
         self.note_new_grant();
@@ -166,16 +163,12 @@ impl View<'_> {
                     }
                 }
             }
-            Purpose::Renew(renewed) => {
-                let Some(Stored { token: old, .. }) = self.token(flow.owner, renewed)? else {
-                    return Ok(found);
-                };
-                match sameness(&old, &token.account()) {
-                    Sameness::Different => {
-                        let kept = old.label().map(str::to_owned);
-                        found.notice = Some(Notice::AnotherAccount { kept });
-                    }
-                    Sameness::Same | Sameness::Unknown => found.asks_account = true,
+            Purpose::Renew(_) => {
+                let account = self.renewed_account(flow, token)?;
+                found.asks_account = account.is_asked;
+                if let (Some(false), Some(old)) = (account.is_same, account.previous) {
+                    let kept = old.label().map(str::to_owned);
+                    found.notice = Some(Notice::AnotherAccount { kept });
                 }
             }
             Purpose::Connect(_) => {
@@ -219,68 +212,5 @@ impl Change<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Moves the grant that a flow brought into the token that it was to renew,
-    /// and forgets the row that held it: the person says that it is the same
-    /// account.
-    fn merge_renewal(
-        &self,
-        flow: &Flow,
-        token_id: TokenId,
-        permission: Option<&Permission>,
-        event: impl FnOnce(&Token) -> Event,
-    ) -> Result<(), vault::Error> {
-        let Purpose::Renew(renewed) = flow.purpose else {
-            return Ok(());
-        };
-        let (old, new) = (
-            self.token(flow.owner, renewed)?,
-            self.token(flow.owner, token_id)?,
-        );
-        let (Some(Stored { token: old, .. }), Some(new)) = (old, new) else {
-            return Ok(());
-        };
-        // A refresh that is under way spends what would be moved; the page asks
-        // again.
-        if old.id == new.token.id || self.is_in_doubt(&new.token)? {
-            return Ok(());
-        }
-        let (access_token, refresh_token) = (self.access_token(&new)?, self.refresh_token(&new)?);
-        let secrets = Secrets {
-            access_token: &access_token,
-            refresh_token: refresh_token.as_ref(),
-        };
-        let merged = merged(&old, new.token.clone());
-        self.remove_token(&new.token)?;
-        self.replace_token(&merged, secrets)?;
-        self.end_attempt(merged.owner, merged.id)?;
-        if takes_default(flow, &merged) {
-            self.set_default(&merged)?;
-        }
-        if let Some(permission) = permission {
-            self.permit(permission, &merged, &permitted_in_place(flow, &old))?;
-        }
-        self.move_flow(flow, merged.id)?;
-        self.add_event(&event(&merged))
-    }
-}
-
-/// The token that was to be renewed, with the grant of the new one.
-fn merged(old: &Token, new: Token) -> Token {
-    let mut metadata = old.metadata.clone();
-    metadata.extend(new.metadata);
-    Token {
-        id: old.id,
-        agent_id: old.agent_id.clone(),
-        account_id: new.account_id.or_else(|| old.account_id.clone()),
-        account_label: new.account_label.or_else(|| old.account_label.clone()),
-        own_label: old.own_label.clone(),
-        is_default: old.is_default,
-        generation: old.generation + 1,
-        metadata,
-        created_at: old.created_at,
-        used_at: new.used_at.max(old.used_at),
-        ..new
     }
 }

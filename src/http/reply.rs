@@ -170,7 +170,9 @@ fn from_broker(error: &broker::Error, ambient: &Ambient) -> Answer {
         E::NotFound { .. } | E::Vault(vault::Error::NotFound) => {
             detailed(StatusCode::NOT_FOUND, text)
         }
-        E::AlreadyExists { .. } | E::Reserved { .. } => detailed(StatusCode::CONFLICT, text),
+        E::AlreadyExists { .. } | E::Reserved { .. } | E::NotAsked => {
+            detailed(StatusCode::CONFLICT, text)
+        }
         E::RedirectNotAllowed => json(
             StatusCode::UNPROCESSABLE_ENTITY,
             &Faults::of_rule("redirect_uri", &text),
@@ -194,7 +196,7 @@ fn from_broker(error: &broker::Error, ambient: &Ambient) -> Answer {
         E::TooManyWaiters | E::Vault(vault::Error::QuotaExceeded(_)) => {
             detailed(StatusCode::TOO_MANY_REQUESTS, text)
         }
-        E::Stopping => unavailable(text, 1),
+        E::Stopping | E::RefreshUnderWay => unavailable(text, 1),
         E::Vault(vault::Error::Unwritable { .. }) => {
             log_limited!(1, error, error = %text, "a change could not be stored");
             unavailable(text, 5)

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use hyper::{Method, StatusCode};
 use matchit::Router;
 
-use super::handlers::{agents, auth, daemon, providers, tokens};
+use super::handlers::{agents, auth, daemon, follow_ups, providers, tokens};
 use super::reply::{Answer, Error};
 use super::request::Call;
 
@@ -44,6 +44,9 @@ fn flows(routes: &mut Builder) {
     routes.on(GET, "/v2/auth/wait/{auth_id}", auth::wait);
     let path = "/v2/auth/flows/{auth_id}/browser-link";
     routes.on(POST, path, auth::browser_link);
+    let path = "/v2/auth/flows/{auth_id}/follow-up";
+    routes.on(GET, path, follow_ups::show_follow_up);
+    routes.on(POST, path, follow_ups::answer_follow_up);
     let path = "/v2/auth/callback/{provider_id}";
     routes.on(GET, path, auth::callback_of_browser);
     routes.on(POST, path, auth::callback);

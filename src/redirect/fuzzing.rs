@@ -189,6 +189,7 @@ fn flow(provider: &Provider) -> Flow {
         created_at: began,
         expires_at: began.plus_seconds(600),
         second_opening_at: None,
+        is_other_account: false,
         finished_at: None,
     }
 }

@@ -67,4 +67,18 @@ impl Change<'_> {
         })?;
         Ok(Some(offer))
     }
+
+    /// Stores a person's answer that a completed flow came back with another
+    /// account than the one that it was to renew.
+    ///
+    /// # Errors
+    /// [`Error::Unwritable`] if the store cannot take it.
+    pub fn note_other_account(&self, owner: Owner, id: FlowId) -> Result<(), Error> {
+        self.connection.execute(
+            "UPDATE flows SET is_other_account = 1
+             WHERE owner = ?1 AND id = ?2 AND status = 'completed'",
+            (owner, id),
+        )?;
+        Ok(())
+    }
 }

@@ -18,6 +18,7 @@ const MIGRATIONS: &[&[&str]] = &[
         include_str!("schema/0002/totals.sql"),
         include_str!("schema/0002/revocations.sql"),
         include_str!("schema/0002/row_authentication.sql"),
+        include_str!("schema/0002/account_answers.sql"),
     ],
 ];
 

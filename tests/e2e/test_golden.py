@@ -124,6 +124,20 @@ def flows(recorder: Recorder, person: Person) -> None:
     recorder.ask("app_installed", "GET", f"{V2}/setup/acme?setup_action=update&installation_id=1")
 
 
+def follow_up(recorder: Recorder, person: Person) -> None:
+    """A login that renews an imported token, whose account is not known."""
+    import_token(recorder, "token_to_renew", PROVIDER_ID, user_id="bob")
+    asked = begin(recorder, "renewal_needed", user_id="bob")
+    arrived = parse_qs(urlsplit(person.allow(asked["url"])).query)
+    carried = {"code": arrived["code"][0], "state": arrived["state"][0]}
+    recorder.ask("renewal_finished", "POST", f"{V2}/callback/{PROVIDER_ID}", json=carried)
+    question = f"{V2}/flows/{asked['auth_id']}/follow-up"
+    recorder.ask("follow_up_shown", "GET", question)
+    recorder.ask("follow_up_malformed", "POST", question, json={"same_account": "yes"})
+    recorder.ask("follow_up_answered", "POST", question, json={"same_account": True})
+    recorder.ask("follow_up_answered_again", "POST", question, json={"same_account": False})
+
+
 def tokens(recorder: Recorder) -> None:
     slack = import_token(recorder, "token_imported", "slack", expires_in_seconds=3600)
     listed = f"{V2}/tokens"
@@ -162,6 +176,7 @@ def test_every_answer_is_the_golden_one(
     about_the_daemon(recorder)
     providers(recorder, server)
     flows(recorder, person)
+    follow_up(recorder, person)
     tokens(recorder)
     assert recorder.operations - recorder.succeeded == set(), "operations without an answer"
     assert not recorder.faults, "\n".join(recorder.faults)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import select
 import socket
 import time
@@ -73,6 +74,20 @@ class Ada:
         self.flow = pending["auth_id"]
         self.state = parse_qs(urlsplit(pending["url"]).query)["state"][0]
 
+        self.login = self.login_that_ended()
+
+    def login_that_ended(self) -> str:
+        """A flow that ended with her token: she lets another agent use it."""
+        wanted = {"provider": "adas", "scopes": [], "agent_id": "adas-other-agent"}
+        asked = self.expect("POST", "/v2/auth/authenticate", wanted)
+        page = self.caller.browse(asked["url"]).text
+        form_token = re.search(r'name="form_token" value="([^"]+)"', page)
+        assert form_token, page
+        form = {"form_token": form_token[1], "account": self.token, "decision": "allow"}
+        answer = self.caller.send_form(asked["url"], form)
+        assert answer.status_code in (200, 303), answer.text
+        return str(asked["auth_id"])
+
     def expect(self, method: str, path: str, json: Any = None) -> Any:
         answer = self.caller.ask(method, path, json)
         assert answer.is_success, answer.text
@@ -86,6 +101,7 @@ class Ada:
             "/v2/auth/token-events",
             "/v2/auth/agents/adas-agent/connections",
             f"/v2/auth/wait/{self.flow}?timeout=0",
+            f"/v2/auth/flows/{self.login}/follow-up",
             "/info",
         ]
         return [self.expect("GET", path) for path in paths]
@@ -94,7 +110,7 @@ class Ada:
     def traces(self) -> List[str]:
         """What a stranger's answer must not hold unless the stranger said it."""
         secrets = [*SECRETS.values(), PROVIDER["client_secret"]]
-        return [self.token, self.connection, self.flow, self.state, "adas-provider", *secrets]
+        return [self.token, self.connection, self.flow, self.login, self.state, "adas-provider", *secrets]
 
 
 def attempts(ada: Ada) -> Dict[Operation, List[Tuple[str, Any, Any]]]:
@@ -118,6 +134,12 @@ def attempts(ada: Ada) -> Dict[Operation, List[Tuple[str, Any, Any]]]:
         ],
         ("POST", "/v2/auth/flows/{auth_id}/browser-link"): [
             (f"/v2/auth/flows/{ada.flow}/browser-link", {}, 404)
+        ],
+        ("GET", "/v2/auth/flows/{auth_id}/follow-up"): [
+            (f"/v2/auth/flows/{ada.login}/follow-up", None, 404)
+        ],
+        ("POST", "/v2/auth/flows/{auth_id}/follow-up"): [
+            (f"/v2/auth/flows/{ada.login}/follow-up", {"same_account": True}, 404)
         ],
         ("GET", "/v2/auth/callback/{provider_id}"): [
             (f"/v2/auth/callback/adas?{code}", None, 400),

@@ -2,6 +2,8 @@
 //! renewed in place, another one is stored beside it, and where it cannot be
 //! told the person is asked.
 
+mod api;
+
 use serde_json::{Value, json};
 use url::form_urlencoded;
 

@@ -7,9 +7,9 @@ use url::Url;
 use uuid::Uuid;
 
 use super::{
-    AuthenticateRequest, CreateConnectionRequest, FinalizeRequest, McpProviderCreateRequest,
-    ProviderCreateRequest, ProviderUpdateRequest, TokenImportRequest, TokenStatusBatchRequest,
-    TokenUpdateRequest, UpsertAgentTokenRequest,
+    AuthenticateRequest, CreateConnectionRequest, FinalizeRequest, FollowUpRequest,
+    McpProviderCreateRequest, ProviderCreateRequest, ProviderUpdateRequest, TokenImportRequest,
+    TokenStatusBatchRequest, TokenUpdateRequest, UpsertAgentTokenRequest,
 };
 use crate::api::validate::Faults;
 use crate::clock::Timestamp;
@@ -54,10 +54,11 @@ macro_rules! readers {
 }
 
 /// The readers of every operation that takes a body.
-pub(super) const READERS: [Reader; 10] = readers![
+pub(super) const READERS: [Reader; 11] = readers![
     AuthenticateRequest,
     CreateConnectionRequest,
     FinalizeRequest,
+    FollowUpRequest,
     McpProviderCreateRequest,
     ProviderCreateRequest,
     ProviderUpdateRequest,

@@ -62,6 +62,7 @@ pub(super) fn read_flow(row: &Row<'_>) -> rusqlite::Result<StoredFlow> {
         created_at: row.get("created_at")?,
         expires_at: row.get("expires_at")?,
         second_opening_at: row.get("second_opening_at")?,
+        is_other_account: row.get("is_other_account")?,
         finished_at: row.get("finished_at")?,
     };
     let sealed = Sealed {

@@ -57,6 +57,7 @@ fn is_free(table: &str, column: &str) -> bool {
             "finished_at",
             "second_opening_at",
             "form_offer",
+            "is_other_account",
         ],
         _ => &[],
     };

@@ -1,0 +1,45 @@
+//! The answer to what a completed login leaves to ask. (Beside the contract.)
+
+use crate::api::validate::{Faults, Fields, flag};
+
+/// `POST /v2/auth/flows/{auth_id}/follow-up`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FollowUpRequest {
+    /// Whether the login came back with the account that was to be renewed.
+    pub same_account: bool,
+}
+
+impl FollowUpRequest {
+    /// Reads the body.
+    ///
+    /// # Errors
+    /// Every fault of it.
+    pub fn from_json(body: &[u8]) -> Result<Self, Faults> {
+        let mut fields = Fields::body(body)?;
+        let same_account = fields.required("same_account", flag);
+        fields.finish(|| {
+            Some(Self {
+                same_account: same_account?,
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_yes_or_no_and_nothing_else() {
+        let read = |body: &str| FollowUpRequest::from_json(body.as_bytes());
+        assert!(read(r#"{"same_account": true}"#).unwrap().same_account);
+        assert!(!read(r#"{"same_account": false}"#).unwrap().same_account);
+        for body in [
+            "{}",
+            r#"{"same_account": null}"#,
+            r#"{"same_account": "yes"}"#,
+        ] {
+            assert!(read(body).is_err(), "{body}");
+        }
+    }
+}

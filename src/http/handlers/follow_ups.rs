@@ -1,0 +1,32 @@
+//! What a completed login leaves to ask, for callers without a browser. (Beside the
+//! contract.)
+
+use super::super::reply::{self, Answer};
+use super::super::request::Call;
+use crate::api::replies::FollowUpResponse;
+use crate::api::requests::FollowUpRequest;
+use crate::broker::RenewedAccount;
+
+pub(in crate::http) async fn show_follow_up(call: Call) -> Answer {
+    let (owner, flow) = (call.peer.owner, call.parameter(0));
+    reply::ok(&response(&call.broker.renewed_account(owner, flow)?))
+}
+
+pub(in crate::http) async fn answer_follow_up(call: Call) -> Answer {
+    let request = FollowUpRequest::from_json(&call.body)?;
+    let (owner, flow) = (call.peer.owner, call.parameter(0));
+    let stored = call
+        .broker
+        .answer_renewed_account(owner, flow, request.same_account)
+        .await?;
+    reply::ok(&response(&stored))
+}
+
+fn response(account: &RenewedAccount) -> FollowUpResponse {
+    FollowUpResponse {
+        asks_same_account: account.is_asked,
+        same_account: account.is_same,
+        previous: account.previous.as_ref().map(Into::into),
+        current: (&account.current).into(),
+    }
+}
