@@ -28,7 +28,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::client::{Authenticate, Client};
 use crate::clock::Ambient;
 use crate::config;
-use crate::identity::{AgentId, ProviderId, Scopes, UserId};
+use crate::identity::{AgentId, ProviderId, Scopes, TokenId, UserId};
 use crate::visible::has_invisible;
 
 /// The exit code when a person must log in before there is a token.
@@ -170,6 +170,10 @@ fn provider_id(text: &str) -> Result<ProviderId, String> {
         "it must be a letter or digit, then up to 127 letters, digits, dots, underscores or hyphens"
             .to_owned()
     })
+}
+
+fn token_id(text: &str) -> Result<TokenId, &'static str> {
+    TokenId::parse(text).ok_or("it must be a UUID")
 }
 
 fn user_id(text: &str) -> Result<UserId, &'static str> {

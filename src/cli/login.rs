@@ -4,6 +4,8 @@
 //! The browser is opened here and never by the daemon. The token itself is not
 //! shown.
 
+mod same_account;
+
 use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -15,6 +17,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use url::Url;
 use webbrowser::{Browser, BrowserOptions};
 
+use super::pasted::Lines;
 use super::{Wanted, output, pasted, words};
 use crate::api::replies::{AuthStatus, WaitResponse, WaitStatus};
 use crate::client::{self, Client};
@@ -82,8 +85,10 @@ pub(super) async fn execute(client: &Client, args: &LoginArgs) -> Result<ExitCod
          opened for it, or open:"
     });
     output::line(&url)?;
-    let ended = follow(client, provider, flow, is_opened).await?;
-    conclude(provider, &ended)
+    let (ended, typed) = follow(client, provider, flow, is_opened).await?;
+    conclude(provider, &ended)?;
+    same_account::settle(client, provider, flow, typed).await?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Whether this request is the one that opens a browser. A daemon that does not
@@ -124,13 +129,13 @@ async fn open(client: &Client, flow: FlowId) -> Result<bool> {
 }
 
 /// Waits for the flow to end, and meanwhile shows that it waits, or takes what
-/// the person pastes.
+/// the person pastes. Gives what the person types after that, too.
 async fn follow(
     client: &Client,
     provider: &ProviderId,
     flow: FlowId,
     is_opened: bool,
-) -> Result<WaitResponse> {
+) -> Result<(WaitResponse, Option<Lines>)> {
     let mut typed = if is_opened { None } else { pasted::lines() };
     if typed.is_some() {
         output::note("If the browser ends on an address it cannot open, paste that address here.");
@@ -150,7 +155,7 @@ async fn follow(
         tokio::select! {
             ended = &mut ended => {
                 output::progress("");
-                return ended;
+                return Ok((ended?, typed));
             }
             line = line => match line {
                 Some(line) => finish(client, provider, &line).await?,
@@ -210,10 +215,10 @@ async fn finish(client: &Client, provider: &ProviderId, line: &str) -> Result<()
 }
 
 /// Says how the login ended.
-fn conclude(provider: &ProviderId, ended: &WaitResponse) -> Result<ExitCode> {
+fn conclude(provider: &ProviderId, ended: &WaitResponse) -> Result<()> {
     if ended.status == WaitStatus::Completed {
         tell(provider, ended.user_id.as_deref(), ended.metadata.as_ref());
-        return Ok(ExitCode::SUCCESS);
+        return Ok(());
     }
     match (&ended.error, &ended.error_description) {
         (Some(error), Some(description)) => bail!("the login failed: {description} ({error})"),

@@ -33,6 +33,13 @@ pub(super) fn note(text: &str) {
     write_line(&mut io::stderr().lock(), &shown(text)).ok();
 }
 
+/// Asks the person: as [`note`], and the answer is typed on the same line.
+pub(super) fn prompt(text: &str) {
+    let mut stderr = io::stderr().lock();
+    write!(stderr, "{}", shown(text)).ok();
+    stderr.flush().ok();
+}
+
 /// Shows how things stand on the terminal's current line, over what was shown
 /// before; nothing if standard error is no terminal.
 pub(super) fn progress(text: &str) {

@@ -3,6 +3,7 @@
 
 use std::io::{BufRead as _, IsTerminal as _, stdin};
 
+use nix::sys::termios::{FlushArg, tcflush};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use url::Url;
 use zeroize::Zeroizing;
@@ -33,12 +34,15 @@ pub(super) enum Error {
     Refused(String),
 }
 
+/// The lines a person types.
+pub(super) type Lines = UnboundedReceiver<Zeroizing<String>>;
+
 /// The lines a person types, as they come; `None` if standard input is no
 /// terminal.
 ///
 /// A thread of its own reads them, since a read cannot be called off; it ends
 /// with the process.
-pub(super) fn lines() -> Option<UnboundedReceiver<Zeroizing<String>>> {
+pub(super) fn lines() -> Option<Lines> {
     if !stdin().is_terminal() {
         return None;
     }
@@ -51,6 +55,13 @@ pub(super) fn lines() -> Option<UnboundedReceiver<Zeroizing<String>>> {
         }
     });
     Some(receiver)
+}
+
+/// Discards what was typed so far.
+pub(super) fn discard(typed: &mut Lines) {
+    // It may be no terminal any more; then nothing waits in it.
+    tcflush(stdin(), FlushArg::TCIFLUSH).ok();
+    while typed.try_recv().is_ok() {}
 }
 
 /// Takes code and state out of a redirected address.

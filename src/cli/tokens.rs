@@ -10,13 +10,15 @@ use super::{output, words};
 use crate::api::replies::TokenSummary;
 use crate::client::{self, Client};
 use crate::clock::Timestamp;
-use crate::identity::ProviderId;
+use crate::identity::{ProviderId, TokenId};
 
 /// What can be done with the stored tokens.
 #[derive(Clone, Debug, Subcommand)]
 pub enum TokensCommand {
     /// List the stored tokens, without their secrets
     List(ListArgs),
+    /// Make one token the default of its provider, user and agent
+    Default(DefaultArgs),
     /// Revoke and delete one token
     Remove(RemoveArgs),
 }
@@ -28,6 +30,14 @@ pub struct RemoveArgs {
     /// `agent-auth vault check` show it
     #[arg(value_name = "TOKEN_ID", value_parser = NonEmptyStringValueParser::new())]
     id: String,
+}
+
+/// Names the token that becomes the default.
+#[derive(Clone, Debug, Args)]
+pub struct DefaultArgs {
+    /// The token's identifier, as `agent-auth tokens list --json` shows it
+    #[arg(value_name = "TOKEN_ID", value_parser = super::token_id)]
+    id: TokenId,
 }
 
 /// List the stored tokens, without their secrets.
@@ -49,6 +59,7 @@ pub(super) async fn execute(
 ) -> Result<ExitCode> {
     let args = match command {
         TokensCommand::List(args) => args,
+        TokensCommand::Default(args) => return make_default(client, args.id).await,
         TokensCommand::Remove(args) => {
             let also_ended = client.delete_token(&args.id).await.with_context(|| {
                 format!(
@@ -88,6 +99,19 @@ pub(super) async fn execute(
         ];
         output::table(head, &rows)?;
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn make_default(client: &Client, id: TokenId) -> Result<ExitCode> {
+    let token = client.make_default(id).await.with_context(|| {
+        format!(
+            "{id} was not made the default (`agent-auth tokens list --json` shows the identifiers)"
+        )
+    })?;
+    output::note(&format!(
+        "{id} is the default for {} now.",
+        token.provider_id
+    ));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -78,7 +78,7 @@ pub(super) fn login_command(wanted: &Wanted) -> String {
 }
 
 /// `text` as one word of a POSIX shell (XCU, section 2.2).
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "._:/@%+=,-".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
         return text.to_owned();

@@ -16,15 +16,16 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::requests::{
-    Authenticate, Finalize, NewMcpProvider, NewProvider, ProviderChanges, TokenImport,
+    Authenticate, DefaultChange, Finalize, FollowUpAnswer, NewMcpProvider, NewProvider,
+    ProviderChanges, TokenImport,
 };
 use super::{Client, Error, send};
 use crate::api::replies::{
-    AuthenticateResponse, BrowserLinkResponse, Info, Message, ProviderResponse,
+    AuthenticateResponse, BrowserLinkResponse, FollowUpResponse, Info, Message, ProviderResponse,
     RevokeTokensResponse, TokenImportResponse, TokenStatusResponse, TokenSummary, WaitResponse,
 };
 use crate::api::{ALSO_ENDED_HEADER, FOLDER_HEADER};
-use crate::identity::{FlowId, ProviderId};
+use crate::identity::{FlowId, ProviderId, TokenId};
 use crate::secret::{AuthorizationCode, State};
 
 /// What is encoded in a segment of a path (RFC 3986, section 3.3), and some more.
@@ -132,6 +133,24 @@ impl Client {
         self.call(Method::POST, &path, None::<&()>).await
     }
 
+    /// What a completed flow leaves to ask.
+    pub async fn follow_up(&self, flow: FlowId) -> Result<FollowUpResponse, Error> {
+        self.fetch(&format!("/v2/auth/flows/{flow}/follow-up"))
+            .await
+    }
+
+    /// Answers whether a completed flow came back with the account that was to be
+    /// renewed.
+    pub async fn answer_follow_up(
+        &self,
+        flow: FlowId,
+        same_account: bool,
+    ) -> Result<FollowUpResponse, Error> {
+        let path = format!("/v2/auth/flows/{flow}/follow-up");
+        let answer = FollowUpAnswer { same_account };
+        self.call(Method::POST, &path, Some(&answer)).await
+    }
+
     /// Finishes a flow with what a redirect brought to a place that the daemon
     /// does not hear; `iss` is RFC 9207's parameter, where there was one.
     pub async fn finalize(
@@ -174,6 +193,13 @@ impl Client {
     ) -> Result<RevokeTokensResponse, Error> {
         self.remove(&format!("/v2/auth/tokens?provider_id={provider}"))
             .await
+    }
+
+    /// Makes a token the default of its provider, user and agent.
+    pub async fn make_default(&self, token_id: TokenId) -> Result<TokenSummary, Error> {
+        let path = format!("/v2/auth/tokens/{token_id}/metadata");
+        let changes = DefaultChange { is_default: true };
+        self.call(Method::PATCH, &path, Some(&changes)).await
     }
 
     /// Revokes and deletes one token, by its identifier as lists and

@@ -136,6 +136,18 @@ pub(super) struct Finalize {
     pub(super) iss: Option<String>,
 }
 
+/// Whose account a login came back with (`POST /v2/auth/flows/{auth_id}/follow-up`).
+#[derive(Debug, Serialize)]
+pub(super) struct FollowUpAnswer {
+    pub(super) same_account: bool,
+}
+
+/// Which token is the default (`PATCH /v2/auth/tokens/{token_id}/metadata`).
+#[derive(Debug, Serialize)]
+pub(super) struct DefaultChange {
+    pub(super) is_default: bool,
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "the client's request to its own daemon"

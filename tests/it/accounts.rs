@@ -3,6 +3,8 @@
 //! told the person is asked.
 
 mod api;
+#[cfg(target_os = "linux")]
+mod terminal;
 
 use serde_json::{Value, json};
 use url::form_urlencoded;

@@ -13,4 +13,6 @@ pub(crate) mod daemon;
 pub(crate) mod person;
 pub(crate) mod provider;
 pub(crate) mod stage;
+#[cfg(target_os = "linux")]
+pub(crate) mod terminal;
 pub(crate) mod waiting;

@@ -29,11 +29,16 @@ pub(crate) async fn open(url: &str) -> Page {
     follow(url.parse().unwrap(), "GET", "").await
 }
 
+/// Consents at the provider; the address that it sends the browser back to.
+pub(crate) async fn redirect_of(url: &str) -> String {
+    let (head, _) = fetch(&url.parse().unwrap(), "GET", "").await;
+    value_of(&head, "location").unwrap().to_owned()
+}
+
 /// Consents at the provider and opens the redirect back to the daemon. The
 /// browser goes away when the connection is dropped.
 pub(crate) async fn consent(url: &str) -> TcpStream {
-    let (head, _) = fetch(&url.parse().unwrap(), "GET", "").await;
-    let back: Url = value_of(&head, "location").unwrap().parse().unwrap();
+    let back: Url = redirect_of(url).await.parse().unwrap();
     let host = format!("{}:{}", back.host_str().unwrap(), back.port().unwrap());
     let mut stream = TcpStream::connect(&host).await.unwrap();
     let target = &back[url::Position::BeforePath..url::Position::AfterQuery];
