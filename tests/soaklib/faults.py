@@ -52,7 +52,10 @@ class Faults:
         self.provider.away_until = time.monotonic() + random.uniform(0.1, 4)
 
     def _provider_frozen(self) -> None:
-        self.provider.frozen_until = time.monotonic() + random.uniform(1, 8)
+        # One that is frozen already thaws no sooner: a request of a daemon that was
+        # killed would be held beyond those of the next one, and spend a token again.
+        until = time.monotonic() + random.uniform(1, 8)
+        self.provider.frozen_until = max(self.provider.frozen_until, until)
 
     def _disk_full(self) -> None:
         filler = self.disk / "filler"

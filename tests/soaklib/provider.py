@@ -168,8 +168,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         token = dict(urllib.parse.parse_qsl(body)).get("refresh_token", "")
         exchange = self.server.note_request(token)
-        held = self.server.frozen_until - time.monotonic()
-        if held > 0:
+        while (held := self.server.frozen_until - time.monotonic()) > 0:
             time.sleep(held)
         status, answer = self.server.refresh(token)
         if status is None:

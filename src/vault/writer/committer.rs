@@ -147,6 +147,7 @@ impl Committer {
         }
         committed.map(|committed| committed.made)
     }
+
     fn checkpoint(&mut self) {
         let is_busy = match checkpoint(&self.connection) {
             Ok(is_complete) => !is_complete,
