@@ -39,8 +39,14 @@ fn replace(path: &Path, text: &str) -> io::Result<()> {
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(".new");
     let unfinished = PathBuf::from(unfinished);
+    // What a change that was cut off has left; nothing is written through a link.
+    if let Err(error) = fs::remove_file(&unfinished)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        return Err(error);
+    }
     let written = (|| {
-        let mut file = fs::File::create(&unfinished)?;
+        let mut file = fs::File::create_new(&unfinished)?;
         if let Ok(old) = fs::metadata(&path) {
             file.set_permissions(old.permissions())?;
             fchown(&file, Some(old.uid()), Some(old.gid()))?;
@@ -100,6 +106,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let [file, link] = ["real.toml", "config.toml"].map(|name| folder.path().join(name));
         fs::write(&file, "max_events = 7\n").unwrap();
+        // Left by a change that was cut off.
+        fs::write(folder.path().join("real.toml.new"), "key").unwrap();
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
         std::os::unix::fs::symlink(&file, &link).unwrap();
         settle_key_store(&link, KeyStore::File).unwrap();
