@@ -18,15 +18,15 @@ mod grants;
 mod imports;
 mod long_reads;
 mod newer;
-mod people;
+mod login_names;
 mod platform;
 mod providers;
 mod quotas;
-mod redirects;
+mod callback;
 mod refresh;
 mod renewed_account;
 mod revocations;
-mod saving;
+mod persist;
 mod tasks;
 mod tokens;
 mod unreadable;
@@ -38,22 +38,22 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
-pub use self::authenticate::{Authenticated, HandedOut};
+pub use self::authenticate::{Authenticated, IssuedToken};
 pub use self::browser_links::{BROWSER_LINK_PATH, BrowserLink, Followed};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::callback::refusal;
+pub use self::callback::{AuthorizationResponse, Ended, Finishing, Outcome, is_own_error};
 pub use self::consent::{Answered, ConsentAnswer, ConsentQuestion, Consented, OfferedAccount};
 pub use self::deletion::Deleted;
 pub use self::flows::Waited;
 pub use self::follow_ups::{FollowUp, FollowUpAnswer, Notice};
-#[cfg(any(test, feature = "fuzzing"))]
-pub(crate) use self::redirects::refusal;
-pub use self::redirects::{AuthorizationResponse, Ended, Finishing, Outcome, is_own_error};
 pub use self::renewed_account::RenewedAccount;
 
 use self::refresh::Refreshes;
 use self::revocations::Revocations;
 use self::tasks::Tasks;
 use self::waiters::Waiters;
-use crate::clock::Ambient;
+use crate::clock::Env;
 use crate::identity::{FlowId, OrganizationId, Owner, ProviderId, UserId};
 use crate::metrics::Metrics;
 use crate::oauth;
@@ -220,7 +220,7 @@ pub struct Broker(Arc<Inner>);
 struct Inner {
     vault: Vault,
     oauth: oauth::Client,
-    ambient: Ambient,
+    env: Env,
     settings: Settings,
     waiters: Arc<Waiters>,
     long_reads: long_reads::Turns,
@@ -229,7 +229,7 @@ struct Inner {
     revocations: Revocations,
     /// Refreshes, exchanges and revocations that are under way.
     tasks: Tasks,
-    people: people::People,
+    login_names: login_names::LoginNames,
     browser_links: browser_links::BrowserLinks,
     platform: platform::Platform,
     metrics: Metrics,
@@ -257,7 +257,7 @@ impl Broker {
     pub async fn new(
         vault: Vault,
         oauth: oauth::Client,
-        ambient: Ambient,
+        env: Env,
         settings: Settings,
     ) -> Result<Self, Error> {
         let broker = Self(Arc::new(Inner {
@@ -267,14 +267,14 @@ impl Broker {
             reminders: newer::Reminders::default(),
             revocations: Revocations::default(),
             tasks: Tasks::default(),
-            people: people::People::default(),
+            login_names: login_names::LoginNames::default(),
             browser_links: browser_links::BrowserLinks::default(),
             platform: platform::Platform::default(),
             metrics: Metrics::default(),
             stopping: watch::Sender::new(false),
             vault,
             oauth,
-            ambient,
+            env,
             settings,
         }));
         match broker.end_interrupted_flows().await {
@@ -320,7 +320,7 @@ impl Broker {
     /// # Errors
     /// [`Error::Vault`].
     pub fn counts(&self, owner: Option<Owner>) -> Result<Counts, Error> {
-        let now = self.0.ambient.now();
+        let now = self.0.env.now();
         Ok(self.0.vault.read(|view| {
             let totals = view.totals(owner, now)?;
             Ok(Counts {
@@ -401,10 +401,10 @@ impl Broker {
     /// What is to be done now and then: finding out whether a vault that could
     /// not be written can be again, the daily backup, writing down when tokens
     /// were used, and forgetting flows that are long over.
-    pub async fn tidy(&self) {
+    pub async fn run_maintenance(&self) {
         let vault = &self.0.vault;
         vault.probe().await;
-        match vault.back_up_if_due(self.0.ambient.now()).await {
+        match vault.back_up_if_due(self.0.env.now()).await {
             Ok(Some(path)) => tracing::info!(path = %path.display(), "the vault was backed up"),
             Ok(None) => {}
             Err(error) => {
@@ -419,7 +419,7 @@ impl Broker {
 
     async fn forget_flows(&self) -> Result<(), vault::Error> {
         let vault = &self.0.vault;
-        let now = self.0.ambient.now();
+        let now = self.0.env.now();
         let limit = now.plus_seconds(-crate::flow::AFTERLIFE_SECONDS);
         vault.flush_usage().await?;
         if vault.read(|view| view.has_flows_before(limit))? {
@@ -439,7 +439,7 @@ impl Broker {
     fn user(&self, owner: Owner, user_id: Option<&UserId>) -> UserId {
         user_id
             .cloned()
-            .unwrap_or_else(|| self.0.people.login_name(owner))
+            .unwrap_or_else(|| self.0.login_names.login_name(owner))
     }
 
     /// An owner's own provider of that identifier.

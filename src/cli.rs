@@ -8,8 +8,8 @@ mod bridge;
 mod key;
 mod login;
 mod output;
-mod pasted;
-mod places;
+mod callback_paste;
+mod vault_args;
 mod provider;
 mod run;
 mod service;
@@ -17,7 +17,7 @@ mod status;
 mod token;
 mod tokens;
 mod vault;
-mod words;
+mod format;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -26,7 +26,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
 use crate::client::{Authenticate, Client};
-use crate::clock::Ambient;
+use crate::clock::Env;
 use crate::config;
 use crate::identity::{AgentId, ProviderId, Scopes, TokenId, UserId};
 use crate::visible::has_invisible;
@@ -138,18 +138,18 @@ impl Wanted {
 ///
 /// # Errors
 /// Whatever went wrong, for a person to read; the exit code is then 1.
-pub async fn execute(cli: Cli, ambient: &Ambient) -> Result<ExitCode> {
+pub async fn execute(cli: Cli, env: &Env) -> Result<ExitCode> {
     let client = || config::socket(cli.socket.or_else(named_socket)).map(Client::new);
     match cli.command {
         Command::Service(command) => service::execute(command),
         Command::Provider(command) => provider::execute(&client()?, command).await,
         Command::Login(args) => login::execute(&client()?, &args).await,
         Command::Token(args) => token::execute(&client()?, &args).await,
-        Command::Tokens(command) => tokens::execute(&client()?, &command, ambient.now()).await,
-        Command::Status(args) => status::execute(&client()?, &args, ambient.now()).await,
-        Command::Vault(command) => vault::execute(&command, &client()?, ambient).await,
-        Command::Key(command) => key::execute(&command, ambient),
-        Command::Run(args) => run::execute(client()?, &args, ambient).await,
+        Command::Tokens(command) => tokens::execute(&client()?, &command, env.now()).await,
+        Command::Status(args) => status::execute(&client()?, &args, env.now()).await,
+        Command::Vault(command) => vault::execute(&command, &client()?, env).await,
+        Command::Key(command) => key::execute(&command, env),
+        Command::Run(args) => run::execute(client()?, &args, env).await,
     }
 }
 

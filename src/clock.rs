@@ -107,14 +107,14 @@ pub trait Clock: Send + Sync + 'static {
 /// What both clocks said at one time. Neither is trusted alone: the wall clock
 /// can be set, the other stands still while a laptop sleeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Moment {
+pub struct ClockReading {
     /// The wall clock.
     pub wall: Timestamp,
     /// How long the machine has run.
     pub uptime: Duration,
 }
 
-impl Moment {
+impl ClockReading {
     /// How long the machine has run since `earlier`.
     #[must_use]
     pub fn run_since(self, earlier: Self) -> Duration {
@@ -135,21 +135,21 @@ impl Moment {
 /// A wait that began at a moment. It is over as soon as either clock says so,
 /// so that no clock that is set or stands still makes it last for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pause {
-    from: Moment,
+pub struct Cooldown {
+    from: ClockReading,
     length: Duration,
 }
 
-impl Pause {
+impl Cooldown {
     /// A pause of `length` from `now` on.
     #[must_use]
-    pub fn new(now: Moment, length: Duration) -> Self {
+    pub fn new(now: ClockReading, length: Duration) -> Self {
         Self { from: now, length }
     }
 
     /// How much of it is left; zero when it is over.
     #[must_use]
-    pub fn left(self, now: Moment) -> Duration {
+    pub fn left(self, now: ClockReading) -> Duration {
         let moved = now.wall.millis_since(self.from.wall);
         let moved = Duration::from_millis(u64::try_from(moved).unwrap_or(0));
         self.length
@@ -192,14 +192,14 @@ impl Entropy for SystemEntropy {
 
 /// The surroundings that are injected into everything that needs them.
 #[derive(Clone)]
-pub struct Ambient {
+pub struct Env {
     /// The wall clock.
     pub clock: Arc<dyn Clock>,
     /// The random source.
     pub entropy: Arc<dyn Entropy>,
 }
 
-impl Ambient {
+impl Env {
     /// The machine's own clock and random source.
     #[must_use]
     pub fn system() -> Self {
@@ -217,8 +217,8 @@ impl Ambient {
 
     /// What both clocks say now.
     #[must_use]
-    pub fn moment(&self) -> Moment {
-        Moment {
+    pub fn reading(&self) -> ClockReading {
+        ClockReading {
             wall: self.clock.now(),
             uptime: self.clock.uptime(),
         }
@@ -250,9 +250,9 @@ impl Ambient {
     }
 }
 
-impl fmt::Debug for Ambient {
+impl fmt::Debug for Env {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Ambient")
+        f.write_str("Env")
     }
 }
 
@@ -280,8 +280,8 @@ mod tests {
         assert!(serde_json::from_str::<Timestamp>("\"yesterday\"").is_err());
     }
 
-    fn moment(wall: i64, uptime: u64) -> Moment {
-        Moment {
+    fn reading(wall: i64, uptime: u64) -> ClockReading {
+        ClockReading {
             wall: Timestamp::from_millis(0).plus_seconds(wall),
             uptime: Duration::from_secs(uptime),
         }
@@ -289,8 +289,8 @@ mod tests {
 
     #[test]
     fn a_pause_ends_when_either_clock_says_so() {
-        let pause = Pause::new(moment(1000, 1000), Duration::from_secs(60));
-        let left = |wall, uptime| pause.left(moment(wall, uptime)).as_secs();
+        let pause = Cooldown::new(reading(1000, 1000), Duration::from_secs(60));
+        let left = |wall, uptime| pause.left(reading(wall, uptime)).as_secs();
         assert_eq!(left(1010, 1010), 50);
         assert_eq!(left(1060, 1000), 0, "the machine slept");
         assert_eq!(left(-86_400, 1059), 1, "the clock was set back");
@@ -300,10 +300,10 @@ mod tests {
 
     #[test]
     fn a_jump_is_what_the_clocks_differ_by() {
-        let jump = |later: Moment| later.jump_since(moment(1000, 1000)).as_secs();
-        assert_eq!(jump(moment(1030, 1030)), 0);
-        assert_eq!(jump(moment(4600, 1000)), 3600);
-        assert_eq!(jump(moment(-2600, 1000)), 3600);
+        let jump = |later: ClockReading| later.jump_since(reading(1000, 1000)).as_secs();
+        assert_eq!(jump(reading(1030, 1030)), 0);
+        assert_eq!(jump(reading(4600, 1000)), 3600);
+        assert_eq!(jump(reading(-2600, 1000)), 3600);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 pub use self::running::{Running, start};
 
-use crate::clock::Ambient;
+use crate::clock::Env;
 use crate::config::args::DaemonArgs;
 use crate::config::{Config, platform};
 
@@ -59,7 +59,7 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).context("signals cannot be received")?;
     let mut hangup = signal(SignalKind::hangup()).context("signals cannot be received")?;
     let running = tokio::select! {
-        running = start(config, Ambient::system()) => running?,
+        running = start(config, Env::system()) => running?,
         // It waits for the end of another daemon.
         _ = terminate.recv() => return Ok(()),
         _ = interrupt.recv() => return Ok(()),

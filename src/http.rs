@@ -6,7 +6,7 @@
 //! looked at.
 
 mod handlers;
-mod in_flight;
+mod response_budget;
 mod lists;
 mod peer;
 mod reply;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 use hyper::{Request, Response};
 
 use crate::broker::Broker;
-use crate::clock::Ambient;
+use crate::clock::Env;
 use crate::metrics::Series;
 use crate::server::body::RequestBody;
 
@@ -29,7 +29,7 @@ pub use self::peer::{Access, Peer};
 /// An answer of the API.
 pub type Reply = Response<ReplyBody>;
 
-use self::in_flight::InFlight;
+use self::response_budget::ResponseBudget;
 use self::routes::Routes;
 
 /// The API: every operation of the contract over one broker.
@@ -39,19 +39,19 @@ pub struct Api(Arc<Inner>);
 struct Inner {
     broker: Broker,
     routes: Routes,
-    ambient: Ambient,
-    in_flight: Arc<InFlight>,
+    env: Env,
+    budget: Arc<ResponseBudget>,
 }
 
 impl Api {
     /// The API over `broker`.
     #[must_use]
-    pub fn new(broker: Broker, ambient: Ambient) -> Self {
+    pub fn new(broker: Broker, env: Env) -> Self {
         Self(Arc::new(Inner {
             broker,
             routes: routes::all(),
-            ambient,
-            in_flight: Arc::default(),
+            env,
+            budget: Arc::default(),
         }))
     }
 
@@ -63,10 +63,10 @@ impl Api {
             Ok((handler, call)) => handler(call).await,
             Err(error) => Err(error),
         };
-        let reply = answer.unwrap_or_else(|error| reply::from_error(error, &self.0.ambient));
-        let counted = self.0.in_flight.count(peer.owner, reply).await;
-        let reply = counted
-            .unwrap_or_else(|| reply::from_error(reply::Error::TooMuchUnread, &self.0.ambient));
+        let reply = answer.unwrap_or_else(|error| reply::from_error(error, &self.0.env));
+        let counted = self.0.budget.count(peer.owner, reply).await;
+        let reply =
+            counted.unwrap_or_else(|| reply::from_error(reply::Error::TooMuchUnread, &self.0.env));
         let series = Series::Request {
             operation: self.0.routes.name(&method, &path),
             class: reply.status().as_u16() / 100,

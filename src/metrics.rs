@@ -29,7 +29,7 @@ pub enum Series {
         outcome: &'static str,
     },
     /// A token, handed out.
-    HandedOut,
+    IssuedToken,
 }
 
 /// A value that goes up and down.
@@ -91,7 +91,7 @@ impl Series {
         match self {
             Self::Request { .. } => ("requests_total", "Requests to the socket."),
             Self::Refresh { .. } => ("refreshes_total", "Refreshes of grants."),
-            Self::HandedOut => ("tokens_handed_out_total", "Tokens handed out."),
+            Self::IssuedToken => ("tokens_handed_out_total", "Tokens handed out."),
         }
     }
 
@@ -102,7 +102,7 @@ impl Series {
                 format!("{{operation=\"{operation}\",status=\"{class}xx\"}}")
             }
             Self::Refresh { outcome } => format!("{{outcome=\"{outcome}\"}}"),
-            Self::HandedOut => String::new(),
+            Self::IssuedToken => String::new(),
         }
     }
 }
@@ -132,7 +132,7 @@ mod tests {
         metrics.count(one, request.clone());
         metrics.count(one, request.clone());
         metrics.count(other, request);
-        metrics.count(other, Series::HandedOut);
+        metrics.count(other, Series::IssuedToken);
         let tokens = Gauge {
             name: "tokens",
             help: "Tokens stored.",

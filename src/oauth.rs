@@ -8,7 +8,7 @@
 
 mod account;
 mod authorize;
-mod conform;
+mod normalize;
 mod deadline;
 pub mod discovery;
 mod endpoint;
@@ -32,7 +32,7 @@ use serde_json::{Map, Value};
 pub use authorize::{AuthorizationRequest, authorization_url};
 pub use revoke::can_revoke;
 
-use crate::clock::Ambient;
+use crate::clock::Env;
 use crate::identity::Scopes;
 use crate::provider::Provider;
 use crate::secret::{AuthorizationCode, CodeVerifier, ExposeSecret as _, RefreshToken};
@@ -56,7 +56,7 @@ pub enum Error {
     /// section 5.2: `invalid_client`, `unauthorized_client`): its settings must
     /// be changed, and asking a person again is of no use.
     #[error("the provider refuses this client ({code}){}", described(description))]
-    Misconfigured {
+    ClientRejected {
         /// The provider's error code.
         code: String,
         /// The provider's words, made safe to show.
@@ -84,7 +84,7 @@ pub enum Error {
     /// The request was sent, or may have been, and no answer came that says
     /// what became of it: a single-use token in it may be spent.
     #[error("no usable answer came from the provider ({what})")]
-    InDoubt {
+    OutcomeUnknown {
         /// What came instead; never a part of it.
         what: String,
         /// How long the provider asks to be left alone.
@@ -92,13 +92,13 @@ pub enum Error {
     },
     /// There was an answer that is no success, and not one of OAuth's.
     #[error("the provider's answer makes no sense: {what}")]
-    Nonsense {
+    MalformedResponse {
         /// What is wrong with it; never a part of it.
         what: String,
     },
     /// This machine cannot make such a request at all.
     #[error("no request can be made: {what}")]
-    Setup {
+    HttpClient {
         /// What is missing.
         what: String,
     },
@@ -145,7 +145,7 @@ pub enum Revocation {
 /// Speaks to token endpoints. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Client {
-    ambient: Ambient,
+    env: Env,
     http: Outbound,
 }
 
@@ -153,10 +153,10 @@ impl Client {
     /// A client with the machine's certificates and proxy settings.
     ///
     /// # Errors
-    /// [`Error::Setup`] if no HTTP client can be made here.
-    pub fn new(ambient: Ambient) -> Result<Self, Error> {
+    /// [`Error::HttpClient`] if no HTTP client can be made here.
+    pub fn new(env: Env) -> Result<Self, Error> {
         let http = Outbound::new()?;
-        Ok(Self { ambient, http })
+        Ok(Self { env, http })
     }
 
     /// Exchanges an authorization code for a grant (RFC 6749, section 4.1.3).
@@ -233,7 +233,7 @@ impl Client {
         redactor: Redactor,
         send: impl AsyncFnOnce(&TokenEndpoint<'_>) -> Result<TokenReply, RequestError>,
     ) -> Result<Grant, NoGrant> {
-        let asked_at = self.ambient.now();
+        let asked_at = self.env.now();
         let endpoint = TokenEndpoint {
             client: self,
             provider,
@@ -243,7 +243,7 @@ impl Client {
         let reply = send(&endpoint).await;
         let kept = endpoint.kept.into_inner();
         let reply = reply.map_err(|error| NoGrant {
-            error: endpoint::plainly(error),
+            error: endpoint::into_error(error),
             refresh_token: kept,
         })?;
         Ok(grant::of(&reply, asked_at, redactor))

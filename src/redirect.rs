@@ -10,10 +10,10 @@ mod consent;
 mod follow_up;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
-mod guard;
+mod request_filter;
 pub mod listener;
 pub mod pages;
-pub mod visitor;
+pub mod peer_user;
 
 use std::time::Duration;
 
@@ -25,9 +25,9 @@ use hyper::header::{
 use hyper::{Method, Request, Response, StatusCode};
 
 use self::pages::{Failure, Page};
-use self::visitor::{Arrival, Visitor, Welcome};
+use self::peer_user::{AllowedPeers, Endpoints, PeerUser};
 use crate::api::requests::{CallbackQuery, SetupQuery};
-use crate::api::validate::Faults;
+use crate::api::validate::FieldErrors;
 use crate::broker::{AuthorizationResponse, BROWSER_LINK_PATH, Broker, Ended, Error, Followed};
 use crate::identity::{FlowId, Owner};
 use crate::log_limit::log_limited;
@@ -55,17 +55,17 @@ const BROWSER_WAIT: Duration = Duration::from_secs(2);
 pub async fn answer(
     broker: Broker,
     own_hosts: &[String],
-    welcome: Welcome,
-    arrival: Arrival,
+    allowed: AllowedPeers,
+    endpoints: Endpoints,
     request: Request<RequestBody>,
 ) -> Reply {
-    if let Err(failure) = guard::check(own_hosts, request.method(), request.headers()) {
+    if let Err(failure) = request_filter::check(own_hosts, request.method(), request.headers()) {
         return reply(&pages::failed(&failure));
     }
-    let owner = match admit(welcome, arrival).await {
+    let owner = match admit(allowed, endpoints).await {
         Ok(owner) => owner,
-        Err(visitor) => {
-            log_limited!(1, warn, ?visitor, "another user's redirect was refused");
+        Err(peer_user) => {
+            log_limited!(1, warn, ?peer_user, "another user's redirect was refused");
             return reply(&pages::failed(&Failure::OtherUser));
         }
     };
@@ -97,38 +97,38 @@ pub async fn answer(
         return reply(&follow_up::ended_page(&broker, flow).await);
     }
     let under = |prefix: &&str| path.strip_prefix(*prefix);
-    let landing = |provider_id| Landing {
+    let callback = |provider_id| Callback {
         provider_id,
         query,
         owner,
         base: "",
     };
-    let landed = if let Some(provider_id) = under(&SETUP_PATH) {
-        set_up(&broker, landing(provider_id)).await
+    let handled = if let Some(provider_id) = under(&SETUP_PATH) {
+        handle_setup(&broker, callback(provider_id)).await
     } else if let Some(provider_id) = CALLBACK_PATHS.iter().find_map(under) {
-        land(&broker, landing(provider_id)).await
+        handle_callback(&broker, callback(provider_id)).await
     } else {
         return reply(&pages::failed(&Failure::NotFound));
     };
-    landed.unwrap_or_else(|error| match error {
-        LandingError::Faults(_) => reply(&pages::failed(&Failure::BadRequest)),
-        LandingError::Broker(error) => reply(&failed_page(&error)),
+    handled.unwrap_or_else(|error| match error {
+        CallbackError::FieldErrors(_) => reply(&pages::failed(&Failure::BadRequest)),
+        CallbackError::Broker(error) => reply(&failed_page(&error)),
     })
 }
 
 /// Whose flows the visitor may end and see. Not asked where all are welcome.
-async fn admit(welcome: Welcome, arrival: Arrival) -> Result<Option<Owner>, Visitor> {
-    if welcome == Welcome::All {
+async fn admit(allowed: AllowedPeers, endpoints: Endpoints) -> Result<Option<Owner>, PeerUser> {
+    if allowed == AllowedPeers::All {
         return Ok(None);
     }
-    welcome.admit(arrival.visitor().await)
+    allowed.admit(endpoints.peer_user().await)
 }
 
 /// Sends a browser that was started on a link on to its login.
 fn follow_link(broker: &Broker, owner: Option<Owner>, token: &str) -> Reply {
     match broker.follow_browser_link(owner, token) {
-        Ok(Some(Followed::Onward(address))) => see_other(&address),
-        Ok(Some(Followed::Over(flow))) => see_other(&format!("{ENDED_PATH}{flow}")),
+        Ok(Some(Followed::RedirectToProvider(address))) => see_other(&address),
+        Ok(Some(Followed::Finished(flow))) => see_other(&format!("{ENDED_PATH}{flow}")),
         Ok(None) => reply(&pages::failed(&Failure::LinkUsed)),
         Err(error) => reply(&failed_page(&error)),
     }
@@ -136,16 +136,16 @@ fn follow_link(broker: &Broker, owner: Option<Owner>, token: &str) -> Reply {
 
 /// Why a redirect was not taken; nothing has changed.
 #[derive(Debug)]
-pub enum LandingError {
+pub enum CallbackError {
     /// Its parameters are not those of a redirect.
-    Faults(Faults),
+    FieldErrors(FieldErrors),
     /// It names no flow that waits for it.
     Broker(Error),
 }
 
 /// A redirect of a provider's, as it arrived.
 #[derive(Clone, Copy)]
-pub struct Landing<'a> {
+pub struct Callback<'a> {
     /// The provider's identifier in the address that it came to.
     pub provider_id: &'a str,
     /// Its query, without the `?`; it holds a code.
@@ -161,10 +161,13 @@ pub struct Landing<'a> {
 /// that has no code in its address.
 ///
 /// # Errors
-/// [`LandingError`].
-pub async fn land(broker: &Broker, landing: Landing<'_>) -> Result<Reply, LandingError> {
-    let response = CallbackQuery::from_query(landing.query).map_err(LandingError::Faults)?;
-    finish(broker, landing, response).await
+/// [`CallbackError`].
+pub async fn handle_callback(
+    broker: &Broker,
+    callback: Callback<'_>,
+) -> Result<Reply, CallbackError> {
+    let response = CallbackQuery::from_query(callback.query).map_err(CallbackError::FieldErrors)?;
+    finish(broker, callback, response).await
 }
 
 /// The same for a redirect of GitHub's after an app was installed. One that
@@ -172,47 +175,47 @@ pub async fn land(broker: &Broker, landing: Landing<'_>) -> Result<Reply, Landin
 /// (`setup_action=update`), gets a page that says so.
 ///
 /// # Errors
-/// [`LandingError`].
-pub async fn set_up(broker: &Broker, landing: Landing<'_>) -> Result<Reply, LandingError> {
-    let setup = SetupQuery::from_query(landing.query).map_err(LandingError::Faults)?;
+/// [`CallbackError`].
+pub async fn handle_setup(broker: &Broker, callback: Callback<'_>) -> Result<Reply, CallbackError> {
+    let setup = SetupQuery::from_query(callback.query).map_err(CallbackError::FieldErrors)?;
     let response = setup.callback;
     let is_update = setup.setup_action.as_deref() == Some("update");
     let is_bare = setup.setup_action.is_some() && response.code.is_none();
     if is_update || (is_bare && response.error.is_none()) {
         return Ok(reply(&pages::failed(&Failure::SetupUpdated)));
     }
-    finish(broker, landing, response).await
+    finish(broker, callback, response).await
 }
 
 async fn finish(
     broker: &Broker,
-    landing: Landing<'_>,
+    callback: Callback<'_>,
     response: CallbackQuery,
-) -> Result<Reply, LandingError> {
+) -> Result<Reply, CallbackError> {
     let arrived = AuthorizationResponse {
-        provider_id: landing.provider_id.to_owned(),
+        provider_id: callback.provider_id.to_owned(),
         response,
-        owner: landing.owner,
+        owner: callback.owner,
     };
     let finishing = match broker.begin_finish(arrived) {
         Ok(finishing) => finishing,
-        Err(Error::AlreadyEnded { flow }) => return Ok(to_ended_page(landing, flow)),
-        Err(error) => return Err(LandingError::Broker(error)),
+        Err(Error::AlreadyEnded { flow }) => return Ok(to_ended_page(callback, flow)),
+        Err(error) => return Err(CallbackError::Broker(error)),
     };
     let flow = finishing.flow;
     match tokio::time::timeout(BROWSER_WAIT, finishing.ended()).await {
         // The page says that it goes on, until it has ended.
-        Err(_) => Ok(to_ended_page(landing, flow)),
+        Err(_) => Ok(to_ended_page(callback, flow)),
         // Whoever reloads the redirect sees how it ended; nothing is done again.
         Ok(Ok(Ended { flow, .. }) | Err(Error::AlreadyEnded { flow })) => {
-            Ok(to_ended_page(landing, flow))
+            Ok(to_ended_page(callback, flow))
         }
-        Ok(Err(error)) => Err(LandingError::Broker(error)),
+        Ok(Err(error)) => Err(CallbackError::Broker(error)),
     }
 }
 
-fn to_ended_page(landing: Landing<'_>, flow: FlowId) -> Reply {
-    see_other(&format!("{}{ENDED_PATH}{flow}", landing.base))
+fn to_ended_page(callback: Callback<'_>, flow: FlowId) -> Reply {
+    see_other(&format!("{}{ENDED_PATH}{flow}", callback.base))
 }
 
 fn failed_page(error: &Error) -> Page {

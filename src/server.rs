@@ -13,7 +13,7 @@ mod activity;
 pub mod body;
 mod connection;
 pub mod connection_quota;
-mod patience;
+mod write_timeout;
 
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready};

@@ -145,7 +145,7 @@ pub enum State {
     /// It stands.
     Active,
     /// Only a person can renew it; the text says why, in the words of the event.
-    PersonNeeded {
+    ReauthorizationRequired {
         /// Why.
         reason: String,
     },

@@ -13,10 +13,10 @@ pub mod check;
 mod choices;
 mod cipher;
 mod columns;
-mod connection;
+mod sqlite;
 mod connections;
 mod counts;
-pub mod custody;
+pub mod key_move;
 mod error;
 mod events;
 #[cfg(test)]
@@ -24,7 +24,7 @@ mod explain;
 mod fingerprints;
 mod flows;
 mod folder;
-mod forms;
+mod consent_tokens;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod key;
@@ -47,7 +47,7 @@ mod sealed;
 mod survey;
 mod tokens;
 mod totals;
-mod trouble;
+mod health;
 mod unlock;
 mod upkeep;
 mod usage;
@@ -65,25 +65,25 @@ use uuid::Uuid;
 pub use self::attempts::Attempt;
 pub use self::ballast::Room;
 pub use self::choices::Group;
+pub use self::consent_tokens::Offer;
 pub use self::error::Error;
 pub use self::flows::StoredFlow;
-pub use self::forms::Offer;
 pub use self::pages::{Cursor, Page};
 pub use self::revocations::Revocation;
 pub use self::tokens::{Secrets, Stored};
 
 use self::ballast::Ballast;
 use self::cipher::Cipher;
+use self::health::Health;
 use self::lock::DataLock;
 use self::opening::Unlocked;
 use self::placement::Placement;
 use self::readers::Readers;
 use self::rows::Unreadable;
 use self::survey::Surveyed;
-use self::trouble::Trouble;
 use self::usage::Usage;
 use self::writer::{Surroundings, Work, Writer, Written};
-use crate::clock::{Ambient, Timestamp};
+use crate::clock::{Env, Timestamp};
 use crate::config::Config;
 use crate::config::key_store::KeyStore;
 use crate::identity::{OrganizationId, Owner, TokenId};
@@ -131,7 +131,7 @@ struct Inner {
     unreadable: Arc<Unreadable>,
     surveyed: Surveyed,
     max_events: u32,
-    trouble: Arc<Trouble>,
+    trouble: Arc<Health>,
     ballast: Arc<Ballast>,
     placement: Arc<Placement>,
     /// The vault's own folder.
@@ -253,16 +253,16 @@ impl Vault {
     ///
     /// # Errors
     /// Every variant of [`Error`] but the ones about rows; each says what to do.
-    pub fn open(options: &Options, ambient: &Ambient) -> Result<Self, Error> {
+    pub fn open(options: &Options, env: &Env) -> Result<Self, Error> {
         let owners = Owners::of_this_process();
-        let unlocked = match Unlocked::open(options, ambient, &owners) {
+        let unlocked = match Unlocked::open(options, env, &owners) {
             Err(Error::ReadOnlyDisk { .. }) => return Self::open_read_only(options),
             unlocked => unlocked?,
         };
         let path = unlocked.options.data_dir.join(FILE);
         Self::new(Opened {
             placement: Placement::of(&path)?,
-            reading: connection::open_reader(&path)?,
+            reading: sqlite::open_reader(&path)?,
             writing: unlocked.connection,
             id: unlocked.id,
             cipher: unlocked.cipher,
@@ -273,7 +273,7 @@ impl Vault {
 
     fn new(opened: Opened) -> Result<Self, Error> {
         let data_dir = opened.options.data_dir;
-        let trouble = Arc::<Trouble>::default();
+        let trouble = Arc::<Health>::default();
         let placement = Arc::new(opened.placement);
         trouble.note_place(placement.check());
         let ballast = Arc::new(Ballast::new(&data_dir));

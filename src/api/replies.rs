@@ -34,7 +34,7 @@ pub struct Message {
 }
 
 /// Any error but a malformed request, which is answered with
-/// [`Faults`](crate::api::validate::Faults).
+/// [`FieldErrors`](crate::api::validate::FieldErrors).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorBody {
     /// What is wrong and what to do.
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn a_token_is_summed_up_without_its_secrets() {
         let mut token = token(Some(3600));
-        token.state = State::PersonNeeded {
+        token.state = State::ReauthorizationRequired {
             reason: "revoked".into(),
         };
         assert_eq!(

@@ -8,7 +8,7 @@
 mod echo;
 mod fields;
 mod lengths;
-mod place;
+mod field_value;
 mod problem;
 mod readers;
 
@@ -19,25 +19,25 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 pub(crate) use echo::without_secrets;
+pub(crate) use field_value::FieldValue;
 pub(crate) use fields::Fields;
-pub(crate) use place::Place;
 pub(crate) use problem::Problem;
 pub(crate) use readers::{
-    INVISIBLE_LABEL, address_text, choice, client_id, endpoint, filled_label, filled_text, flag,
-    generation, label, list, object, provider_id, redirect_uris, scopes, seconds, text, text_map,
-    token_id, whole_number,
+    INVISIBLE_LABEL, address_text, boolean, choice, client_id, endpoint, filled_label, generation,
+    label, list, non_empty_text, object, provider_id, redirect_uris, scopes, seconds, text,
+    text_map, token_id, whole_number,
 };
 
 /// Every fault of one request: `{"detail": [ … ]}`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Faults {
+pub struct FieldErrors {
     /// The faults, in the order in which the fields were read.
-    pub detail: Vec<Fault>,
+    pub detail: Vec<FieldError>,
 }
 
 /// One fault of a request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Fault {
+pub struct FieldError {
     /// Where: `body` or `query` first, then the way to the value.
     pub loc: Vec<Loc>,
     /// What is wrong, for a person.
@@ -63,7 +63,7 @@ pub enum Loc {
     Name(String),
 }
 
-impl Faults {
+impl FieldErrors {
     /// A request repeats itself at most this often in its answer: 64 KiB of
     /// commas could else be answered with megabytes.
     const LIMIT: usize = 100;
@@ -73,7 +73,7 @@ impl Faults {
     #[must_use]
     pub fn of_rule(member: &str, rule: &str) -> Self {
         let loc = vec![Loc::Name("body".to_owned()), Loc::Name(member.to_owned())];
-        place::fault(loc, Problem::rule(rule), None).into()
+        field_value::fault(loc, Problem::rule(rule), None).into()
     }
 
     /// The fault of a label in the path that nobody could tell from another;
@@ -88,11 +88,11 @@ impl Faults {
             return None;
         };
         let steps = ["path", parameter].map(|step| Loc::Name(step.to_owned()));
-        let input = place::shown(&Value::from(label), false);
-        Some(place::fault(steps.into(), problem, input).into())
+        let input = field_value::shown(&Value::from(label), false);
+        Some(field_value::fault(steps.into(), problem, input).into())
     }
 
-    fn push(&mut self, fault: Fault) {
+    fn push(&mut self, fault: FieldError) {
         if self.detail.len() < Self::LIMIT {
             self.detail.push(fault);
         }
@@ -103,8 +103,8 @@ impl Faults {
     }
 }
 
-impl From<Fault> for Faults {
-    fn from(fault: Fault) -> Self {
+impl From<FieldError> for FieldErrors {
+    fn from(fault: FieldError) -> Self {
         Self {
             detail: vec![fault],
         }
@@ -112,7 +112,7 @@ impl From<Fault> for Faults {
 }
 
 /// One line, without the echoed input: `body.provider: Field required; …`.
-impl fmt::Display for Faults {
+impl fmt::Display for FieldErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, fault) in self.detail.iter().enumerate() {
             let separator = if index == 0 { "" } else { "; " };
@@ -122,7 +122,7 @@ impl fmt::Display for Faults {
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for FieldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, step) in self.loc.iter().enumerate() {
             let separator = if index == 0 { "" } else { "." };
@@ -135,7 +135,7 @@ impl fmt::Display for Fault {
     }
 }
 
-impl std::error::Error for Faults {}
+impl std::error::Error for FieldErrors {}
 
 #[cfg(test)]
 mod tests {
@@ -147,7 +147,7 @@ mod tests {
         let mut fields = Fields::body(body.as_bytes()).unwrap();
         fields.required("scopes", scopes);
         let faults = fields.finish(|| Some(())).unwrap_err();
-        assert_eq!(faults.detail.len(), Faults::LIMIT);
+        assert_eq!(faults.detail.len(), FieldErrors::LIMIT);
     }
 
     #[test]
@@ -157,6 +157,6 @@ mod tests {
         fields.optional("token_id", token_id);
         let faults = fields.finish(|| Some(())).unwrap_err();
         let json = serde_json::to_string(&faults).unwrap();
-        assert_eq!(serde_json::from_str::<Faults>(&json).unwrap(), faults);
+        assert_eq!(serde_json::from_str::<FieldErrors>(&json).unwrap(), faults);
     }
 }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use agent_authd::cli::{self, Cli};
-use agent_authd::clock::Ambient;
+use agent_authd::clock::Env;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
@@ -16,7 +16,7 @@ fn main() -> ExitCode {
         .enable_all()
         .build()
         .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(cli::execute(cli, &Ambient::system())));
+        .and_then(|runtime| runtime.block_on(cli::execute(cli, &Env::system())));
     outcome.unwrap_or_else(|error| {
         cli::report(&error);
         ExitCode::FAILURE

@@ -5,7 +5,7 @@ use super::imports::{import_event, require_same_account};
 use super::tokens::no_such_token;
 use super::{Broker, Error};
 use crate::api::requests::UpsertAgentTokenRequest;
-use crate::clock::{Ambient, Timestamp};
+use crate::clock::{Env, Timestamp};
 use crate::connection::Connection;
 use crate::event::{Event, Kind, Source};
 use crate::flow::Flow;
@@ -101,14 +101,14 @@ impl Broker {
             let deleted = self.0.vault.write_for(owner, delete_unreadable).await;
             return deleted.map_err(|_| no_connection());
         };
-        let (ambient, now) = (self.0.ambient.clone(), self.0.ambient.now());
+        let (env, now) = (self.0.env.clone(), self.0.env.now());
         let disconnect = move |change: &Change<'_>| {
             let connection = change.disconnect(owner, &agent_id, id)?;
             let stored = change
                 .token(owner, connection.token_id)?
                 .ok_or(vault::Error::NotFound)?;
             let kind = Kind::AgentDisconnected;
-            let event = Event::about(&stored.token, kind, Source::Api, ambient.uuid(), now);
+            let event = Event::about(&stored.token, kind, Source::Api, env.uuid(), now);
             change.add_event(&Event {
                 agent_id: Some(agent_id),
                 ..event.because("taken_away")
@@ -199,8 +199,8 @@ impl Broker {
             created_by: self.user(owner, None).to_string(),
             source,
             reason,
-            now: self.0.ambient.now(),
-            ambient: self.0.ambient.clone(),
+            now: self.0.env.now(),
+            env: self.0.env.clone(),
         }
     }
 }
@@ -216,7 +216,7 @@ pub(super) struct Permission {
     pub(super) reason: &'static str,
     pub(super) now: Timestamp,
     /// For identifiers.
-    pub(super) ambient: Ambient,
+    pub(super) env: Env,
 }
 
 impl View<'_> {
@@ -245,7 +245,7 @@ impl Change<'_> {
         token: &Token,
         scopes: &Scopes,
     ) -> Result<Connection, vault::Error> {
-        let id = ConnectionId::new(permission.ambient.uuid());
+        let id = ConnectionId::new(permission.env.uuid());
         let before = self.connection(token.owner, &permission.agent_id, token.id)?;
         let connection = self.connect(Connection {
             id,
@@ -300,7 +300,7 @@ impl Change<'_> {
         kind: Kind,
         reason: &str,
     ) -> Result<(), vault::Error> {
-        let id = permission.ambient.uuid();
+        let id = permission.env.uuid();
         let event = Event::about(token, kind, permission.source, id, permission.now);
         self.add_event(&Event {
             agent_id: Some(permission.agent_id.clone()),

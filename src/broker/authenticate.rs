@@ -22,20 +22,20 @@ use crate::vault::{self, Group, Stored, View};
 #[derive(Debug)]
 pub enum Authenticated {
     /// A usable token.
-    Completed(HandedOut),
+    Completed(IssuedToken),
     /// A person must log in at `url`.
-    Pending(Ask),
+    Pending(AuthorizationRequired),
     /// A person must let the agent use an account, at `url`.
-    ConnectionRequired(Ask),
+    ConnectionRequired(AuthorizationRequired),
     /// The token that was named can only be renewed by a person, at `url`.
-    TokenExpired(Ask),
+    TokenExpired(AuthorizationRequired),
     /// No token, and no flow was to be started.
-    NothingYet(UserId),
+    NoToken(UserId),
 }
 
 /// A token on its way to a permitted caller.
 #[derive(Debug)]
-pub struct HandedOut {
+pub struct IssuedToken {
     /// What is known of it.
     pub token: Box<Token>,
     /// The token itself.
@@ -46,7 +46,7 @@ pub struct HandedOut {
 
 /// What a person is to do.
 #[derive(Clone, Debug)]
-pub struct Ask {
+pub struct AuthorizationRequired {
     /// Where they do it.
     pub url: String,
     /// The flow that waits for it.
@@ -59,7 +59,7 @@ pub struct Ask {
 }
 
 /// One request, resolved.
-pub(super) struct Question<'a> {
+pub(super) struct ResolvedRequest<'a> {
     owner: Owner,
     user_id: UserId,
     provider: ProviderRef,
@@ -88,7 +88,7 @@ impl Broker {
             return Err(Error::RedirectNotAllowed);
         }
         let user_id = self.user(owner, request.user_id.as_ref());
-        let question = Question {
+        let question = ResolvedRequest {
             owner,
             user_id,
             provider,
@@ -110,7 +110,7 @@ impl Broker {
     /// That token and no other.
     async fn authenticate_with(
         &self,
-        question: &Question<'_>,
+        question: &ResolvedRequest<'_>,
         token_id: TokenId,
     ) -> Result<Authenticated, Error> {
         let read = |view: &View<'_>| {
@@ -130,7 +130,7 @@ impl Broker {
                 .await;
         }
         let wanted = stored.token.requested.union(&question.request.scopes);
-        if stored.token.is_usable(self.0.ambient.now())
+        if stored.token.is_usable(self.0.env.now())
             && let Served::Token(handed_out) = self.serve(question, stored).await?
         {
             return Ok(Authenticated::Completed(handed_out));
@@ -145,7 +145,10 @@ impl Broker {
     }
 
     /// Whichever stored token serves best.
-    async fn authenticate_with_any(&self, question: &Question<'_>) -> Result<Authenticated, Error> {
+    async fn authenticate_with_any(
+        &self,
+        question: &ResolvedRequest<'_>,
+    ) -> Result<Authenticated, Error> {
         // Tokens that turned out to have ended.
         let mut ended = Vec::new();
         loop {
@@ -172,7 +175,7 @@ impl Broker {
     /// those need not be read.
     fn default_that_serves(
         &self,
-        question: &Question<'_>,
+        question: &ResolvedRequest<'_>,
         ended: &[TokenId],
     ) -> Result<Option<Stored>, Error> {
         let agent = question.request.agent_id.as_ref();
@@ -182,7 +185,7 @@ impl Broker {
             user_id: &question.user_id,
             agent_id: agent,
         };
-        let now = self.0.ambient.now();
+        let now = self.0.env.now();
         let found = self.0.vault.read(|view| {
             let Some(stored) = view.default_token(group)? else {
                 return Ok(None);
@@ -203,10 +206,10 @@ impl Broker {
     /// What is done, by all that is stored; with the token that serves.
     async fn choose(
         &self,
-        question: &Question<'_>,
+        question: &ResolvedRequest<'_>,
         ended: &[TokenId],
     ) -> Result<(Decision, Option<Stored>), Error> {
-        let now = self.0.ambient.now();
+        let now = self.0.env.now();
         let agent = question.request.agent_id.as_ref();
         let choose = |view: &View<'_>| {
             let (candidates, mut stored) = candidates(view, question, ended)?;
@@ -223,11 +226,11 @@ impl Broker {
     /// Starts the flow that a decision asks for, unless the caller only looks.
     async fn ask_for(
         &self,
-        question: &Question<'_>,
+        question: &ResolvedRequest<'_>,
         decision: Decision,
     ) -> Result<Authenticated, Error> {
         if question.request.check_only {
-            return Ok(Authenticated::NothingYet(question.user_id.clone()));
+            return Ok(Authenticated::NoToken(question.user_id.clone()));
         }
         let wanted = &question.request.scopes;
         match decision {
@@ -248,12 +251,16 @@ impl Broker {
         }
     }
 
-    async fn ask(&self, question: &Question<'_>, flow: NewFlow<'_>) -> Result<Ask, Error> {
+    async fn ask(
+        &self,
+        question: &ResolvedRequest<'_>,
+        flow: NewFlow<'_>,
+    ) -> Result<AuthorizationRequired, Error> {
         let provider = self.provider_of(question.owner, &question.provider)?;
         let (stored, is_new) = self.find_or_start_flow(&provider, flow).await?;
         let url = self.flow_url(&provider, &stored)?;
         let Flow { id, user_id, .. } = stored.flow;
-        Ok(Ask {
+        Ok(AuthorizationRequired {
             url,
             flow: id,
             user_id,
@@ -263,11 +270,11 @@ impl Broker {
 
     /// The token in a form that will still be good when it is used; `None` if
     /// its grant has ended.
-    pub(super) async fn hand_out(
+    pub(super) async fn issue(
         &self,
         stored: Stored,
         purpose: refresh::Purpose,
-    ) -> Result<Option<HandedOut>, Error> {
+    ) -> Result<Option<IssuedToken>, Error> {
         let freshness = self.freshness(&stored.token);
         if freshness == Freshness::Fresh {
             return self.opened(&stored).map(Some);
@@ -289,7 +296,7 @@ impl Broker {
         &self,
         stored: Stored,
         purpose: refresh::Purpose,
-    ) -> Result<Option<HandedOut>, Error> {
+    ) -> Result<Option<IssuedToken>, Error> {
         let refreshed = self.refreshed(&stored.token, purpose).await;
         // Whatever came of it, a person may have done something meanwhile.
         let (owner, id) = (stored.token.owner, stored.token.id);
@@ -304,15 +311,15 @@ impl Broker {
         let provider_id = current.token.provider.provider_id;
         match refreshed {
             Refreshed::Ended => Ok(None),
-            Refreshed::NotNow(retry_after) => Err(self.why_not_now(provider_id, retry_after)),
-            Refreshed::Refused(refusal @ oauth::Error::Misconfigured { .. }, retry_after) => {
+            Refreshed::RetryAfter(retry_after) => Err(self.why_not_now(provider_id, retry_after)),
+            Refreshed::Rejected(refusal @ oauth::Error::ClientRejected { .. }, retry_after) => {
                 Err(Error::ClientRefused {
                     provider_id,
                     refusal,
                     retry_after,
                 })
             }
-            Refreshed::Refused(refusal, retry_after) => Err(Error::RefreshRefused {
+            Refreshed::Rejected(refusal, retry_after) => Err(Error::RefreshRefused {
                 provider_id,
                 refusal,
                 retry_after,
@@ -337,14 +344,12 @@ impl Broker {
     }
 
     /// The token as it is stored.
-    pub(super) fn opened(&self, stored: &Stored) -> Result<HandedOut, Error> {
+    pub(super) fn opened(&self, stored: &Stored) -> Result<IssuedToken, Error> {
         let access_token = self.0.vault.read(|view| view.access_token(stored))?;
-        self.0
-            .vault
-            .mark_used(stored.token.id, self.0.ambient.now());
+        self.0.vault.mark_used(stored.token.id, self.0.env.now());
         let owner = stored.token.owner;
-        self.0.metrics.count(owner, Series::HandedOut);
-        Ok(HandedOut {
+        self.0.metrics.count(owner, Series::IssuedToken);
+        Ok(IssuedToken {
             token: Box::new(stored.token.clone()),
             access_token,
             is_refused: false,
@@ -352,7 +357,7 @@ impl Broker {
     }
 }
 
-impl<'a> Question<'a> {
+impl<'a> ResolvedRequest<'a> {
     fn flow(&'a self, purpose: Purpose, scopes: &Scopes) -> NewFlow<'a> {
         NewFlow {
             owner: self.owner,
@@ -371,7 +376,7 @@ impl<'a> Question<'a> {
 /// Every token that could serve, and in the same order as it is stored.
 fn candidates(
     view: &View<'_>,
-    question: &Question<'_>,
+    question: &ResolvedRequest<'_>,
     ended: &[TokenId],
 ) -> Result<(Vec<Candidate>, Vec<Stored>), vault::Error> {
     let (owner, user) = (question.owner, Some(&question.user_id));

@@ -38,9 +38,9 @@ pub struct BrowserLink {
 #[derive(Debug)]
 pub enum Followed {
     /// To the provider, or to the consent page.
-    Onward(String),
+    RedirectToProvider(String),
     /// The flow has ended meanwhile.
-    Over(FlowId),
+    Finished(FlowId),
 }
 
 /// The SHA-256 of a link's token: looking it up takes no longer for a guess that
@@ -110,13 +110,13 @@ impl Broker {
             what: "login under way; start it again".to_owned(),
         };
         let flow = FlowId::parse(auth_id).ok_or_else(no_flow)?;
-        let now = self.0.ambient.now();
+        let now = self.0.env.now();
         let stored = self.0.vault.read(|view| view.flow(owner, flow))?;
         let is_pending = stored.is_some_and(|stored| stored.flow.status_at(now) == Status::Pending);
         if !is_pending {
             return Err(no_flow());
         }
-        let token = self.0.ambient.token();
+        let token = self.0.env.token();
         let expires_at = now.plus_seconds(LIFETIME_SECONDS);
         let link = Pending {
             owner,
@@ -140,7 +140,7 @@ impl Broker {
         owner: Option<Owner>,
         token: &str,
     ) -> Result<Option<Followed>, Error> {
-        let now = self.0.ambient.now();
+        let now = self.0.env.now();
         let Some(link) = self.0.browser_links.take(token, owner, now) else {
             return Ok(None);
         };
@@ -149,11 +149,11 @@ impl Broker {
             return Ok(None);
         };
         if stored.flow.status_at(now) != Status::Pending {
-            return Ok(Some(Followed::Over(link.flow)));
+            return Ok(Some(Followed::Finished(link.flow)));
         }
         let provider = self.provider_of(link.owner, &stored.flow.provider)?;
         let url = self.flow_url(&provider, &stored)?;
-        Ok(Some(Followed::Onward(url)))
+        Ok(Some(Followed::RedirectToProvider(url)))
     }
 }
 

@@ -48,7 +48,7 @@ pub enum Consented {
     /// It waits for an answer.
     Open(Box<ConsentQuestion>),
     /// It was answered, or its time is over.
-    Over(FlowId),
+    Finished(FlowId),
 }
 
 /// What a person answers.
@@ -66,9 +66,9 @@ pub enum ConsentAnswer {
 #[derive(Debug)]
 pub enum Answered {
     /// The flow has ended, now or before.
-    Over(FlowId),
+    Finished(FlowId),
     /// The person goes on to the provider.
-    Onward {
+    RedirectToProvider {
         /// What people call it.
         provider_name: String,
         /// Where it asks them; the address holds a `state`.
@@ -86,14 +86,14 @@ impl Broker {
     /// [`Error::NotFound`] for what is no consent flow, or is long over.
     pub async fn consent_question(&self, auth_id: &str) -> Result<Consented, Error> {
         let StoredFlow { flow, .. } = self.consent_flow(auth_id)?;
-        if flow.status_at(self.0.ambient.now()) != Status::Pending {
-            return Ok(Consented::Over(flow.id));
+        if flow.status_at(self.0.env.now()) != Status::Pending {
+            return Ok(Consented::Finished(flow.id));
         }
         let provider = self.provider_of(flow.owner, &flow.provider)?;
-        let form_token = FormToken::new(self.0.ambient.token());
+        let form_token = FormToken::new(self.0.env.token());
         let agent_id = flow.agent_id.clone().ok_or_else(no_consent)?;
         let (asked, agent, issued) = (flow.clone(), agent_id.clone(), form_token.clone());
-        let now = self.0.ambient.now();
+        let now = self.0.env.now();
         // What is offered is remembered with the form: its answer is for no more.
         let issue = move |change: &Change<'_>| {
             let accounts = change.offered(&asked, &agent, now)?;
@@ -127,9 +127,9 @@ impl Broker {
     ) -> Result<Answered, Error> {
         let stored = self.consent_flow(auth_id)?;
         let flow = &stored.flow;
-        let now = self.0.ambient.now();
+        let now = self.0.env.now();
         if flow.status_at(now) != Status::Pending {
-            return Ok(Answered::Over(flow.id));
+            return Ok(Answered::Finished(flow.id));
         }
         let (asked, permission) = (
             flow.clone(),
@@ -162,26 +162,26 @@ impl Broker {
             ConsentAnswer::Allow(token_id) => {
                 self.0.waiters.wake(flow.id);
                 log_limited!(20, info, token.id = %token_id, provider.id = %flow.provider.provider_id, "a person let an agent use an account");
-                Ok(Answered::Over(flow.id))
+                Ok(Answered::Finished(flow.id))
             }
             ConsentAnswer::Refuse => {
                 let why = "the person did not let the agent use an account";
                 let error = "access_denied";
                 self.deny(flow, Source::Consent, error, Some(why.to_owned()))
                     .await?;
-                Ok(Answered::Over(flow.id))
+                Ok(Answered::Finished(flow.id))
             }
-            ConsentAnswer::ConnectAnother => self.onward(&stored),
+            ConsentAnswer::ConnectAnother => self.redirect_to_provider(&stored),
         }
     }
 
     /// The way to the provider: the flow's own state and verifier, which
     /// nobody has seen so far. The flow ends with whatever comes back, and
     /// until then the page may still be answered otherwise.
-    fn onward(&self, stored: &StoredFlow) -> Result<Answered, Error> {
+    fn redirect_to_provider(&self, stored: &StoredFlow) -> Result<Answered, Error> {
         let provider: Provider = self.provider_of(stored.flow.owner, &stored.flow.provider)?;
         let secrets = self.0.vault.read(|view| view.flow_secrets(stored))?;
-        Ok(Answered::Onward {
+        Ok(Answered::RedirectToProvider {
             address: authorization_address(&provider, &stored.flow, &secrets, true),
             provider_name: provider.name,
         })
@@ -190,7 +190,7 @@ impl Broker {
     fn consent_flow(&self, auth_id: &str) -> Result<StoredFlow, Error> {
         let id = FlowId::parse(auth_id).ok_or_else(no_consent)?;
         let found = self.0.vault.read(|view| view.flow_by_id(id))?;
-        let now = self.0.ambient.now();
+        let now = self.0.env.now();
         found
             .filter(|stored| matches!(stored.flow.purpose, Purpose::Connect(_)))
             .filter(|stored| !stored.flow.is_forgotten(now))

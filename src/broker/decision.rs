@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn a_grant_that_has_ended_is_renewed_in_place() {
         let mut stored = candidate(1);
-        stored.token.state = State::PersonNeeded {
+        stored.token.state = State::ReauthorizationRequired {
             reason: "invalid_grant".into(),
         };
         let decision = decide(&a(), None, vec![stored], now());

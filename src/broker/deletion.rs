@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::grants::sameness;
 use super::revocations::{Progress, outcome_event};
 use super::{Broker, Error};
-use crate::clock::Ambient;
+use crate::clock::Env;
 use crate::event::{Event, Kind, Source};
 use crate::failpoint;
 use crate::identity::{Owner, TokenId};
@@ -51,7 +51,7 @@ pub(super) struct Withdrawal {
     reason: &'static str,
     /// The administrator's providers.
     platform: Arc<[Provider]>,
-    ambient: Ambient,
+    env: Env,
 }
 
 impl Broker {
@@ -135,7 +135,7 @@ impl Broker {
         Withdrawal {
             reason,
             platform: self.platform_providers(),
-            ambient: self.0.ambient.clone(),
+            env: self.0.env.clone(),
         }
     }
 
@@ -257,7 +257,7 @@ impl Withdrawal {
         stored: &Stored,
         provider: Result<Provider, &'static str>,
     ) -> Result<Option<Revocation>, vault::Error> {
-        let (id, now) = (self.ambient.uuid(), self.ambient.now());
+        let (id, now) = (self.env.uuid(), self.env.now());
         let event = Event::about(&stored.token, Kind::Deleted, Source::Api, id, now);
         let event = event.because(self.reason);
         let secrets = change
@@ -266,7 +266,7 @@ impl Withdrawal {
         match (provider, secrets) {
             (Ok(provider), Ok((access_token, refresh_token))) => {
                 let revocation = Revocation {
-                    id: self.ambient.uuid(),
+                    id: self.env.uuid(),
                     event,
                     provider,
                     access_token,

@@ -50,9 +50,9 @@ impl Broker {
         let redirect_uri = self.redirect_uri_of(&provider_id);
         let discovered = self.0.oauth.discover(&mcp_server_url, &redirect_uri);
         let discovered = discovered.await.map_err(Error::Discovery)?;
-        let now = self.0.ambient.now();
+        let now = self.0.env.now();
         let provider = Provider {
-            id: self.0.ambient.uuid(),
+            id: self.0.env.uuid(),
             source: DefinedBy::Owner,
             provider_id,
             name,

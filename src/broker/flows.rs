@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::authenticate::HandedOut;
+use super::authenticate::IssuedToken;
 use super::refresh;
 use super::{Broker, Error};
 use crate::clock::Timestamp;
@@ -40,7 +40,7 @@ const SECOND_OPENING: i64 = 60;
 #[derive(Debug)]
 pub enum Waited {
     /// It ended well.
-    Completed(HandedOut),
+    Completed(IssuedToken),
     /// It has not ended, and no waiting was asked for.
     Pending,
     /// It has not ended in the time that was given.
@@ -103,7 +103,7 @@ impl Broker {
 
     /// What a waiter is told of a flow; `None` while it has not ended.
     async fn answer(&self, flow: &Flow) -> Result<Option<Waited>, Error> {
-        let now = self.0.ambient.now();
+        let now = self.0.env.now();
         if flow.is_forgotten(now) {
             return Ok(Some(Waited::NotFound));
         }
@@ -122,7 +122,7 @@ impl Broker {
                     None => Some(Waited::NotFound),
                     Some((_, false)) => Some(not_permitted()),
                     Some((stored, true)) => Some(
-                        self.hand_out(stored, refresh::Purpose::Asked)
+                        self.issue(stored, refresh::Purpose::Asked)
                             .await?
                             .map_or(Waited::NotFound, Waited::Completed),
                     ),
@@ -136,7 +136,7 @@ impl Broker {
     fn until_expiry(&self, flow: &Flow) -> Duration {
         let millis = flow
             .expires_at
-            .millis_since(self.0.ambient.now())
+            .millis_since(self.0.env.now())
             .clamp(50, 30_000);
         Duration::from_millis(millis.unsigned_abs())
     }
@@ -149,9 +149,9 @@ impl Broker {
         provider: &Provider,
         wanted: NewFlow<'_>,
     ) -> Result<(StoredFlow, bool), Error> {
-        let now = self.0.ambient.now();
+        let now = self.0.env.now();
         let flow = Flow {
-            id: FlowId::new(self.0.ambient.uuid()),
+            id: FlowId::new(self.0.env.uuid()),
             owner: wanted.owner,
             provider: provider.reference(),
             binding: provider.binding(),
@@ -177,9 +177,8 @@ impl Broker {
             return Ok((same, false));
         }
         let secrets = FlowSecrets {
-            state: State::new(self.0.ambient.token()),
-            verifier: (provider.pkce != Pkce::Off)
-                .then(|| CodeVerifier::new(self.0.ambient.token())),
+            state: State::new(self.0.env.token()),
+            verifier: (provider.pkce != Pkce::Off).then(|| CodeVerifier::new(self.0.env.token())),
         };
         let room = self.room();
         let owner = flow.owner;

@@ -69,7 +69,7 @@ impl Broker {
         if !found.asks_account && found.agents.is_empty() {
             return Ok(found);
         }
-        let form_token = FormToken::new(self.0.ambient.token());
+        let form_token = FormToken::new(self.0.env.token());
         let issued = form_token.clone();
         let owner = flow.owner;
         let issue = move |change: &Change<'_>| {
@@ -128,7 +128,7 @@ impl Broker {
     /// A flow that ended with a token not long ago, and the token.
     fn completed_flow(&self, id: FlowId) -> Result<Option<(Flow, TokenId)>, Error> {
         let found = self.0.vault.read(|view| view.flow_by_id(id))?;
-        let now = self.0.ambient.now();
+        let now = self.0.env.now();
         let found = found.filter(|stored| !stored.flow.is_forgotten(now));
         Ok(found.and_then(|StoredFlow { flow, .. }| match flow.status {
             Status::Completed(token_id) => Some((flow, token_id)),

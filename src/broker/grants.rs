@@ -20,9 +20,9 @@ impl Broker {
         provider: Provider,
         grant: Grant,
     ) -> Result<Token, vault::Error> {
-        let now = self.0.ambient.now();
-        let token_id = TokenId::new(self.0.ambient.uuid());
-        let event_id = self.0.ambient.uuid();
+        let now = self.0.env.now();
+        let token_id = TokenId::new(self.0.env.uuid());
+        let event_id = self.0.env.uuid();
         let permission = self.permission_of_flow(&flow, Source::Flow, "login");
         self.save(flow.owner, move |change| {
             let target = target(change, &flow, &grant)?;

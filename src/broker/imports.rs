@@ -60,9 +60,9 @@ impl Broker {
         provider: &Provider,
         given: &ImportedToken,
     ) -> Token {
-        let now = self.0.ambient.now();
+        let now = self.0.env.now();
         Token {
-            id: TokenId::new(self.0.ambient.uuid()),
+            id: TokenId::new(self.0.env.uuid()),
             owner,
             provider: provider.reference(),
             binding: provider.binding(),

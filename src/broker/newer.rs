@@ -9,10 +9,10 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::authenticate::{HandedOut, Question};
+use super::authenticate::{IssuedToken, ResolvedRequest};
 use super::refresh::Purpose;
 use super::{Broker, Error};
-use crate::clock::{Moment, Pause};
+use crate::clock::{ClockReading, Cooldown};
 use crate::identity::TokenId;
 use crate::token::{Freshness, Token};
 use crate::vault::Stored;
@@ -24,7 +24,7 @@ const REMINDER: Duration = Duration::from_secs(3600);
 #[derive(Debug)]
 pub(super) enum Served {
     /// It is handed out.
-    Token(HandedOut),
+    Token(IssuedToken),
     /// Its grant has ended.
     Ended,
     /// A resource refuses it and it cannot be refreshed: the person is asked.
@@ -33,18 +33,18 @@ pub(super) enum Served {
 
 /// When a person was last asked about which token, in memory.
 #[derive(Debug, Default)]
-pub(super) struct Reminders(Mutex<HashMap<TokenId, Pause>>);
+pub(super) struct Reminders(Mutex<HashMap<TokenId, Cooldown>>);
 
 impl Reminders {
     /// Whether the person may be asked about a token; from then on not again
     /// for an hour.
-    fn take(&self, token: TokenId, now: Moment) -> bool {
+    fn take(&self, token: TokenId, now: ClockReading) -> bool {
         let mut asked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         asked.retain(|_, pause| !pause.left(now).is_zero());
         if asked.contains_key(&token) {
             return false;
         }
-        asked.insert(token, Pause::new(now, REMINDER));
+        asked.insert(token, Cooldown::new(now, REMINDER));
         true
     }
 }
@@ -57,7 +57,7 @@ impl Broker {
     /// Those of [`Broker::authenticate`] for a token that cannot be refreshed.
     pub(super) async fn serve(
         &self,
-        question: &Question<'_>,
+        question: &ResolvedRequest<'_>,
         stored: Stored,
     ) -> Result<Served, Error> {
         let request = question.request;
@@ -72,9 +72,9 @@ impl Broker {
         let served = if is_refused {
             self.hand_out_refreshed(stored, Purpose::Refused).await?
         } else if request.try_now {
-            self.hand_out(stored, Purpose::Person).await?
+            self.issue(stored, Purpose::Person).await?
         } else {
-            self.hand_out(stored, Purpose::Asked).await?
+            self.issue(stored, Purpose::Asked).await?
         };
         Ok(served.map_or(Served::Ended, Served::Token))
     }
@@ -85,11 +85,11 @@ impl Broker {
         if self.freshness(&stored.token) == Freshness::Dead {
             return Ok(Served::Ended);
         }
-        let now = self.0.ambient.moment();
+        let now = self.0.env.reading();
         if !check_only && self.0.reminders.take(stored.token.id, now) {
             return Ok(Served::Refused);
         }
-        Ok(Served::Token(HandedOut {
+        Ok(Served::Token(IssuedToken {
             is_refused: true,
             ..self.opened(&stored)?
         }))

@@ -23,7 +23,7 @@ impl Platform {
 
 impl Broker {
     /// Offers these providers from now on, and no others.
-    pub fn offer(&self, mut providers: Vec<Provider>) {
+    pub fn set_platform_providers(&self, mut providers: Vec<Provider>) {
         providers.sort_by(|one, other| {
             let age = other.created_at.cmp(&one.created_at);
             age.then_with(|| one.provider_id.cmp(&other.provider_id))

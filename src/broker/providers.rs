@@ -20,7 +20,7 @@ impl Broker {
         request: ProviderCreateRequest,
     ) -> Result<Provider, Error> {
         Error::check_name(&request.provider_id)?;
-        let (id, now) = (self.0.ambient.uuid(), self.0.ambient.now());
+        let (id, now) = (self.0.env.uuid(), self.0.env.now());
         let provider = request.into_provider(id, DefinedBy::Owner, now);
         self.store_provider(owner, provider).await
     }
@@ -75,8 +75,8 @@ impl Broker {
         request: ProviderUpdateRequest,
     ) -> Result<Provider, Error> {
         let id = ProviderId::parse(provider_id).ok_or_else(|| Error::no_provider(provider_id))?;
-        let now = self.0.ambient.now();
-        let ambient = self.0.ambient.clone();
+        let now = self.0.env.now();
+        let env = self.0.env.clone();
         let updated = self.0.vault.write_for(owner, move |change| {
             let old = change.provider(owner, &id)?.ok_or(vault::Error::NotFound)?;
             let new = Provider {
@@ -97,7 +97,7 @@ impl Broker {
                         &stored.token,
                         Kind::ReconnectRequired,
                         Source::Api,
-                        ambient.uuid(),
+                        env.uuid(),
                         now,
                     );
                     change.add_event(&event.because(reason))?;

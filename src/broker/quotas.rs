@@ -19,7 +19,7 @@ impl Broker {
     pub(super) fn room(&self) -> Room {
         Room {
             limits: self.0.settings.limits,
-            now: self.0.ambient.now(),
+            now: self.0.env.now(),
         }
     }
 }
@@ -41,7 +41,7 @@ mod tests {
 
     use super::*;
     use crate::api::requests::ProviderCreateRequest;
-    use crate::clock::Ambient;
+    use crate::clock::Env;
     use crate::config::key_store::KeyStore;
     use crate::provider::Source;
     use crate::vault::{Options, Vault};
@@ -58,11 +58,11 @@ mod tests {
             key_file: folder.path().join("key/vault.key"),
             max_events: 20,
         };
-        let ambient = Ambient::system();
-        let vault = Vault::open(&options, &ambient).unwrap();
+        let env = Env::system();
+        let vault = Vault::open(&options, &env).unwrap();
         let (ada, grace) = (Owner::from_uid(1).unwrap(), Owner::from_uid(2).unwrap());
         let request = ProviderCreateRequest::from_json(PROVIDER).unwrap();
-        let provider = request.into_provider(Uuid::nil(), Source::Owner, ambient.now());
+        let provider = request.into_provider(Uuid::nil(), Source::Owner, env.now());
         let insert = move |change: &vault::Change<'_>| change.insert_provider(ada, &provider);
         vault.write(insert).await.unwrap();
         let room = Room {
@@ -70,7 +70,7 @@ mod tests {
                 providers: 1,
                 ..Limits::default()
             },
-            now: ambient.now(),
+            now: env.now(),
         };
         let has_room = |owner| vault.read(|view| room.check(view, owner, New::Provider));
         let refused = has_room(ada).unwrap_err();

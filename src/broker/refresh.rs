@@ -6,12 +6,12 @@
 //!    4. Whoever asked is answered. It runs in a task of its own, so that no
 //!    disconnect stops it between 2 and 3.
 
-mod ages;
+mod first_seen;
 mod background;
 mod backoff;
 mod circuit;
 mod client;
-mod flights;
+mod in_flight;
 mod health;
 mod outcome;
 mod turns;
@@ -21,14 +21,14 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use self::ages::Ages;
 use self::circuit::Ticket;
 use self::client::Admission;
-use self::flights::{Flight, Flights};
+use self::first_seen::FirstSeen;
 use self::health::Health;
+use self::in_flight::{InFlight, RefreshTask};
 use self::turns::Turn;
 use super::{Broker, Error};
-use crate::clock::Moment;
+use crate::clock::ClockReading;
 use crate::event::Source;
 use crate::failpoint;
 use crate::identity::{Owner, TokenId};
@@ -52,10 +52,10 @@ pub(super) enum Refreshed {
     /// The grant has ended; a person is needed.
     Ended,
     /// It could not be done now; to be tried again after this long.
-    NotNow(Duration),
+    RetryAfter(Duration),
     /// The provider refuses the client or this one grant; to be tried again
     /// after this long.
-    Refused(oauth::Error, Duration),
+    Rejected(oauth::Error, Duration),
 }
 
 impl Refreshed {
@@ -63,7 +63,7 @@ impl Refreshed {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Done | Self::Ended => None,
-            Self::NotNow(left) | Self::Refused(_, left) => Some(*left),
+            Self::RetryAfter(left) | Self::Rejected(_, left) => Some(*left),
         }
     }
 
@@ -72,8 +72,8 @@ impl Refreshed {
         match self {
             Self::Done => "done",
             Self::Ended => "ended",
-            Self::NotNow(_) => "unavailable",
-            Self::Refused(..) => "misconfigured",
+            Self::RetryAfter(_) => "unavailable",
+            Self::Rejected(..) => "misconfigured",
         }
     }
 }
@@ -102,7 +102,7 @@ struct Attempt {
     /// By which the request was let through.
     ticket: Ticket,
     /// When the request was sent first.
-    sent_at: Moment,
+    sent_at: ClockReading,
     /// Whether it may have been spent, by this attempt or one before.
     in_doubt: bool,
 }
@@ -110,9 +110,9 @@ struct Attempt {
 /// What is remembered about refreshes, in memory.
 #[derive(Debug, Default)]
 pub(super) struct Refreshes {
-    flights: Flights,
+    in_flight: InFlight,
     health: Health,
-    ages: Ages,
+    first_seen: FirstSeen,
     /// Wakes the background when something may have become due.
     look_again: Notify,
 }
@@ -125,18 +125,18 @@ impl Refreshes {
     }
 
     /// Forgets every token but these.
-    fn keep(&self, tokens: &HashSet<TokenId>, now: Moment) {
+    fn keep(&self, tokens: &HashSet<TokenId>, now: ClockReading) {
         self.health.keep(tokens, now);
-        self.ages.keep(tokens);
+        self.first_seen.keep(tokens);
     }
 }
 
 impl Broker {
     /// Refreshes a token, or joins the refresh of it that is under way, and
-    /// waits for its end, but not longer than a caller has patience.
+    /// waits for its end, but not longer than a caller has timeout.
     pub(super) async fn refreshed(&self, token: &Token, purpose: Purpose) -> Refreshed {
         match self.join_refresh(token, purpose) {
-            Ok(flight) => flight.landed().await,
+            Ok(task) => task.finished().await,
             Err(refused) => refused,
         }
     }
@@ -149,8 +149,8 @@ impl Broker {
 
     /// How far a token is from its end, by whichever clock is the sterner.
     pub(super) fn freshness(&self, token: &Token) -> Freshness {
-        let now = self.0.ambient.moment();
-        self.0.refreshes.ages.freshness(token, now)
+        let now = self.0.env.reading();
+        self.0.refreshes.first_seen.freshness(token, now)
     }
 
     /// Looks anew at what is due: a grant has been stored.
@@ -158,14 +158,14 @@ impl Broker {
         self.0.refreshes.look_again.notify_one();
     }
 
-    fn join_refresh(&self, token: &Token, purpose: Purpose) -> Result<Flight, Refreshed> {
+    fn join_refresh(&self, token: &Token, purpose: Purpose) -> Result<RefreshTask, Refreshed> {
         let refreshes = &self.0.refreshes;
         let admission = || {
             if self.is_stopping() {
                 // It could not be waited for: the next daemon refreshes it.
-                return Err(Refreshed::NotNow(RETRY_AFTER_STOP));
+                return Err(Refreshed::RetryAfter(RETRY_AFTER_STOP));
             }
-            let now = self.0.ambient.moment();
+            let now = self.0.env.reading();
             refreshes.health.wakes(now);
             refreshes.health.admit(token, purpose, now)
         };
@@ -173,13 +173,13 @@ impl Broker {
             let (broker, token) = (self.clone(), token.clone());
             self.0.tasks.spawn(async move {
                 let refreshes = &broker.0.refreshes;
-                let pilot = refreshes.flights.pilot(token.id, outcome);
+                let guard = refreshes.in_flight.guard(token.id, outcome);
                 let ended = broker.refresh_in_turn(&token, purpose, ticket, turn).await;
                 let ended = ended.unwrap_or_else(|error| {
                     log_limited!(20, error, token.id = %token.id, error = %error, "a refresh could not be done");
-                    Refreshed::NotNow(refreshes.health.stalled(&token, &broker.0.ambient))
+                    Refreshed::RetryAfter(refreshes.health.stalled(&token, &broker.0.env))
                 });
-                let now = broker.0.ambient.moment();
+                let now = broker.0.env.reading();
                 refreshes.health.ended(&token, ticket, now);
                 let outcome = ended.name();
                 broker
@@ -187,11 +187,11 @@ impl Broker {
                     .metrics
                     .count(token.owner, Series::Refresh { outcome });
                 failpoint::pass("refresh.done");
-                pilot.land(ended);
+                guard.complete(ended);
                 refreshes.look_again.notify_one();
             });
         };
-        refreshes.flights.join(token.id, admission, start)
+        refreshes.in_flight.join(token.id, admission, start)
     }
 
     /// Waits for a refresh's turn, and does it then.
@@ -208,7 +208,7 @@ impl Broker {
         let mut stopping = self.0.stopping.subscribe();
         let in_turn = async {
             if !turn.wait.is_zero() {
-                self.0.ambient.clock.sleep(turn.wait).await;
+                self.0.env.clock.sleep(turn.wait).await;
             }
             turn.place().await
         };
@@ -217,7 +217,7 @@ impl Broker {
             place = in_turn => place,
             // Nothing was begun, and nothing is begun now.
             _ = stopping.wait_for(|stopping| *stopping) => {
-                return Ok(Refreshed::NotNow(Duration::from_secs(1)));
+                return Ok(Refreshed::RetryAfter(Duration::from_secs(1)));
             }
         };
         let refreshed = self.refresh(token, purpose, ticket).await;
@@ -257,7 +257,7 @@ impl Broker {
         // Nothing is spent unless the answer can be stored; kept until it is.
         let _room = self.0.vault.room_for_answer(Some(&stored)).await?;
         failpoint::pass("refresh.begin");
-        let (attempt, now) = (token.clone(), self.0.ambient.now());
+        let (attempt, now) = (token.clone(), self.0.env.now());
         let begun = self.0.vault.write_for(attempt.owner, move |change| {
             change.begin_attempt(&attempt, now)
         });
@@ -268,23 +268,23 @@ impl Broker {
             Err(error) => return Err(error.into()),
         }
         failpoint::pass("refresh.recorded");
-        self.spend(Attempt {
+        self.send_refresh(Attempt {
             token: stored.token,
             provider,
             refresh_token,
             purpose,
             ticket,
-            sent_at: self.0.ambient.moment(),
+            sent_at: self.0.env.reading(),
             in_doubt: was_in_doubt,
         })
         .await
     }
 
     /// Sends the refresh token and stores what comes of it.
-    async fn spend(&self, mut attempt: Attempt) -> Result<Refreshed, Error> {
+    async fn send_refresh(&self, mut attempt: Attempt) -> Result<Refreshed, Error> {
         let health = &self.0.refreshes.health;
         let mut answer = self.send(&mut attempt).await?;
-        if matches!(answer, Some(Err(oauth::Error::InDoubt { .. }))) {
+        if matches!(answer, Some(Err(oauth::Error::OutcomeUnknown { .. }))) {
             // Some servers answer the same refresh token twice within a grace period.
             answer = self.send(&mut attempt).await?;
         }
@@ -293,11 +293,11 @@ impl Broker {
             // Deleted, or renewed by a person, in this moment: that stands.
             None => Ok(Refreshed::Done),
             Some(Ok(grant)) => {
-                health.succeeded(&attempt.token, self.0.ambient.moment());
+                health.succeeded(&attempt.token, self.0.env.reading());
                 self.store_refresh(attempt, grant).await
             }
             Some(Err(oauth::Error::InvalidGrant { .. })) => {
-                health.succeeded(&attempt.token, self.0.ambient.moment());
+                health.succeeded(&attempt.token, self.0.env.reading());
                 let reason = if attempt.in_doubt {
                     "rotation_lost"
                 } else {
@@ -316,7 +316,7 @@ impl Broker {
         &self,
         attempt: &mut Attempt,
     ) -> Result<Option<Result<Grant, oauth::Error>>, Error> {
-        let asked_at = self.0.ambient.now();
+        let asked_at = self.0.env.now();
         let Attempt {
             token,
             provider,
@@ -337,7 +337,7 @@ impl Broker {
             }
             Err(failed) => failed,
         };
-        attempt.in_doubt |= matches!(failed.error, oauth::Error::InDoubt { .. });
+        attempt.in_doubt |= matches!(failed.error, oauth::Error::OutcomeUnknown { .. });
         if let Some(new) = failed.refresh_token
             && !self.keep_refresh_token(attempt, new).await?
         {

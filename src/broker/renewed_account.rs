@@ -60,7 +60,7 @@ impl Broker {
     /// not long ago, or the token was deleted since.
     pub fn renewed_account(&self, owner: Owner, auth_id: &str) -> Result<RenewedAccount, Error> {
         let flow = self.own_completed_flow(owner, auth_id)?;
-        let now = self.0.ambient.now();
+        let now = self.0.env.now();
         let found = self
             .0
             .vault
@@ -114,8 +114,8 @@ impl Broker {
             is_same,
             permission: self.permission_of_flow(flow, source, "allowed"),
             source,
-            event_id: self.0.ambient.uuid(),
-            now: self.0.ambient.now(),
+            event_id: self.0.env.uuid(),
+            now: self.0.env.now(),
         }
     }
 

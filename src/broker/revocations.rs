@@ -208,7 +208,7 @@ impl Broker {
             Ok(Err(
                 error @ (oauth::Error::Unreachable
                 | oauth::Error::Unavailable { .. }
-                | oauth::Error::InDoubt { .. }),
+                | oauth::Error::OutcomeUnknown { .. }),
             )) => Err(NotRevoked::Unreachable(error)),
             Ok(Err(error)) => Err(NotRevoked::Final(error.to_string())),
         }
@@ -218,8 +218,8 @@ impl Broker {
     async fn end_revocation(&self, revocation: Revocation, outcome: Result<(), String>) {
         let Revocation { id, event, .. } = revocation;
         let ended = Event {
-            id: self.0.ambient.uuid(),
-            created_at: self.0.ambient.now(),
+            id: self.0.env.uuid(),
+            created_at: self.0.env.now(),
             ..outcome_event(event, outcome)
         };
         let token_id = ended.token_id.map(|id| id.to_string());
@@ -246,7 +246,7 @@ impl Broker {
     /// that of its end, whose reason says why it was revoked.
     pub(super) async fn revoke_orphan(&self, event: Event, provider: &Provider, grant: &Grant) {
         let revocation = Revocation {
-            id: self.0.ambient.uuid(),
+            id: self.0.env.uuid(),
             event,
             provider: provider.clone(),
             access_token: grant.access_token.clone(),

@@ -88,7 +88,7 @@ impl Broker {
         request: TokenUpdateRequest,
     ) -> Result<Token, Error> {
         let id = TokenId::parse(token_id).ok_or_else(Error::no_token)?;
-        let now = self.0.ambient.now();
+        let now = self.0.env.now();
         let update = move |change: &Change<'_>| {
             let current =
                 || Ok::<_, vault::Error>(change.token(owner, id)?.map(|stored| stored.token));
@@ -113,7 +113,7 @@ impl Broker {
 
     /// An event that a call of the API brings about.
     pub(super) fn event(&self, token: &Token, kind: Kind) -> Event {
-        let (id, now) = (self.0.ambient.uuid(), self.0.ambient.now());
+        let (id, now) = (self.0.env.uuid(), self.0.env.now());
         Event::about(token, kind, Source::Api, id, now)
     }
 }

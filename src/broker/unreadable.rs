@@ -23,7 +23,7 @@ impl Broker {
     /// Looks at every stored row, if that is due, so that those which cannot be
     /// read are known.
     pub async fn survey(&self) {
-        self.0.vault.survey_if_due(self.0.ambient.now()).await;
+        self.0.vault.survey_if_due(self.0.env.now()).await;
     }
 
     /// Deletes a token whose row cannot be read.
@@ -35,7 +35,7 @@ impl Broker {
         owner: Owner,
         token_id: &str,
     ) -> Result<(), Error> {
-        let (event_id, now) = (self.0.ambient.uuid(), self.0.ambient.now());
+        let (event_id, now) = (self.0.env.uuid(), self.0.env.now());
         let row = token_id.to_owned();
         let deleted = self.0.vault.write_for(owner, move |change| {
             let Some(provider_id) = change.delete_unreadable_token(owner, &row)? else {
@@ -75,7 +75,7 @@ impl Broker {
     ) -> Result<Deleted, Error> {
         let no_provider = || Error::no_provider(provider_id);
         let id = ProviderId::parse(provider_id).ok_or_else(no_provider)?;
-        let (ambient, now) = (self.0.ambient.clone(), self.0.ambient.now());
+        let (env, now) = (self.0.env.clone(), self.0.env.now());
         let deleted = self.0.vault.write_for(owner, move |change| {
             let provider = ProviderRef {
                 source: DefinedBy::Owner,
@@ -83,7 +83,7 @@ impl Broker {
             };
             let tokens = change.tokens_of_provider(owner, &provider, None, None)?;
             for stored in &tokens {
-                let (token, event_id) = (&stored.token, ambient.uuid());
+                let (token, event_id) = (&stored.token, env.uuid());
                 change.delete_token(owner, token.id)?;
                 let event = Event::about(token, Kind::Deleted, Source::Api, event_id, now);
                 change.add_event(&event.because("provider_deleted"))?;

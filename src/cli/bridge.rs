@@ -27,8 +27,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
 use crate::client::{self, Client};
-use crate::clock::Ambient;
-use crate::redirect::visitor::{Arrival, Visitor};
+use crate::clock::Env;
+use crate::redirect::peer_user::{Endpoints, PeerUser};
 use crate::secret::BridgeKey;
 use crate::server::body::{self, RequestBody};
 use crate::server::{self, Listener};
@@ -89,10 +89,10 @@ impl Listener for OwnConnections {
 
     async fn accept(&mut self) -> io::Result<(TcpStream, Self::Admission)> {
         let (stream, from) = self.0.accept().await?;
-        let arrival = Arrival::of(&stream, from);
+        let endpoints = Endpoints::of(&stream, from);
         let admission = async move {
-            let visitor = arrival?.visitor().await;
-            may_connect(visitor).then_some(())
+            let peer_user = endpoints?.peer_user().await;
+            may_connect(peer_user).then_some(())
         };
         Ok((stream, Box::pin(admission)))
     }
@@ -100,11 +100,11 @@ impl Listener for OwnConnections {
 
 /// Whether the bridge is for `visitor`. Where the kernel cannot be asked, the key
 /// alone decides.
-fn may_connect(visitor: Visitor) -> bool {
-    match visitor {
-        Visitor::User(uid) => uid == 0 || uid == nix::unistd::geteuid().as_raw(),
-        Visitor::Unknown => !cfg!(target_os = "linux"),
-        Visitor::Gone => false,
+fn may_connect(peer_user: PeerUser) -> bool {
+    match peer_user {
+        PeerUser::User(uid) => uid == 0 || uid == nix::unistd::geteuid().as_raw(),
+        PeerUser::Unknown => !cfg!(target_os = "linux"),
+        PeerUser::Gone => false,
     }
 }
 
@@ -120,11 +120,11 @@ impl Bridge {
     ///
     /// # Errors
     /// The port cannot be opened.
-    pub(super) async fn open(client: Client, ambient: &Ambient) -> io::Result<Self> {
+    pub(super) async fn open(client: Client, env: &Env) -> io::Result<Self> {
         let (listener, guard) = port::open(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
         let gate = Gate {
             address: listener.local_addr()?,
-            key: BridgeKey::new(ambient.token()),
+            key: BridgeKey::new(env.token()),
             client,
         };
         Ok(Self {

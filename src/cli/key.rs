@@ -10,12 +10,12 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
 use super::output;
-use super::places::Places;
-use crate::clock::Ambient;
+use super::vault_args::VaultArgs;
+use crate::clock::Env;
 use crate::config::key_store::KeyStore;
 use crate::config::settle_key_store;
 use crate::paths::Defaults;
-use crate::vault::{self, Options, check, custody, rotation};
+use crate::vault::{self, Options, check, key_move, rotation};
 
 const ROTATE: &str = "\
 Stop agent-authd first. Every secret in the vault is sealed anew; then a backup
@@ -43,7 +43,7 @@ pub enum KeyCommand {
     Status(StatusArgs),
     /// Give the vault a new key
     #[command(after_help = ROTATE)]
-    Rotate(Places),
+    Rotate(VaultArgs),
     /// Keep the key in another place
     #[command(after_help = MOVE)]
     Move(MoveArgs),
@@ -54,7 +54,7 @@ pub enum KeyCommand {
 pub struct StatusArgs {
     /// Where.
     #[command(flatten)]
-    places: Places,
+    places: VaultArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -68,7 +68,7 @@ pub struct MoveArgs {
     to: KeyStore,
     /// Where from.
     #[command(flatten)]
-    places: Places,
+    places: VaultArgs,
 }
 
 /// Reads a place that can keep the key: every one but `auto`, which chooses
@@ -81,11 +81,11 @@ fn place_parser() -> impl TypedValueParser<Value = KeyStore> {
 }
 
 /// Does it.
-pub(super) fn execute(command: &KeyCommand, ambient: &Ambient) -> Result<ExitCode> {
+pub(super) fn execute(command: &KeyCommand, env: &Env) -> Result<ExitCode> {
     match command {
         KeyCommand::Status(args) => status(args)?,
         KeyCommand::Rotate(places) => {
-            let rotated = match rotation::rotate(&Options::from(&places.config()?), ambient) {
+            let rotated = match rotation::rotate(&Options::from(&places.config()?), env) {
                 Err(error @ vault::Error::RotationUnfinished { .. }) => return Err(error.into()),
                 rotated => rotated.context("the key was not changed")?,
             };
@@ -100,7 +100,7 @@ pub(super) fn execute(command: &KeyCommand, ambient: &Ambient) -> Result<ExitCod
                 ))?;
             }
         }
-        KeyCommand::Move(args) => move_key(args, ambient)?,
+        KeyCommand::Move(args) => move_key(args, env)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -125,14 +125,14 @@ fn status(args: &StatusArgs) -> Result<()> {
     Ok(output::line(&format!("  status   {state}"))?)
 }
 
-fn move_key(args: &MoveArgs, ambient: &Ambient) -> Result<()> {
+fn move_key(args: &MoveArgs, env: &Env) -> Result<()> {
     let config = args.places.config()?;
     let file: PathBuf = match &config.file {
         Some(file) => file.clone(),
         None if config.system => Defaults::of_the_system().config_file(),
         None => Defaults::of_this_user()?.config_file(),
     };
-    let moving = custody::move_key(&Options::from(&config), args.to, ambient)
+    let moving = key_move::move_key(&Options::from(&config), args.to, env)
         .context("the key was not moved")?;
     let (from, to) = (moving.from.clone(), moving.to.clone());
     settle_key_store(&file, moving.store).with_context(|| {

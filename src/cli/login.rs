@@ -17,8 +17,8 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use url::Url;
 use webbrowser::{Browser, BrowserOptions};
 
-use super::pasted::Lines;
-use super::{Wanted, output, pasted, words};
+use super::callback_paste::Lines;
+use super::{Wanted, callback_paste, format, output};
 use crate::api::replies::{AuthStatus, WaitResponse, WaitStatus};
 use crate::client::{self, Client};
 use crate::identity::{FlowId, ProviderId};
@@ -29,7 +29,7 @@ const WAIT: Duration = Duration::from_secs(60);
 
 /// How often a daemon that has gone is looked for again, once a second: a
 /// restart in the middle of a login costs the person nothing.
-const PATIENCE: u32 = 30;
+const TIMEOUT: u32 = 30;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -136,7 +136,11 @@ async fn follow(
     flow: FlowId,
     is_opened: bool,
 ) -> Result<(WaitResponse, Option<Lines>)> {
-    let mut typed = if is_opened { None } else { pasted::lines() };
+    let mut typed = if is_opened {
+        None
+    } else {
+        callback_paste::lines()
+    };
     if typed.is_some() {
         output::note("If the browser ends on an address it cannot open, paste that address here.");
     }
@@ -162,7 +166,7 @@ async fn follow(
                 None => typed = None,
             },
             _ = ticks.tick(), if !is_pasting => {
-                output::progress(&format!("Waiting for the login, {} … ", words::span(waited)));
+                output::progress(&format!("Waiting for the login, {} … ", format::span(waited)));
                 waited += 1;
             }
         }
@@ -171,14 +175,14 @@ async fn follow(
 
 /// Waits for the flow to end, through restarts of the daemon.
 async fn wait(client: &Client, flow: FlowId) -> Result<WaitResponse> {
-    let mut patience = PATIENCE;
+    let mut timeout = TIMEOUT;
     loop {
         match client.wait(flow, WAIT).await {
             Ok(answer) if matches!(answer.status, WaitStatus::Pending | WaitStatus::Timeout) => {
-                patience = PATIENCE;
+                timeout = TIMEOUT;
             }
-            Err(error) if patience > 0 && is_passing(&error) => {
-                patience -= 1;
+            Err(error) if timeout > 0 && is_passing(&error) => {
+                timeout -= 1;
                 sleep(Duration::from_secs(1)).await;
             }
             answer => return answer.context("cannot wait for the login to end"),
@@ -201,14 +205,14 @@ async fn finish(client: &Client, provider: &ProviderId, line: &str) -> Result<()
     if line.trim().is_empty() {
         return Ok(());
     }
-    match pasted::parse(line) {
+    match callback_paste::parse(line) {
         Ok(redirect) => {
             let taken = client.finalize(provider, redirect.code, redirect.state, redirect.iss);
             if let Err(error) = taken.await {
                 output::note(&format!("That did not work: {error}"));
             }
         }
-        Err(refused @ pasted::Error::Refused(_)) => return Err(refused.into()),
+        Err(refused @ callback_paste::Error::Refused(_)) => return Err(refused.into()),
         Err(error) => output::note(&error.to_string()),
     }
     Ok(())

@@ -20,7 +20,7 @@ use tokio::process::{Child, Command};
 use super::bridge::Bridge;
 use super::output;
 use crate::client::Client;
-use crate::clock::Ambient;
+use crate::clock::Env;
 
 /// The exit code for a command that is there and cannot be run, as POSIX
 /// shells have it (XCU, section 2.8.2).
@@ -53,10 +53,10 @@ pub struct RunArgs {
 }
 
 /// Runs the command to its end.
-pub(super) async fn execute(client: Client, args: &RunArgs, ambient: &Ambient) -> Result<ExitCode> {
+pub(super) async fn execute(client: Client, args: &RunArgs, env: &Env) -> Result<ExitCode> {
     client.ok().await?;
     let socket = client.socket().to_owned();
-    let bridge = Bridge::open(client, ambient)
+    let bridge = Bridge::open(client, env)
         .await
         .context("cannot open a loopback port")?;
     let signals = signals::listen().context("cannot listen to signals")?;

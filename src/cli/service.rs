@@ -46,7 +46,7 @@ pub struct ServiceArgs {
 
 /// Where things are on this machine.
 #[derive(Debug)]
-struct Place {
+struct Installation {
     /// The daemon's binary.
     daemon: PathBuf,
     /// The user's home; the system's service needs none.
@@ -63,7 +63,7 @@ pub(super) fn execute(command: ServiceCommand) -> Result<ExitCode> {
     | ServiceCommand::Uninstall(args)
     | ServiceCommand::Status(args)
     | ServiceCommand::Logs(args)) = command;
-    let place = Place::find(args.system)?;
+    let place = Installation::find(args.system)?;
     let is_mac = cfg!(target_os = "macos");
     let steps = match command {
         ServiceCommand::Install(_) => {
@@ -89,10 +89,10 @@ pub(super) fn execute(command: ServiceCommand) -> Result<ExitCode> {
         !(changes && args.system && !args.dry_run && place.uid != 0),
         "the machine's service is root's to change: use sudo, or leave --system out for your own"
     );
-    steps::take(&steps, args.dry_run)
+    steps::run(&steps, args.dry_run)
 }
 
-impl Place {
+impl Installation {
     fn find(system: bool) -> Result<Self> {
         let dirs = directories::BaseDirs::new();
         let dirs = dirs.context("there is no home folder: set HOME")?;

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use serde::Serialize;
 
-use super::words::{self, count};
+use super::format::{self, count};
 use super::{PERSON_NEEDED, output};
 use crate::api::replies::{Health, Info, TokenSummary};
 use crate::client::Client;
@@ -15,7 +15,7 @@ use crate::clock::Timestamp;
 
 /// How long it may take to answer. While it cannot start, a service manager
 /// that holds its socket lets everybody wait.
-const PATIENCE: Duration = Duration::from_secs(15);
+const TIMEOUT: Duration = Duration::from_secs(15);
 
 const EXIT_CODES: &str = "\
 Ends with exit code 1 when the daemon works only in part, the vault is damaged or a
@@ -91,7 +91,7 @@ pub(super) async fn execute(
     args: &StatusArgs,
     now: Timestamp,
 ) -> Result<ExitCode> {
-    let asked = tokio::time::timeout(PATIENCE, client.info()).await;
+    let asked = tokio::time::timeout(TIMEOUT, client.info()).await;
     let info = asked.with_context(|| {
         format!(
             "agent-authd does not answer at {}: `agent-auth service logs` may say why",
@@ -164,7 +164,7 @@ fn described(token: &TokenSummary, now: Timestamp) -> String {
     let account = account.map_or(String::new(), |account| format!(" ({account})"));
     let state = match needs_person(token, now) {
         Some(reason) => format!("log in again ({reason})"),
-        None => words::refreshes(token, now),
+        None => format::refreshes(token, now),
     };
     let name = format!("{}{account}", token.provider_id);
     if state.is_empty() {

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, Result};
 use clap::Args;
 
-use super::{PERSON_NEEDED, Wanted, output, words};
+use super::{PERSON_NEEDED, Wanted, format, output};
 use crate::client::Client;
 use crate::secret::{AccessToken, ExposeSecret as _};
 
@@ -46,7 +46,7 @@ pub(super) async fn execute(client: &Client, args: &TokenArgs) -> Result<ExitCod
             "agent-auth: no token for {}: a person must log in first, with:",
             args.wanted.provider
         ));
-        output::note(&format!("  {}", words::login_command(&args.wanted)));
+        output::note(&format!("  {}", format::login_command(&args.wanted)));
         return Ok(ExitCode::from(PERSON_NEEDED));
     };
     if !args.json {

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 
-use super::{output, words};
+use super::{format, output};
 use crate::api::replies::TokenSummary;
 use crate::client::{self, Client};
 use crate::clock::Timestamp;
@@ -149,8 +149,8 @@ fn row(token: &TokenSummary, now: Timestamp) -> [String; 8] {
         token.user_id.clone(),
         or_dash(&token.agent_id),
         or_dash(&Some(token.scopes.join(" ")).filter(|scopes| !scopes.is_empty())),
-        words::expiry(token.expires_at, now),
-        words::refreshes(token, now),
+        format::expiry(token.expires_at, now),
+        format::refreshes(token, now),
         remark,
     ]
 }

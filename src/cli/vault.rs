@@ -9,11 +9,11 @@ use anyhow::{Context as _, Result};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::format::count;
 use super::output;
-use super::places::Places;
-use super::words::count;
+use super::vault_args::VaultArgs;
 use crate::client::Client;
-use crate::clock::Ambient;
+use crate::clock::Env;
 use crate::vault::check::{Key, Report};
 use crate::vault::{self, Options, backup, check, restore};
 
@@ -44,7 +44,7 @@ pub enum VaultCommand {
     Check(CheckArgs),
     /// Make a backup now
     #[command(after_help = BACKUP)]
-    Backup(Places),
+    Backup(VaultArgs),
     /// Put a backup in the vault's place
     #[command(after_help = RESTORE)]
     Restore(RestoreArgs),
@@ -55,7 +55,7 @@ pub enum VaultCommand {
 pub struct CheckArgs {
     /// Where.
     #[command(flatten)]
-    places: Places,
+    places: VaultArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -73,45 +73,39 @@ pub struct RestoreArgs {
     accept_unauthenticated: bool,
     /// Where to.
     #[command(flatten)]
-    places: Places,
+    places: VaultArgs,
 }
 
 /// Does it.
 pub(super) async fn execute(
     command: &VaultCommand,
     client: &Client,
-    ambient: &Ambient,
+    env: &Env,
 ) -> Result<ExitCode> {
     match command {
         VaultCommand::Check(args) => check_vault(args),
         VaultCommand::Backup(places) => {
-            let made = back_up(&Options::from(&places.config()?), client, ambient)
+            let made = back_up(&Options::from(&places.config()?), client, env)
                 .await
                 .context("the vault was not backed up")?;
             output::line(&made.display().to_string())?;
             Ok(ExitCode::SUCCESS)
         }
-        VaultCommand::Restore(args) => restore_vault(args, ambient),
+        VaultCommand::Restore(args) => restore_vault(args, env),
     }
 }
 
 /// Asks the daemon for a copy where it runs and holds this vault: the file of
 /// that name may have been deleted or replaced under it.
-async fn back_up(
-    options: &Options,
-    client: &Client,
-    ambient: &Ambient,
-) -> Result<PathBuf, vault::Error> {
+async fn back_up(options: &Options, client: &Client, env: &Env) -> Result<PathBuf, vault::Error> {
     let is_ours = |folder: &Path| {
         let real = options.data_dir.canonicalize();
         folder == options.data_dir || real.is_ok_and(|real| real == folder)
     };
     match client.copy_vault().await {
-        Ok((folder, copy)) if is_ours(&folder) => {
-            backup::keep(&copy, &options.data_dir, ambient.now())
-        }
+        Ok((folder, copy)) if is_ours(&folder) => backup::keep(&copy, &options.data_dir, env.now()),
         // No daemon, that of another vault, or one of an older version.
-        _ => backup::now(options, ambient),
+        _ => backup::now(options, env),
     }
 }
 
@@ -160,10 +154,10 @@ fn show(report: &Report) -> Result<()> {
     Ok(output::line(&format!("  status   {health}"))?)
 }
 
-fn restore_vault(args: &RestoreArgs, ambient: &Ambient) -> Result<ExitCode> {
+fn restore_vault(args: &RestoreArgs, env: &Env) -> Result<ExitCode> {
     let options = Options::from(&args.places.config()?);
     let mut accept = |addresses: &[String]| args.accept_unauthenticated && confirms(addresses);
-    let restored = restore::restore(&options, &args.from, ambient, &mut accept)
+    let restored = restore::restore(&options, &args.from, env, &mut accept)
         .context("nothing was restored; the vault is as it was")?;
     output::line(&format!("restored {}", args.from.display()))?;
     if let Some(replaced) = restored.replaced {

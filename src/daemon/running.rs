@@ -14,14 +14,14 @@ use tokio::task::JoinHandle;
 use super::sockets::{self, Browsers};
 use super::{takeover, watchdog};
 use crate::broker::{Broker, Settings};
-use crate::clock::{Ambient, Clock};
+use crate::clock::{Clock, Env};
 use crate::config::{Config, platform};
 use crate::http::Api;
 use crate::http::socket::ApiListener;
 use crate::inherited::{self, Inherited};
 use crate::lock_file::HeldLock;
 use crate::redirect::listener::RedirectListener;
-use crate::redirect::visitor::{Arrival, Welcome};
+use crate::redirect::peer_user::{AllowedPeers, Endpoints};
 use crate::server::Phase;
 use crate::server::connection_quota::ConnectionPermit;
 use crate::vault::Vault;
@@ -32,7 +32,7 @@ use crate::{oauth, redirect, server};
 const PROBE_INTERVAL: Duration = Duration::from_secs(3);
 
 /// After how many of those the vault is tidied: half a minute.
-const PROBES_PER_TIDY: u32 = 10;
+const PROBES_PER_MAINTENANCE: u32 = 10;
 
 /// How long the daemon goes on serving until what is under way has ended: a
 /// refresh may take 30 s, and its answer must not be lost.
@@ -60,7 +60,7 @@ pub struct Running {
 ///
 /// # Errors
 /// What keeps it from serving, in words that say what to do.
-pub async fn start(config: &Config, ambient: Ambient) -> anyhow::Result<Running> {
+pub async fn start(config: &Config, env: Env) -> anyhow::Result<Running> {
     let (access, max_connections) = (sockets::access(config)?, sockets::max_connections(config));
     let Inherited { api, redirects } = inherited::take()?;
     let socket = match api {
@@ -71,32 +71,32 @@ pub async fn start(config: &Config, ambient: Ambient) -> anyhow::Result<Running>
         }
     };
     let (path, socket_lock) = (socket.path().to_owned(), socket.lock().cloned());
-    let vault = takeover::attempt(|| Vault::open(&config.into(), &ambient)).await?;
-    let clock = Arc::clone(&ambient.clock);
+    let vault = takeover::attempt(|| Vault::open(&config.into(), &env)).await?;
+    let clock = Arc::clone(&env.clock);
     let browsers = Browsers::open(config, redirects, (access, max_connections))?;
     let listener = browsers.listener.with_lock(socket_lock.clone());
-    let oauth = oauth::Client::new(ambient.clone())?;
+    let oauth = oauth::Client::new(env.clone())?;
     let settings = settings(config, &listener);
-    let broker = Broker::new(vault, oauth, ambient.clone(), settings).await?;
+    let broker = Broker::new(vault, oauth, env.clone(), settings).await?;
     offer_platform(config, &broker);
 
     let (phases, phase) = watch::channel(Phase::Serving);
     let background = broker.clone();
     let tasks = vec![
-        tokio::spawn(async move { background.keep_fresh(background.stopping()).await }),
+        tokio::spawn(async move { background.run_refresher(background.stopping()).await }),
         tokio::spawn(serve_socket(
             socket,
             max_connections,
-            Api::new(broker.clone(), ambient),
+            Api::new(broker.clone(), env),
             phase.clone(),
         )),
         tokio::spawn(serve_browsers(
             listener,
-            (browsers.welcome, max_connections),
+            (browsers.allowed, max_connections),
             broker.clone(),
             phase,
         )),
-        tokio::spawn(tidy(broker.clone(), clock, broker.stopping())),
+        tokio::spawn(run_maintenance(broker.clone(), clock, broker.stopping())),
     ];
     tokio::spawn(watchdog::run(path.clone(), broker.clone()));
     Ok(Running {
@@ -170,7 +170,7 @@ fn offer_platform(config: &Config, broker: &Broker) {
                 providers = providers.len(),
                 "the platform's providers were read"
             );
-            broker.offer(providers);
+            broker.set_platform_providers(providers);
         }
         Err(error) => {
             tracing::error!(error = %error, "the platform's providers were left as they were");
@@ -201,21 +201,26 @@ fn serve_socket(
 
 fn serve_browsers(
     browsers: RedirectListener,
-    (welcome, max_connections): (Welcome, usize),
+    (allowed, max_connections): (AllowedPeers, usize),
     broker: Broker,
     phases: watch::Receiver<Phase>,
 ) -> impl Future<Output = ()> {
     let own_hosts: Arc<[String]> = browsers.own_hosts().into();
     // The permit is held for as long as the connection.
-    let answer = move |(arrival, _permit): (Arrival, Option<Arc<ConnectionPermit>>), request| {
+    let answer = move |(endpoints, _permit): (Endpoints, Option<Arc<ConnectionPermit>>),
+                       request| {
         let (broker, own_hosts) = (broker.clone(), Arc::clone(&own_hosts));
-        async move { redirect::answer(broker, &own_hosts, welcome, arrival, request).await }
+        async move { redirect::answer(broker, &own_hosts, allowed, endpoints, request).await }
     };
     server::serve(browsers, max_connections, phases, answer)
 }
 
 /// Does what is to be done now and then, until the daemon is to end.
-async fn tidy(broker: Broker, clock: Arc<dyn Clock>, mut stopping: watch::Receiver<bool>) {
+async fn run_maintenance(
+    broker: Broker,
+    clock: Arc<dyn Clock>,
+    mut stopping: watch::Receiver<bool>,
+) {
     broker.survey().await;
     let mut probes = 0;
     loop {
@@ -225,11 +230,11 @@ async fn tidy(broker: Broker, clock: Arc<dyn Clock>, mut stopping: watch::Receiv
             () = clock.sleep(PROBE_INTERVAL) => {}
         }
         probes += 1;
-        if probes < PROBES_PER_TIDY {
+        if probes < PROBES_PER_MAINTENANCE {
             broker.probe().await;
         } else {
             probes = 0;
-            broker.tidy().await;
+            broker.run_maintenance().await;
         }
     }
 }

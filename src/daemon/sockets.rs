@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::http::Access;
 use crate::identity::Owner;
 use crate::redirect::listener::RedirectListener;
-use crate::redirect::visitor::Welcome;
+use crate::redirect::peer_user::AllowedPeers;
 use crate::server::connection_quota::ConnectionQuota;
 
 /// The listener for redirects, and whom it serves.
@@ -18,7 +18,7 @@ use crate::server::connection_quota::ConnectionQuota;
 pub(super) struct Browsers {
     pub(super) listener: RedirectListener,
     /// Whose browsers may come.
-    pub(super) welcome: Welcome,
+    pub(super) allowed: AllowedPeers,
 }
 
 impl Browsers {
@@ -36,21 +36,21 @@ impl Browsers {
         } else {
             RedirectListener::inherit(config.redirect_listen, inherited)?
         };
-        let welcome = match access {
-            _ if !config.redirect_check_uid => Welcome::All,
-            Access::User(owner) => Welcome::Only(owner),
-            Access::System => Welcome::EachToTheirOwn,
+        let allowed = match access {
+            _ if !config.redirect_check_uid => AllowedPeers::All,
+            Access::User(owner) => AllowedPeers::Only(owner),
+            Access::System => AllowedPeers::EachToTheirOwn,
         };
         let daemon_user = match access {
             Access::User(owner) => Some(owner.uid()),
             Access::System => None,
         };
-        let listener = match welcome {
+        let listener = match allowed {
             // Nobody asks who the visitors are.
-            Welcome::All => listener,
+            AllowedPeers::All => listener,
             _ => listener.with_quota(ConnectionQuota::new(max_connections, daemon_user)),
         };
-        Ok(Self { listener, welcome })
+        Ok(Self { listener, allowed })
     }
 }
 

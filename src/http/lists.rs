@@ -3,7 +3,7 @@
 //!
 //! So a list of any length takes a part of its bytes, and an owner who asks for
 //! many of them keeps nobody else waiting. What is not read yet is counted
-//! (`in_flight.rs`): the next part is read once there is room for it.
+//! (`budget.rs`): the next part is read once there is room for it.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -13,9 +13,9 @@ use hyper::body::{Body, Bytes, Frame};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use super::in_flight::{Counted, InFlight};
 use super::reply::{self, Answer, Error};
 use super::request::Call;
+use super::response_budget::{Counted, ResponseBudget};
 use crate::broker::{self, Broker};
 use crate::identity::Owner;
 use crate::vault::{Cursor, Page};
@@ -84,19 +84,19 @@ pub(super) async fn reply<T: Serialize>(
         has_begun: false,
         has_rows: false,
     };
-    let in_flight = call.in_flight.clone();
+    let budget = call.budget.clone();
     let first = list.next().await?;
     if list.from.is_none() {
         // Counted as it is, by what counts every answer.
         return Ok(reply::json_bytes(first));
     }
-    let room = in_flight.room_for(list.owner, first.len());
+    let room = budget.room_for(list.owner, first.len());
     let room = room.ok_or(Error::TooMuchUnread)?;
     let (parts, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
         let first = Bytes::from_owner(Counted::new(first, room));
         if parts.send(Ok(first)).await.is_ok() {
-            list.send_rest(&in_flight, parts).await;
+            list.send_rest(&budget, parts).await;
         }
     });
     Ok(reply::json_body(Either::Right(Parts(receiver))))
@@ -106,7 +106,7 @@ impl<T: Serialize, R: FnMut(Cursor) -> Result<Page<T>, broker::Error>> List<R> {
     /// Sends all but the first part, until nobody reads any more.
     async fn send_rest(
         mut self,
-        in_flight: &InFlight,
+        budget: &ResponseBudget,
         parts: mpsc::Sender<Result<Bytes, Incomplete>>,
     ) {
         while self.from.is_some() {
@@ -116,7 +116,7 @@ impl<T: Serialize, R: FnMut(Cursor) -> Result<Page<T>, broker::Error>> List<R> {
                 return;
             };
             let room = tokio::select! {
-                room = in_flight.await_room_for(self.owner, part.len()) => room,
+                room = budget.await_room_for(self.owner, part.len()) => room,
                 () = parts.closed() => return,
             };
             let Some(room) = room else { return };

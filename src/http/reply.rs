@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use super::{Reply, ReplyBody};
 use crate::api::replies::ErrorBody;
-use crate::api::validate::Faults;
+use crate::api::validate::FieldErrors;
 use crate::api::{ALSO_ENDED_HEADER, MAX_ALSO_ENDED};
-use crate::clock::Ambient;
+use crate::clock::Env;
 use crate::identity::TokenId;
 use crate::log_limit::log_limited;
 use crate::oauth::discovery;
@@ -28,7 +28,7 @@ const TOO_MUCH_UNREAD: &str =
 #[derive(Debug)]
 pub(super) enum Error {
     /// The request does not have the documented form.
-    Faults(Faults),
+    FieldErrors(FieldErrors),
     /// The use case could not be done.
     Broker(broker::Error),
     /// The path is known, the method is not.
@@ -48,9 +48,9 @@ impl Error {
     }
 }
 
-impl From<Faults> for Error {
-    fn from(faults: Faults) -> Self {
-        Self::Faults(faults)
+impl From<FieldErrors> for Error {
+    fn from(faults: FieldErrors) -> Self {
+        Self::FieldErrors(faults)
     }
 }
 
@@ -60,11 +60,11 @@ impl From<broker::Error> for Error {
     }
 }
 
-impl From<redirect::LandingError> for Error {
-    fn from(error: redirect::LandingError) -> Self {
+impl From<redirect::CallbackError> for Error {
+    fn from(error: redirect::CallbackError) -> Self {
         match error {
-            redirect::LandingError::Faults(faults) => faults.into(),
-            redirect::LandingError::Broker(error) => error.into(),
+            redirect::CallbackError::FieldErrors(faults) => faults.into(),
+            redirect::CallbackError::Broker(error) => error.into(),
         }
     }
 }
@@ -144,9 +144,9 @@ pub(super) fn deleted(also_ended: &[TokenId]) -> Reply {
 }
 
 /// The answer to a call that failed.
-pub(super) fn from_error(error: Error, ambient: &Ambient) -> Reply {
+pub(super) fn from_error(error: Error, env: &Env) -> Reply {
     let answer = match error {
-        Error::Faults(faults) => json(StatusCode::UNPROCESSABLE_ENTITY, &faults),
+        Error::FieldErrors(faults) => json(StatusCode::UNPROCESSABLE_ENTITY, &faults),
         Error::Status { status, detail } => detailed(status, detail),
         Error::MethodNotAllowed { allow } => {
             let reply = detailed(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
@@ -154,7 +154,7 @@ pub(super) fn from_error(error: Error, ambient: &Ambient) -> Reply {
         }
         Error::TooMuchUnread => detailed(StatusCode::TOO_MANY_REQUESTS, TOO_MUCH_UNREAD)
             .map(|reply| with(reply, RETRY_AFTER, "1")),
-        Error::Broker(error) => from_broker(&error, ambient),
+        Error::Broker(error) => from_broker(&error, env),
     };
     answer.unwrap_or_else(|_| {
         let mut reply = Response::new(Either::Left(Full::default()));
@@ -163,7 +163,7 @@ pub(super) fn from_error(error: Error, ambient: &Ambient) -> Reply {
     })
 }
 
-fn from_broker(error: &broker::Error, ambient: &Ambient) -> Answer {
+fn from_broker(error: &broker::Error, env: &Env) -> Answer {
     use broker::Error as E;
     let text = error.to_string();
     match error {
@@ -175,11 +175,11 @@ fn from_broker(error: &broker::Error, ambient: &Ambient) -> Answer {
         }
         E::RedirectNotAllowed => json(
             StatusCode::UNPROCESSABLE_ENTITY,
-            &Faults::of_rule("redirect_uri", &text),
+            &FieldErrors::of_rule("redirect_uri", &text),
         ),
         E::Rule { field, rule } => json(
             StatusCode::UNPROCESSABLE_ENTITY,
-            &Faults::of_rule(field, rule),
+            &FieldErrors::of_rule(field, rule),
         ),
         E::UnknownState | E::AlreadyEnded { .. } | E::FlowFailed { .. } => {
             detailed(StatusCode::BAD_REQUEST, text)
@@ -202,7 +202,7 @@ fn from_broker(error: &broker::Error, ambient: &Ambient) -> Answer {
             unavailable(text, 5)
         }
         E::Vault(_) => {
-            let request_id = ambient.uuid();
+            let request_id = env.uuid();
             log_limited!(20, error, request.id = %request_id, error = %text, "a call failed");
             let detail =
                 format!("Internal Server Error; agent-authd's log says more under {request_id}");
@@ -214,11 +214,13 @@ fn from_broker(error: &broker::Error, ambient: &Ambient) -> Answer {
 fn from_discovery(error: &discovery::Error, text: String) -> Answer {
     use discovery::Error as E;
     match error {
-        E::Unfit { .. } => json(
+        E::Unsupported { .. } => json(
             StatusCode::UNPROCESSABLE_ENTITY,
-            &Faults::of_rule("mcp_server_url", &text),
+            &FieldErrors::of_rule("mcp_server_url", &text),
         ),
-        E::Nonsense { .. } | E::Setup { .. } => detailed(StatusCode::BAD_GATEWAY, text),
+        E::MalformedResponse { .. } | E::HttpClient { .. } => {
+            detailed(StatusCode::BAD_GATEWAY, text)
+        }
         E::Unreachable { .. } => unavailable(text, 5),
     }
 }

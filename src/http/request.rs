@@ -7,8 +7,8 @@ use hyper::body::{Body, Bytes};
 use hyper::header::{CONTENT_TYPE, HeaderMap, ORIGIN, REFERER};
 use hyper::{Method, Request, StatusCode};
 
-use super::in_flight::InFlight;
 use super::reply::Error;
+use super::response_budget::ResponseBudget;
 use super::routes::{Handler, Match};
 use super::{Api, Peer};
 use crate::broker::Broker;
@@ -17,7 +17,7 @@ use crate::server::body::{self, RequestBody};
 /// One call of an operation.
 pub(super) struct Call {
     pub(super) broker: Broker,
-    pub(super) in_flight: Arc<InFlight>,
+    pub(super) budget: Arc<ResponseBudget>,
     pub(super) peer: Peer,
     pub(super) query: String,
     pub(super) body: Bytes,
@@ -55,7 +55,7 @@ pub(super) async fn read(
         handler,
         Call {
             broker: api.0.broker.clone(),
-            in_flight: Arc::clone(&api.0.in_flight),
+            budget: Arc::clone(&api.0.budget),
             peer,
             query,
             body,

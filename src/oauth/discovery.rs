@@ -7,14 +7,14 @@
 //! registers (RFC 7591).
 //!
 //! The address may come from an agent, and what is found there from anybody:
-//! each address on the way is judged before it is asked (`discovery/reach.rs`),
-//! answers are bounded, and all of it must be done within [`PATIENCE`]. Nothing
+//! each address on the way is judged before it is asked (`discovery/address_policy.rs`),
+//! answers are bounded, and all of it must be done within [`TIMEOUT`]. Nothing
 //! secret is sent. Errors name the step and what was found, and repeat no
 //! answer.
 
 mod challenge;
-mod explorer;
-mod reach;
+mod client;
+mod address_policy;
 mod registration;
 mod resource;
 mod revocation;
@@ -26,10 +26,10 @@ use url::Url;
 
 use super::{Client, shown_text};
 use crate::provider::{self, Endpoints};
-use explorer::Explorer;
+use client::DiscoveryClient;
 
 /// How long all of it may take; whoever asked is told within ten seconds.
-const PATIENCE: Duration = Duration::from_secs(8);
+const TIMEOUT: Duration = Duration::from_secs(8);
 
 /// What was being looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,15 +61,15 @@ pub enum Error {
     /// The address, or what it leads to, cannot be used: another one must be
     /// given, or the server be put right.
     #[error("{step}: {what}")]
-    Unfit {
+    Unsupported {
         /// Where it was found.
         step: Step,
         /// What was found.
         what: String,
     },
-    /// A server failed, refused, or answered nonsense.
+    /// A server failed, refused, or answered malformed.
     #[error("{step}: {what}")]
-    Nonsense {
+    MalformedResponse {
         /// Where.
         step: Step,
         /// What was found.
@@ -85,21 +85,21 @@ pub enum Error {
     },
     /// This machine cannot ask at all.
     #[error("no request can be made: {what}")]
-    Setup {
+    HttpClient {
         /// What is missing.
         what: String,
     },
 }
 
 impl Error {
-    fn unfit(step: Step, what: impl Into<String>) -> Self {
+    fn unsupported(step: Step, what: impl Into<String>) -> Self {
         let what = what.into();
-        Self::Unfit { step, what }
+        Self::Unsupported { step, what }
     }
 
-    fn nonsense(step: Step, what: impl Into<String>) -> Self {
+    fn malformed(step: Step, what: impl Into<String>) -> Self {
         let what = what.into();
-        Self::Nonsense { step, what }
+        Self::MalformedResponse { step, what }
     }
 }
 
@@ -126,10 +126,10 @@ impl Client {
         mcp_server: &Url,
         redirect_uri: &str,
     ) -> Result<Discovered, Error> {
-        let explorer = Explorer::starting_at(mcp_server, PATIENCE)?;
-        let resource = resource::find(&explorer, mcp_server).await?;
-        let server = server::find(&explorer, &resource.issuers).await?;
-        let client = registration::register(&explorer, &server, redirect_uri).await?;
+        let client = DiscoveryClient::starting_at(mcp_server, TIMEOUT)?;
+        let resource = resource::find(&client, mcp_server).await?;
+        let server = server::find(&client, &resource.issuers).await?;
+        let client = registration::register(&client, &server, redirect_uri).await?;
         Ok(Discovered {
             client,
             endpoints: server.endpoints,

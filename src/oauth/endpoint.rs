@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use oauth2::basic::BasicErrorResponse;
 use oauth2::{AsyncHttpClient, HttpRequest, HttpResponse, RequestTokenError};
 
-use super::conform::{self, Reading};
+use super::normalize::{self, ReplyContext};
 use super::redact::Redactor;
 use super::{Client, Error, request};
 use crate::provider::Provider;
@@ -40,12 +40,12 @@ impl TokenEndpoint<'_> {
         let quirks = self.provider.quirks();
         let request = request::adapted(request, &quirks);
         let reply = self.client.http.send(request).await?;
-        let reading = Reading {
+        let context = ReplyContext {
             quirks: &quirks,
             redactor: self.redactor,
-            received_at: self.client.ambient.now(),
+            received_at: self.client.env.now(),
         };
-        conform::conform(reply, &reading).map_err(|unusable| {
+        normalize::normalize(reply, &context).map_err(|unusable| {
             if let Some(refresh_token) = unusable.refresh_token {
                 // One request has one reply: nothing is there before it.
                 let _ = self.kept.set(refresh_token);
@@ -60,11 +60,11 @@ pub(super) type RequestError = RequestTokenError<Error, BasicErrorResponse>;
 
 /// What is left to go wrong after a reply was made to conform. The crate's own
 /// errors hold the reply's body, so nothing of them is kept.
-pub(super) fn plainly(error: RequestError) -> Error {
+pub(super) fn into_error(error: RequestError) -> Error {
     match error {
         RequestTokenError::Request(error) => error,
         // It was a success, or it would not have come as far as the crate.
-        _ => Error::InDoubt {
+        _ => Error::OutcomeUnknown {
             what: "it is not a token reply".to_owned(),
             retry_after: None,
         },

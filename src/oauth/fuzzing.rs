@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use url::form_urlencoded;
 use uuid::Uuid;
 
-use super::conform::{self, Reading};
+use super::normalize::{self, ReplyContext};
 use super::redact::Redactor;
 use super::{Error, endpoint, grant, request};
 use crate::api::requests::ProviderCreateRequest;
@@ -138,7 +138,7 @@ fn grant_in(provider: &Provider, reply: &HttpResponse) -> Result<Grant, Error> {
     let conformed = request::registered(provider)
         .exchange_code(oauth2::AuthorizationCode::new(CODE.to_owned()))
         .request(&|_| conformed(provider, &redactor, reply));
-    let conformed = conformed.map_err(endpoint::plainly)?;
+    let conformed = conformed.map_err(endpoint::into_error)?;
     let asked_at = Timestamp::from_millis(NOW * 1000);
     Ok(grant::of(&conformed, asked_at, redactor))
 }
@@ -148,12 +148,12 @@ fn conformed(
     redactor: &Redactor,
     reply: &HttpResponse,
 ) -> Result<HttpResponse, Error> {
-    let reading = Reading {
+    let context = ReplyContext {
         quirks: &provider.quirks(),
         redactor,
         received_at: Timestamp::from_millis(NOW * 1000),
     };
-    conform::conform(reply.clone(), &reading).map_err(|unusable| unusable.error)
+    normalize::normalize(reply.clone(), &context).map_err(|unusable| unusable.error)
 }
 
 /// The body with [`ISSUED`] for every secret that it brings; `None` if it has
@@ -277,18 +277,18 @@ fn is_tellable(error: &Error) {
         Error::InvalidGrant { description } => {
             description.iter().for_each(|text| is_one_short_line(text));
         }
-        Error::Misconfigured { code, description } | Error::Refused { code, description } => {
+        Error::ClientRejected { code, description } | Error::Refused { code, description } => {
             is_one_short_line(code);
             description.iter().for_each(|text| is_one_short_line(text));
         }
         Error::Unavailable { retry_after } => {
             assert!(retry_after.is_none_or(|wait| wait <= LONGEST_WAIT));
         }
-        Error::InDoubt { retry_after, .. } => {
+        Error::OutcomeUnknown { retry_after, .. } => {
             assert!(retry_after.is_none_or(|wait| wait <= LONGEST_WAIT));
         }
-        Error::Nonsense { .. } => {}
-        Error::Unreachable | Error::Setup { .. } => panic!("a reply did come: {said}"),
+        Error::MalformedResponse { .. } => {}
+        Error::Unreachable | Error::HttpClient { .. } => panic!("a reply did come: {said}"),
     }
 }
 

@@ -67,7 +67,7 @@ impl Outbound {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let plain = builder().no_proxy().tls_certs_only([]).build();
         Ok(Self {
-            plain: plain.map_err(|error| Error::Setup {
+            plain: plain.map_err(|error| Error::HttpClient {
                 what: explain(&error),
             })?,
             secure: builder().build().map_err(|error| explain(&error)),
@@ -80,7 +80,7 @@ impl Outbound {
             value.set_sensitive(true);
         }
         let client = self.client_for(request.uri().scheme_str().unwrap_or_default())?;
-        let request = reqwest::Request::try_from(request).map_err(|_| Error::Setup {
+        let request = reqwest::Request::try_from(request).map_err(|_| Error::HttpClient {
             what: "the provider's address is not valid".to_owned(),
         })?;
         let answered = async {
@@ -105,7 +105,7 @@ impl Outbound {
         }
         self.secure
             .as_ref()
-            .map_err(|what| Error::Setup { what: what.clone() })
+            .map_err(|what| Error::HttpClient { what: what.clone() })
     }
 }
 
@@ -122,7 +122,7 @@ fn builder() -> reqwest::ClientBuilder {
 }
 
 fn in_doubt(what: impl Into<String>) -> Error {
-    Error::InDoubt {
+    Error::OutcomeUnknown {
         what: what.into(),
         retry_after: None,
     }
@@ -140,7 +140,7 @@ async fn read(mut reply: reqwest::Response) -> Result<HttpResponse, Error> {
                 return Err(if reply.status().is_success() {
                     in_doubt(what)
                 } else {
-                    Error::Nonsense { what }
+                    Error::MalformedResponse { what }
                 });
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),

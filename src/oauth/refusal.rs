@@ -12,7 +12,7 @@ use oauth2::http::{HeaderValue, StatusCode, header};
 use serde_json::{Map, Value};
 
 use super::Error;
-use super::conform::{Body, Reading, text};
+use super::normalize::{Body, ReplyContext, text};
 use crate::clock::Timestamp;
 
 /// Codes of a refusal that passes by itself, whatever the status: RFC 6749,
@@ -64,14 +64,14 @@ const UNNAMED: &str = "error";
 const RETRY_AFTER_LIMIT: u64 = 3600;
 
 /// The refusal in an answer, if it is one.
-pub(super) fn of(parts: &Parts, body: &Body, reading: &Reading<'_>) -> Option<Error> {
+pub(super) fn of(parts: &Parts, body: &Body, context: &ReplyContext<'_>) -> Option<Error> {
     let status = parts.status;
     if let Body::Members(members) = body
-        && let Some(code) = code(members, status, reading)
+        && let Some(code) = code(members, status, context)
     {
-        return Some(coded(&code, members, parts, reading));
+        return Some(coded(&code, members, parts, context));
     }
-    let retry_after = retry_after(parts, body, reading.received_at);
+    let retry_after = retry_after(parts, body, context.received_at);
     if leaves_doubt(status) {
         return Some(in_doubt(status, "", retry_after));
     }
@@ -90,14 +90,18 @@ pub(super) fn of(parts: &Parts, body: &Body, reading: &Reading<'_>) -> Option<Er
         _ if status.is_redirection() => "a redirect",
         _ => "without an OAuth error",
     };
-    Some(Error::Nonsense {
+    Some(Error::MalformedResponse {
         what: format!("HTTP {}, {what}", status.as_u16()),
     })
 }
 
 /// The code of an error: `error` as a text or an object (Facebook, Google),
 /// else the provider's own member, else Slack's `ok: false` alone.
-fn code(members: &Map<String, Value>, status: StatusCode, reading: &Reading<'_>) -> Option<String> {
+fn code(
+    members: &Map<String, Value>,
+    status: StatusCode,
+    context: &ReplyContext<'_>,
+) -> Option<String> {
     if let Some(code) = text(members, "error") {
         return Some(code.to_owned());
     }
@@ -106,17 +110,22 @@ fn code(members: &Map<String, Value>, status: StatusCode, reading: &Reading<'_>)
         let code = named.iter().find_map(|name| text(error, name));
         return Some(code.unwrap_or(UNNAMED).to_owned());
     }
-    let own = reading.quirks.error_member.filter(|_| !status.is_success());
+    let own = context.quirks.error_member.filter(|_| !status.is_success());
     let own = own.and_then(|name| text(members, name));
     let is_not_ok = members.get("ok") == Some(&Value::Bool(false));
     own.or(is_not_ok.then_some("not_ok")).map(str::to_owned)
 }
 
-fn coded(code: &str, members: &Map<String, Value>, parts: &Parts, reading: &Reading<'_>) -> Error {
+fn coded(
+    code: &str,
+    members: &Map<String, Value>,
+    parts: &Parts,
+    context: &ReplyContext<'_>,
+) -> Error {
     let said = description(members);
-    let described = said.and_then(|text| reading.redactor.shown(text));
+    let described = said.and_then(|text| context.redactor.shown(text));
     let is = |known: &&str| known.eq_ignore_ascii_case(code);
-    let ends_grant = reading
+    let ends_grant = context
         .quirks
         .grant_ending_errors
         .iter()
@@ -126,10 +135,10 @@ fn coded(code: &str, members: &Map<String, Value>, parts: &Parts, reading: &Read
             description: described,
         };
     }
-    let shown = reading.redactor.shown(code);
+    let shown = context.redactor.shown(code);
     let shown = shown.unwrap_or_else(|| UNNAMED.to_owned());
     if CLIENT.iter().any(is) {
-        return Error::Misconfigured {
+        return Error::ClientRejected {
             code: shown,
             description: described,
         };
@@ -137,7 +146,7 @@ fn coded(code: &str, members: &Map<String, Value>, parts: &Parts, reading: &Read
     let is_of_request = REQUEST.iter().any(is);
     if PASSING.iter().any(is) || (is_passing(parts.status) && !is_of_request) {
         let value = parts.headers.get(header::RETRY_AFTER);
-        let retry_after = wait_until(value, reading.received_at);
+        let retry_after = wait_until(value, context.received_at);
         if leaves_doubt(parts.status) {
             return in_doubt(parts.status, "", retry_after);
         }
@@ -180,7 +189,7 @@ fn leaves_doubt(status: StatusCode) -> bool {
 }
 
 fn in_doubt(status: StatusCode, more: &str, retry_after: Option<Duration>) -> Error {
-    Error::InDoubt {
+    Error::OutcomeUnknown {
         what: format!("HTTP {}{more}", status.as_u16()),
         retry_after,
     }

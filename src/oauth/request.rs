@@ -133,7 +133,7 @@ pub(super) fn basic(client_id: &str, secret: &secret::ClientSecret) -> Result<He
 
 /// A header's value; one that cannot be written is a fault of the settings.
 pub(super) fn header(text: &str) -> Result<HeaderValue, Error> {
-    HeaderValue::from_str(text).map_err(|_| Error::Setup {
+    HeaderValue::from_str(text).map_err(|_| Error::HttpClient {
         what: "a credential has characters that no header can hold".to_owned(),
     })
 }
@@ -177,7 +177,7 @@ pub(super) fn bare(method: Method, address: &Url, body: Vec<u8>) -> Result<HttpR
         .uri(address.as_str())
         .header(ACCEPT, JSON)
         .body(body)
-        .map_err(|_| Error::Setup {
+        .map_err(|_| Error::HttpClient {
             what: "the provider's address is not valid".to_owned(),
         })
 }

@@ -11,13 +11,13 @@ use url::Url;
 
 use super::redact::Redactor;
 use super::request::{self, JSON};
-use super::{Client, Error, Revocation, conform};
+use super::{Client, Error, Revocation, normalize};
 use crate::provider::Provider;
 use crate::provider::quirks;
 use crate::secret::{AccessToken, ExposeSecret, RefreshToken};
 
 /// How a provider ends a grant, and where.
-enum Way {
+enum RevocationMethod {
     /// RFC 7009, at this endpoint.
     Endpoint(Url),
     /// A call of the provider's own with the access token, at this address.
@@ -26,7 +26,7 @@ enum Way {
     GitHubGrant(&'static str),
 }
 
-impl Way {
+impl RevocationMethod {
     /// The endpoint that the provider's owner named, else what is known of the
     /// provider; `None` if it has no way.
     fn of(provider: &Provider) -> Option<Self> {
@@ -47,7 +47,7 @@ impl Way {
 /// Whether it is known how `provider` ends a grant.
 #[must_use]
 pub fn can_revoke(provider: &Provider) -> bool {
-    Way::of(provider).is_some()
+    RevocationMethod::of(provider).is_some()
 }
 
 impl Client {
@@ -63,17 +63,23 @@ impl Client {
         access: &AccessToken,
         refresh: Option<&RefreshToken>,
     ) -> Result<Revocation, Error> {
-        let ended = match Way::of(provider) {
+        let ended = match RevocationMethod::of(provider) {
             None => return Ok(Revocation::NoEndpoint),
-            Some(Way::Endpoint(endpoint)) => {
+            Some(RevocationMethod::Endpoint(endpoint)) => {
                 self.revoke_both(provider, &endpoint, access, refresh).await
             }
             // Their calls are made with the access token.
-            Some(Way::OwnCall(_) | Way::GitHubGrant(_)) if access.is_missing() => {
+            Some(RevocationMethod::OwnCall(_) | RevocationMethod::GitHubGrant(_))
+                if access.is_missing() =>
+            {
                 return Ok(Revocation::NoEndpoint);
             }
-            Some(Way::OwnCall(address)) => self.call_with_token(provider, &address, access).await,
-            Some(Way::GitHubGrant(api)) => self.delete_github_grant(provider, api, access).await,
+            Some(RevocationMethod::OwnCall(address)) => {
+                self.call_with_token(provider, &address, access).await
+            }
+            Some(RevocationMethod::GitHubGrant(api)) => {
+                self.delete_github_grant(provider, api, access).await
+            }
         };
         ended.map(|()| Revocation::Revoked)
     }
@@ -110,7 +116,9 @@ impl Client {
         match self.end(provider, request, access).await {
             // The grant has ended; this server revokes no access tokens
             // (section 2.2.1) or has forgotten this one with the grant.
-            Err(Error::Misconfigured { .. } | Error::Refused { .. }) if refresh.is_some() => Ok(()),
+            Err(Error::ClientRejected { .. } | Error::Refused { .. }) if refresh.is_some() => {
+                Ok(())
+            }
             ended => ended,
         }
     }
@@ -144,7 +152,7 @@ impl Client {
         access: &AccessToken,
     ) -> Result<(), Error> {
         let client_id = provider.client.client_id.as_str();
-        let address = github_grant(api, client_id).ok_or_else(|| Error::Setup {
+        let address = github_grant(api, client_id).ok_or_else(|| Error::HttpClient {
             what: "the provider's address is not valid".to_owned(),
         })?;
         let body = json!({ "access_token": access.expose_secret() }).to_string();
@@ -180,13 +188,13 @@ impl Client {
     ) -> Result<(), Error> {
         let mut redactor = Redactor::of_client(provider);
         redactor.hide(token);
-        let reading = conform::Reading {
+        let context = normalize::ReplyContext {
             quirks: &provider.quirks(),
             redactor: &redactor,
-            received_at: self.ambient.now(),
+            received_at: self.env.now(),
         };
         let (parts, body) = reply.into_parts();
-        match conform::accepted(&parts, &body, &reading) {
+        match normalize::accepted(&parts, &body, &context) {
             Ok(_) | Err(Error::InvalidGrant { .. }) => Ok(()),
             // RFC 7009, section 2.2, wants 200 for a token that is not known;
             // Google and Salesforce say this.

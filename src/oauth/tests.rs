@@ -30,11 +30,11 @@ impl Clock for Stopped {
 }
 
 fn client() -> Client {
-    let ambient = Ambient {
+    let env = Env {
         clock: Arc::new(Stopped),
         entropy: Arc::new(SystemEntropy),
     };
-    Client::new(ambient).unwrap()
+    Client::new(env).unwrap()
 }
 
 /// A server that gives every connection the same bytes and then closes it.
@@ -137,7 +137,7 @@ async fn refresh(provider: &Provider) -> Result<Grant, Error> {
 }
 
 fn is_in_doubt(error: &Error) -> bool {
-    matches!(error, Error::InDoubt { .. })
+    matches!(error, Error::OutcomeUnknown { .. })
 }
 
 /// The error that a server with this answer brings; it was asked exactly once.
@@ -253,7 +253,7 @@ async fn a_refusal_that_breaks_off_is_still_a_refusal() {
 
 /// A machine without certificates cannot even begin with `https`.
 fn assert_never_sent(error: &Error) {
-    let unsent = matches!(error, Error::Unreachable | Error::Setup { .. });
+    let unsent = matches!(error, Error::Unreachable | Error::HttpClient { .. });
     assert!(unsent, "{error:?}");
 }
 
@@ -287,7 +287,7 @@ async fn a_server_that_speaks_no_tls_was_sent_nothing() {
     let provider = provider_at(&Url::parse(&base).unwrap());
     let error = refresh(&provider).await.unwrap_err();
     assert_never_sent(&error);
-    if !matches!(error, Error::Setup { .. }) {
+    if !matches!(error, Error::HttpClient { .. }) {
         assert!(!server.await.unwrap().contains("canary"));
     }
 }
@@ -306,7 +306,7 @@ async fn a_captive_portals_success_says_nothing_of_the_grant() {
     assert!(
         matches!(
             error,
-            Error::InDoubt {
+            Error::OutcomeUnknown {
                 retry_after: None,
                 ..
             }
@@ -345,7 +345,10 @@ async fn a_redirect_is_not_followed() {
         let answer =
             format!("HTTP/1.1 {status} Go\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n");
         let error = refusal(&answer).await;
-        assert!(matches!(error, Error::Nonsense { .. }), "{error:?}");
+        assert!(
+            matches!(error, Error::MalformedResponse { .. }),
+            "{error:?}"
+        );
     }
     assert_eq!(elsewhere.requests(), Vec::<String>::new());
 }

@@ -3,7 +3,7 @@
 //!
 //! Secrets go to these addresses, so one that is spelled to look like another
 //! is refused. Where a name leads is judged when it is resolved
-//! (`oauth/discovery/reach.rs`).
+//! (`oauth/discovery/address_policy.rs`).
 
 use url::{Host, Url};
 

@@ -27,7 +27,7 @@ const LONGEST_FORM: usize = 8 * 1024;
 pub(super) async fn show(broker: &Broker, auth_id: &str) -> Reply {
     match broker.consent_question(auth_id).await {
         Ok(Consented::Open(question)) => ask(&question, 200),
-        Ok(Consented::Over(flow)) => see_other(&format!("{ENDED_PATH}{flow}")),
+        Ok(Consented::Finished(flow)) => see_other(&format!("{ENDED_PATH}{flow}")),
         Err(error) => reply(&failed_page(&error)),
     }
 }
@@ -51,8 +51,8 @@ pub(super) async fn answer(
         return refused();
     };
     match broker.answer_consent(auth_id, token, answer).await {
-        Ok(Answered::Over(flow)) => see_other(&format!("{ENDED_PATH}{flow}")),
-        Ok(Answered::Onward {
+        Ok(Answered::Finished(flow)) => see_other(&format!("{ENDED_PATH}{flow}")),
+        Ok(Answered::RedirectToProvider {
             provider_name,
             address,
         }) => reply(&pages::onward(&Onward {
@@ -68,7 +68,7 @@ pub(super) async fn answer(
 async fn ask_again(broker: &Broker, auth_id: &str) -> Reply {
     match broker.consent_question(auth_id).await {
         Ok(Consented::Open(question)) => ask(&question, 409),
-        Ok(Consented::Over(flow)) => see_other(&format!("{ENDED_PATH}{flow}")),
+        Ok(Consented::Finished(flow)) => see_other(&format!("{ENDED_PATH}{flow}")),
         Err(error) => reply(&failed_page(&error)),
     }
 }

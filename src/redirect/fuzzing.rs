@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::pages::{self, Failure};
 use crate::api::requests::{CallbackQuery, ProviderCreateRequest, SetupQuery};
-use crate::api::validate::Faults;
+use crate::api::validate::FieldErrors;
 use crate::broker;
 use crate::clock::Timestamp;
 use crate::flow::{Flow, Purpose, Status};
@@ -82,7 +82,7 @@ fn shows_nothing_it_brought(query: &str) {
     }
 }
 
-fn in_full(faults: &Faults) -> String {
+fn in_full(faults: &FieldErrors) -> String {
     let json = serde_json::to_string(faults).expect("faults can be written");
     format!("{faults} {json}")
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use nix::sys::socket::{Backlog, listen};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::visitor::{Arrival, Visitor};
+use super::peer_user::{Endpoints, PeerUser};
 use crate::config::listen::{LoopbackHost, RedirectListen};
 use crate::lock_file::HeldLock;
 use crate::server::Listener;
@@ -186,7 +186,7 @@ impl RedirectListener {
 
 impl Listener for RedirectListener {
     type Stream = TcpStream;
-    type Peer = (Arrival, Option<Arc<ConnectionPermit>>);
+    type Peer = (Endpoints, Option<Arc<ConnectionPermit>>);
     type Admission = Pin<Box<dyn Future<Output = Option<Self::Peer>> + Send>>;
 
     async fn accept(&mut self) -> io::Result<(TcpStream, Self::Admission)> {
@@ -197,27 +197,27 @@ impl Listener for RedirectListener {
                 accepted = other.accept() => accepted?,
             },
         };
-        let admission = admit(Arrival::of(&stream, from), self.quota.clone());
+        let admission = admit(Endpoints::of(&stream, from), self.quota.clone());
         Ok((stream, Box::pin(admission)))
     }
 }
 
 /// A place among the connections of whoever is at the other end.
 async fn admit(
-    arrival: Option<Arrival>,
+    endpoints: Option<Endpoints>,
     quota: Option<ConnectionQuota>,
-) -> Option<(Arrival, Option<Arc<ConnectionPermit>>)> {
-    let arrival = arrival?;
+) -> Option<(Endpoints, Option<Arc<ConnectionPermit>>)> {
+    let endpoints = endpoints?;
     let Some(quota) = quota else {
-        return Some((arrival, None));
+        return Some((endpoints, None));
     };
-    let uid = match arrival.visitor().await {
-        Visitor::User(uid) => uid,
+    let uid = match endpoints.peer_user().await {
+        PeerUser::User(uid) => uid,
         // All of whom the kernel does not tell share one place, as the overflow
         // uid does; the request says why it is refused.
-        Visitor::Unknown | Visitor::Gone => UNTOLD,
+        PeerUser::Unknown | PeerUser::Gone => UNTOLD,
     };
-    Some((arrival, Some(Arc::new(quota.take(uid)?))))
+    Some((endpoints, Some(Arc::new(quota.take(uid)?))))
 }
 
 fn bind(address: SocketAddr) -> Result<TcpListener, Error> {

@@ -23,7 +23,7 @@ use tokio::time::{Instant, sleep_until};
 use super::Stream;
 use super::activity::{Activity, Due};
 use super::body::RequestBody;
-use super::patience::Patient;
+use super::write_timeout::WriteTimeout;
 
 /// The longest line and headers of a request, in bytes.
 const MAX_HEADER_BYTES: usize = 16 * 1024;
@@ -55,7 +55,7 @@ where
         }
     });
     let io = Io {
-        stream: Patient::new(stream),
+        stream: WriteTimeout::new(stream),
         activity: Arc::clone(&activity),
         is_cut: false,
     };
@@ -105,7 +105,7 @@ fn builder() -> http1::Builder {
 /// A stream that notes what its connection is doing, and that is cut when its
 /// activity says so.
 struct Io<S> {
-    stream: Patient<S>,
+    stream: WriteTimeout<S>,
     activity: Arc<Activity>,
     is_cut: bool,
 }

@@ -14,8 +14,8 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, MAIN_DB};
 
 use super::key::sync_folder;
-use super::{Error, FILE, Options, connection, folder, ownership, schema};
-use crate::clock::{Ambient, Timestamp};
+use super::{Error, FILE, Options, folder, ownership, schema, sqlite};
+use crate::clock::{Env, Timestamp};
 
 /// How many are kept: today's, and two to go back to when a fault is noticed
 /// late. (Grants older than that have mostly been rotated away.)
@@ -41,10 +41,10 @@ const UNFINISHED: &str = ".unfinished";
 /// # Errors
 /// [`Error::NoVault`]; [`Error::Corrupt`] if the vault is damaged: no copy of
 /// that is kept; [`Error::Unwritable`] if the copy cannot be written.
-pub fn now(options: &Options, ambient: &Ambient) -> Result<PathBuf, Error> {
+pub fn now(options: &Options, env: &Env) -> Result<PathBuf, Error> {
     let data_dir = folder::existing(&options.data_dir)?;
-    let connection = connection::open_reader(&data_dir.join(FILE))?;
-    make(&connection, &data_dir, ambient.now())
+    let connection = sqlite::open_reader(&data_dir.join(FILE))?;
+    make(&connection, &data_dir, env.now())
 }
 
 /// Makes a backup of a copy that a running daemon has given. The data folder is
@@ -107,7 +107,7 @@ pub(super) fn make_before_upgrade(
 /// The newest backup whose tables are of a version up to `known`.
 pub(super) fn newest_of(data_dir: &Path, known: i64) -> Option<PathBuf> {
     let is_known = |path: &PathBuf| {
-        connection::open_reader(path)
+        sqlite::open_reader(path)
             .and_then(|backup| schema::version(&backup))
             .is_ok_and(|version| (1..=known).contains(&version))
     };
@@ -122,7 +122,7 @@ fn make_as(source: &Connection, data_dir: &Path, name: &str) -> Result<PathBuf, 
         .recursive(true)
         .mode(0o700)
         .create(&folder)
-        .and_then(|()| ownership::settle_folder(&folder, data_dir))
+        .and_then(|()| ownership::chown_folder_to_parent(&folder, data_dir))
         .map_err(|error| unwritable(&folder, &error))
         .and_then(|()| copy(source, &unfinished))
         .and_then(|()| {
@@ -152,7 +152,7 @@ pub(super) fn copy(source: &Connection, path: &Path) -> Result<(), Error> {
         .mode(0o600)
         .open(path)
         .map_err(write)?;
-    ownership::settle(&file, path.parent().unwrap_or(Path::new("."))).map_err(write)?;
+    ownership::chown_to_parent(&file, path.parent().unwrap_or(Path::new("."))).map_err(write)?;
     let filled = (|| {
         let mut to = Connection::open(path)?;
         // -1: every page in one step, and so from one state.
@@ -215,7 +215,7 @@ pub(super) fn all(data_dir: &Path) -> Vec<PathBuf> {
 /// cannot be read is left alone.
 pub(super) fn remove_sealed_otherwise(data_dir: &Path, key_id: &str) -> Result<(), Error> {
     for path in all(data_dir) {
-        let others = connection::open_reader(&path).and_then(|backup| {
+        let others = sqlite::open_reader(&path).and_then(|backup| {
             let mut statement = backup.prepare("SELECT 1 FROM keys WHERE key_id <> ?1")?;
             Ok(statement.exists([key_id])?)
         });
@@ -298,7 +298,7 @@ mod tests {
     /// A folder with a vault in it that has nothing but tables.
     fn vault() -> (tempfile::TempDir, Connection) {
         let folder = tempfile::tempdir().unwrap();
-        let mut source = connection::open_writer(&folder.path().join(FILE)).unwrap();
+        let mut source = sqlite::open_writer(&folder.path().join(FILE)).unwrap();
         schema::migrate(&mut source).unwrap();
         (folder, source)
     }
@@ -374,7 +374,7 @@ mod tests {
         let elsewhere = tempfile::tempdir().unwrap();
         let moved = elsewhere.path().join("copy.db");
         fs::copy(copy, &moved).unwrap();
-        let copy = connection::open_reader(&moved).unwrap();
+        let copy = sqlite::open_reader(&moved).unwrap();
         assert!(!schema::is_outdated(&copy).unwrap());
         assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 1);
     }

@@ -202,7 +202,7 @@ fn open(path: &Path) -> io::Result<File> {
         .mode(0o600)
         .custom_flags(OFlag::O_NOFOLLOW.bits())
         .open(path)?;
-    ownership::settle(&file, path.parent().unwrap_or(Path::new(".")))?;
+    ownership::chown_to_parent(&file, path.parent().unwrap_or(Path::new(".")))?;
     Ok(file)
 }
 

@@ -11,8 +11,8 @@ use super::backup::require_integrity;
 use super::cipher::Cipher;
 use super::sealed::TABLES;
 use super::{
-    Error, FILE, Options, backup, connection, folder, key, rotation, row_authentication, rows,
-    schema, totals, unlock,
+    Error, FILE, Options, backup, folder, key, rotation, row_authentication, rows, schema, sqlite,
+    totals, unlock,
 };
 use crate::trusted::Owners;
 
@@ -91,7 +91,7 @@ pub fn check(options: &Options) -> Result<Report, Error> {
 /// Those of finding it.
 pub fn key_of(options: &Options) -> Result<Key, Error> {
     let data_dir = folder::existing(&options.data_dir)?;
-    find_key(options, &connection::open_reader(&data_dir.join(FILE))?).map(|(_, key)| key)
+    find_key(options, &sqlite::open_reader(&data_dir.join(FILE))?).map(|(_, key)| key)
 }
 
 impl Report {
@@ -125,7 +125,7 @@ impl Report {
     }
 
     fn look_into(&mut self, options: &Options, file: &Path) -> Result<(), Error> {
-        let connection = connection::open_reader(file)?;
+        let connection = sqlite::open_reader(file)?;
         self.schema = schema::version(&connection)?;
         if let Err(error) = require_integrity(&connection) {
             self.faults.push(error.to_string());
@@ -176,7 +176,7 @@ pub(super) fn sealed(
 
 fn find_key(options: &Options, connection: &Connection) -> Result<(Cipher, Key), Error> {
     let store = key::store(options)?;
-    let (cipher, ring) = unlock::look(connection, &*store)?;
+    let (cipher, ring) = unlock::load_verified(connection, &*store)?;
     let key = Key {
         store: store.kind().to_string(),
         place: store.place(),
@@ -188,7 +188,7 @@ fn find_key(options: &Options, connection: &Connection) -> Result<(Cipher, Key),
 
 /// A backup, with what is wrong with it.
 fn look_at(path: PathBuf, options: &Options) -> (PathBuf, Option<String>) {
-    let fault = connection::open_reader(&path)
+    let fault = sqlite::open_reader(&path)
         .and_then(|backup| {
             require_integrity(&backup)?;
             require_authentic(&backup, options)
@@ -204,7 +204,7 @@ fn require_authentic(backup: &Connection, options: &Options) -> Result<(), Error
     if schema::is_outdated(backup)? {
         return Ok(());
     }
-    let (cipher, _) = unlock::look(backup, &*key::store(options)?)?;
+    let (cipher, _) = unlock::load_verified(backup, &*key::store(options)?)?;
     if !unlock::is_authenticated(backup, &cipher)? {
         let what = "its rows are not authenticated".to_owned();
         return Err(Error::Corrupt { what });

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::Error;
-use super::key::Ring;
+use super::key::KeyRing;
 use super::mac::{MacKey, Tag, mac};
 use crate::clock::Timestamp;
 use crate::identity::Owner;
@@ -36,7 +36,7 @@ pub(super) struct KeyId(pub(super) String);
 
 /// Where a sealed value lies.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place<'a> {
+pub(super) struct SealContext<'a> {
     pub(super) owner: Owner,
     pub(super) table: &'static str,
     pub(super) row: &'a str,
@@ -45,7 +45,7 @@ pub(super) struct Place<'a> {
 
 /// What a key-check row says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Proof {
+pub(super) enum KeyCheck {
     /// The key is this vault's.
     OfKey,
     /// The same, and that every row carries its code.
@@ -74,7 +74,7 @@ impl Cipher {
     ///
     /// # Errors
     /// [`Error::MalformedKey`] if a key is not 32 bytes of URL-safe base64.
-    pub(super) fn new(vault_id: Uuid, ring: &Ring) -> Result<Self, Error> {
+    pub(super) fn new(vault_id: Uuid, ring: &KeyRing) -> Result<Self, Error> {
         let keys: Result<Box<[_]>, _> =
             ring.keys().iter().map(|key| keyed(key, vault_id)).collect();
         let keys = keys?;
@@ -138,7 +138,7 @@ impl Cipher {
     )]
     pub(super) fn seal(
         &self,
-        place: Place<'_>,
+        place: SealContext<'_>,
         secret: &impl ExposeSecret<str>,
         now: Timestamp,
     ) -> String {
@@ -157,7 +157,7 @@ impl Cipher {
     /// or sealed for another place.
     pub(super) fn open(
         &self,
-        place: Place<'_>,
+        place: SealContext<'_>,
         key_id: &str,
         sealed: &str,
     ) -> Result<String, Error> {
@@ -193,11 +193,11 @@ impl Cipher {
 
     /// What a key-check row proves; `None` if it was not made with the key it
     /// names, for this vault.
-    pub(super) fn proof(&self, key_id: &str, check_value: &str) -> Option<Proof> {
+    pub(super) fn proof(&self, key_id: &str, check_value: &str) -> Option<KeyCheck> {
         let key = self.key(key_id)?;
         match decrypt(&key.fernet, &self.check_envelope(), check_value)?.as_str() {
-            CHECK_TEXT => Some(Proof::OfKey),
-            AUTHENTICATED_TEXT => Some(Proof::OfKeyAndRows),
+            CHECK_TEXT => Some(KeyCheck::OfKey),
+            AUTHENTICATED_TEXT => Some(KeyCheck::OfKeyAndRows),
             _ => None,
         }
     }
@@ -206,8 +206,8 @@ impl Cipher {
         format!("{ENVELOPE} {} check\n", self.vault_id)
     }
 
-    fn envelope(&self, place: Place<'_>) -> String {
-        let Place {
+    fn envelope(&self, place: SealContext<'_>) -> String {
+        let SealContext {
             owner,
             table,
             row,
@@ -301,11 +301,15 @@ mod tests {
     use crate::secret::AccessToken;
 
     fn cipher(vault: u128, key: &str) -> Cipher {
-        Cipher::new(Uuid::from_u128(vault), &Ring::parse(key, "here").unwrap()).unwrap()
+        Cipher::new(
+            Uuid::from_u128(vault),
+            &KeyRing::parse(key, "here").unwrap(),
+        )
+        .unwrap()
     }
 
-    fn place(row: &str) -> Place<'_> {
-        Place {
+    fn place(row: &str) -> SealContext<'_> {
+        SealContext {
             owner: Owner::from_uid(1000).unwrap(),
             table: "tokens",
             row,
@@ -326,15 +330,15 @@ mod tests {
         assert_eq!(cipher.open(place("a"), &key_id, &sealed).unwrap(), "hush");
         let elsewhere = [
             place("b"),
-            Place {
+            SealContext {
                 column: "refresh_token",
                 ..place("a")
             },
-            Place {
+            SealContext {
                 table: "flows",
                 ..place("a")
             },
-            Place {
+            SealContext {
                 owner: Owner::from_uid(1001).unwrap(),
                 ..place("a")
             },
@@ -379,7 +383,7 @@ mod tests {
         let key_id = &ours.key_id().0;
         let check = ours.check_value(key_id, now()).unwrap();
         assert_eq!(other_key.proof(&other_key.key_id().0, &check), None);
-        assert_eq!(ours.proof(key_id, &check), Some(Proof::OfKeyAndRows));
+        assert_eq!(ours.proof(key_id, &check), Some(KeyCheck::OfKeyAndRows));
     }
 
     #[test]

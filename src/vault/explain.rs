@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::{connection, schema};
+use super::{schema, sqlite};
 
 /// Statements that read a whole table, with the reason.
 const WHOLE: &[(&str, &str)] = &[
@@ -96,7 +96,7 @@ fn plan(connection: &Connection, sql: &str) -> Vec<String> {
 /// Every statement of the vault, with its plan.
 fn plans() -> Vec<(String, Vec<String>)> {
     let folder = tempfile::tempdir().unwrap();
-    let mut connection = connection::open_writer(&folder.path().join("vault.db")).unwrap();
+    let mut connection = sqlite::open_writer(&folder.path().join("vault.db")).unwrap();
     schema::migrate(&mut connection).unwrap();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/vault");
     let read = |path: PathBuf| fs::read_to_string(path).unwrap();

@@ -6,7 +6,7 @@
 
 use rusqlite::Connection;
 
-use super::cipher::{Cipher, Place};
+use super::cipher::{Cipher, SealContext};
 use super::{Error, writer};
 use crate::identity::Owner;
 use crate::secret::RefreshToken;
@@ -50,7 +50,7 @@ fn complete_batch(
         let Ok((_, owner, id, key_id, sealed)) = columns else {
             continue;
         };
-        let place = Place {
+        let place = SealContext {
             owner,
             table: "tokens",
             row: &id,

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use rusqlite::Row;
 use sha2::{Digest as _, Sha256};
 
-use super::cipher::Place;
+use super::cipher::SealContext;
 use super::row_authentication;
 use super::rows::Named;
 use super::{Error, View};
@@ -178,8 +178,8 @@ pub(super) fn hash(secret: &impl ExposeSecret<str>) -> [u8; 32] {
     Sha256::digest(secret.expose_secret().as_bytes()).into()
 }
 
-fn place<'a>(owner: Owner, row: &'a str, column: &'static str) -> Place<'a> {
-    Place {
+fn place<'a>(owner: Owner, row: &'a str, column: &'static str) -> SealContext<'a> {
+    SealContext {
         owner,
         table: TABLE,
         row,

@@ -10,8 +10,8 @@ use std::sync::LazyLock;
 use uuid::Uuid;
 
 use super::Error;
-use super::cipher::{Cipher, Place};
-use super::key::Ring;
+use super::cipher::{Cipher, SealContext};
+use super::key::KeyRing;
 use super::sealed::TABLES;
 use crate::clock::Timestamp;
 use crate::identity::Owner;
@@ -30,7 +30,7 @@ struct Ciphers {
 static CIPHERS: LazyLock<Ciphers> = LazyLock::new(|| {
     let cipher = |vault, letter: &str| {
         let key = letter.repeat(42) + "A=";
-        let ring = Ring::parse(&key, "the fuzz target").expect("it is 32 bytes of base64");
+        let ring = KeyRing::parse(&key, "the fuzz target").expect("it is 32 bytes of base64");
         Cipher::new(Uuid::from_u128(vault), &ring).expect("it is a Fernet key")
     };
     Ciphers {
@@ -77,17 +77,17 @@ impl Sealing {
     }
 
     /// Its place in the row of this name.
-    fn place<'a>(&self, row: &'a str) -> Place<'a> {
+    fn place<'a>(&self, row: &'a str) -> SealContext<'a> {
         let mut places = columns(self.owner, row);
         places.swap_remove(self.column % places.len())
     }
 }
 
 /// Every sealed column of an owner's row.
-fn columns(owner: Owner, row: &str) -> Vec<Place<'_>> {
+fn columns(owner: Owner, row: &str) -> Vec<SealContext<'_>> {
     let tables = TABLES.iter();
     let places = tables.flat_map(|table| {
-        table.columns.iter().map(move |column| Place {
+        table.columns.iter().map(move |column| SealContext {
             owner,
             table: table.name,
             row,
@@ -124,7 +124,7 @@ pub(crate) fn row_envelope(data: &[u8]) {
 }
 
 /// Places that differ from the value's own in one respect.
-fn elsewhere(sealing: &Sealing) -> Vec<Place<'_>> {
+fn elsewhere(sealing: &Sealing) -> Vec<SealContext<'_>> {
     let place = sealing.place(&sealing.row);
     let of_row = columns(sealing.owner, &sealing.row).into_iter();
     let mut elsewhere: Vec<_> = of_row
@@ -134,7 +134,7 @@ fn elsewhere(sealing: &Sealing) -> Vec<Place<'_>> {
         elsewhere.push(sealing.place(&sealing.other_row));
     }
     let next = Owner::from_uid(sealing.owner.uid().wrapping_add(1));
-    elsewhere.extend(next.map(|owner| Place { owner, ..place }));
+    elsewhere.extend(next.map(|owner| SealContext { owner, ..place }));
     elsewhere
 }
 
@@ -158,7 +158,7 @@ fn changes(sealed: &str, sealing: &Sealing) -> Vec<String> {
 }
 
 /// Refused as corrupt, in words that name the place alone.
-fn is_refused(opened: &Result<String, Error>, place: Place<'_>) {
+fn is_refused(opened: &Result<String, Error>, place: SealContext<'_>) {
     match opened {
         Err(Error::Corrupt { what }) => assert_eq!(
             *what,

@@ -24,7 +24,7 @@ use zeroize::Zeroizing;
 pub(super) use self::file::sync_folder;
 
 use super::{Error, Options};
-use crate::clock::Ambient;
+use crate::clock::Env;
 use crate::config::key_store::KeyStore;
 use crate::secret::{ExposeSecret as _, VaultKey};
 
@@ -50,19 +50,19 @@ pub(super) trait Store {
     ///
     /// # Errors
     /// [`Error::KeyUnusable`] if it cannot be reached, or holds something else.
-    fn load(&self) -> Result<Option<Ring>, Error>;
+    fn load(&self) -> Result<Option<KeyRing>, Error>;
 
     /// Keeps a ring durably where there is none yet.
     ///
     /// # Errors
     /// [`Error::KeyUnusable`] if there is one, or it cannot be kept.
-    fn create(&self, ring: &Ring) -> Result<(), Error>;
+    fn create(&self, ring: &KeyRing) -> Result<(), Error>;
 
     /// Replaces the ring, durably, and all at once or not at all.
     ///
     /// # Errors
     /// [`Error::KeyUnusable`] if it cannot be kept.
-    fn replace(&self, ring: &Ring) -> Result<(), Error>;
+    fn replace(&self, ring: &KeyRing) -> Result<(), Error>;
 
     /// Forgets the ring.
     ///
@@ -130,9 +130,9 @@ fn unusable(place: &str, why: impl ToString) -> Error {
 
 /// Keys, the one that seals first; never empty.
 #[derive(Clone, Debug)]
-pub(super) struct Ring(Vec<VaultKey>);
+pub(super) struct KeyRing(Vec<VaultKey>);
 
-impl Ring {
+impl KeyRing {
     /// Reads a ring's text. `place` is named in what is wrong with it.
     ///
     /// # Errors
@@ -149,9 +149,9 @@ impl Ring {
     }
 
     /// A ring of one new key.
-    pub(super) fn generate(ambient: &Ambient) -> Self {
+    pub(super) fn generate(env: &Env) -> Self {
         let mut bytes = Zeroizing::new([0; 32]);
-        ambient.entropy.fill(bytes.as_mut());
+        env.entropy.fill(bytes.as_mut());
         let text = Zeroizing::new(URL_SAFE.encode(bytes.as_ref()));
         Self(vec![VaultKey::new(text)])
     }
@@ -199,10 +199,10 @@ fn key(line: &str) -> Option<VaultKey> {
 ///
 /// # Errors
 /// [`Error::KeyUnusable`] if the place does not keep it.
-pub(super) fn create(store: &dyn Store, ambient: &Ambient) -> Result<Ring, Error> {
-    let ring = Ring::generate(ambient);
+pub(super) fn create(store: &dyn Store, env: &Env) -> Result<KeyRing, Error> {
+    let ring = KeyRing::generate(env);
     store.create(&ring)?;
-    require_kept(store, &ring)?;
+    verify_stored(store, &ring)?;
     Ok(ring)
 }
 
@@ -210,7 +210,7 @@ pub(super) fn create(store: &dyn Store, ambient: &Ambient) -> Result<Ring, Error
 ///
 /// # Errors
 /// [`Error::KeyUnusable`] if it does not.
-pub(super) fn require_kept(store: &dyn Store, ring: &Ring) -> Result<(), Error> {
+pub(super) fn verify_stored(store: &dyn Store, ring: &KeyRing) -> Result<(), Error> {
     let kept = store.load()?.map(|kept| kept.to_text());
     if kept.is_some_and(|kept| kept == ring.to_text()) {
         return Ok(());
@@ -226,11 +226,11 @@ mod tests {
     #[test]
     fn a_ring_is_read_as_it_is_written() {
         let (old, new) = (
-            Ring::generate(&Ambient::system()),
-            Ring::generate(&Ambient::system()),
+            KeyRing::generate(&Env::system()),
+            KeyRing::generate(&Env::system()),
         );
-        let both = Ring::followed_by(new.clone(), &old);
-        let read = Ring::parse(&both.to_text(), "here").unwrap();
+        let both = KeyRing::followed_by(new.clone(), &old);
+        let read = KeyRing::parse(&both.to_text(), "here").unwrap();
         assert_eq!(read.keys().len(), 2);
         assert_eq!(*read.to_text(), *both.to_text());
         assert_eq!(*read.newest().to_text(), *new.to_text());
@@ -241,7 +241,9 @@ mod tests {
         let short = URL_SAFE.encode([0; 31]);
         let long = URL_SAFE.encode([0; 33]);
         for text in ["", "\n", "secret", &short, &long] {
-            let error = Ring::parse(text, "/k/vault.key").unwrap_err().to_string();
+            let error = KeyRing::parse(text, "/k/vault.key")
+                .unwrap_err()
+                .to_string();
             assert!(error.contains("/k/vault.key"), "{error}");
         }
     }

@@ -59,7 +59,7 @@ impl DataLock {
                 break file;
             }
         };
-        ownership::settle(&file, folder).map_err(open)?;
+        ownership::chown_to_parent(&file, folder).map_err(open)?;
         let file = Some(HeldLock::new(file).map_err(open)?);
         Ok(Self { _folder: own, file })
     }

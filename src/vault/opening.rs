@@ -7,13 +7,13 @@ use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::cipher::Cipher;
-use super::key::{self, Ring};
+use super::key::{self, KeyRing};
 use super::lock::DataLock;
 use super::{
-    Error, FILE, Options, backup, connection, fingerprints, folder, rotation, row_authentication,
-    schema, totals, unlock, writer,
+    Error, FILE, Options, backup, fingerprints, folder, rotation, row_authentication, schema,
+    sqlite, totals, unlock, writer,
 };
-use crate::clock::Ambient;
+use crate::clock::Env;
 use crate::failpoint;
 use crate::trusted::{Owners, shell_quoted};
 
@@ -25,7 +25,7 @@ pub(super) struct Unlocked {
     pub(super) id: Uuid,
     pub(super) connection: Connection,
     pub(super) cipher: Cipher,
-    pub(super) ring: Ring,
+    pub(super) ring: KeyRing,
     /// Where [`Options::data_dir`] really is.
     pub(super) options: Options,
     /// Let go last.
@@ -35,11 +35,7 @@ pub(super) struct Unlocked {
 impl Unlocked {
     /// Opens the vault, making it and its key where there is none. Its folder
     /// must be of one of the `owners`.
-    pub(super) fn open(
-        options: &Options,
-        ambient: &Ambient,
-        owners: &Owners,
-    ) -> Result<Self, Error> {
+    pub(super) fn open(options: &Options, env: &Env, owners: &Owners) -> Result<Self, Error> {
         let options = Options {
             data_dir: folder::private(&options.data_dir, owners)?,
             ..options.clone()
@@ -49,15 +45,15 @@ impl Unlocked {
         // A place that cannot be reached must be known before a vault is made.
         let kept = store.load()?;
         backup::remove_unfinished(&options.data_dir);
-        let mut connection = open_file(&options, ambient)?;
-        let id = unlock::vault_id(&connection, ambient)?;
-        let (mut cipher, mut ring) = unlock::unlock(&connection, id, (&*store, kept), ambient)?;
-        row_authentication::upgrade::authenticate_existing(&mut connection, &cipher, ambient)?;
+        let mut connection = open_file(&options, env)?;
+        let id = unlock::vault_id(&connection, env)?;
+        let (mut cipher, mut ring) = unlock::unlock(&connection, id, (&*store, kept), env)?;
+        row_authentication::upgrade::authenticate_existing(&mut connection, &cipher, env)?;
         repair_totals(&mut connection);
         writer::checkpoint(&connection)?;
         if rotation::is_unfinished(&connection, &cipher, &ring, &*store)? {
-            match rotation::finish(&mut connection, &cipher, &ring, &options, ambient) {
-                Ok(_) => (cipher, ring) = unlock::look(&connection, &*store)?,
+            match rotation::finish(&mut connection, &cipher, &ring, &options, env) {
+                Ok(_) => (cipher, ring) = unlock::load_verified(&connection, &*store)?,
                 // Both keys are there: what opens can be served all the same.
                 Err(error) => {
                     tracing::error!(error = %error, "a change of the vault's key cannot be finished");
@@ -81,10 +77,10 @@ impl Unlocked {
     ///
     /// # Errors
     /// [`Error::NoVault`], and those of [`Self::open`].
-    pub(super) fn open_existing(options: &Options, ambient: &Ambient) -> Result<Self, Error> {
+    pub(super) fn open_existing(options: &Options, env: &Env) -> Result<Self, Error> {
         folder::existing(&options.data_dir)?;
         let owners = Owners::of_data_folder(&options.data_dir);
-        Self::open(options, ambient, &owners)
+        Self::open(options, env, &owners)
     }
 }
 
@@ -103,13 +99,13 @@ fn repair_totals(connection: &mut Connection) {
 }
 
 /// Opens the file, looks it through, and brings its tables up to date.
-fn open_file(options: &Options, ambient: &Ambient) -> Result<Connection, Error> {
+fn open_file(options: &Options, env: &Env) -> Result<Connection, Error> {
     let path = options.data_dir.join(FILE);
     let open = || {
-        let mut connection = connection::open_writer(&path)?;
+        let mut connection = sqlite::open_writer(&path)?;
         require_soundness(&connection)?;
         if schema::is_outdated(&connection)? {
-            upgrade(&mut connection, options, ambient)?;
+            upgrade(&mut connection, options, env)?;
         }
         Ok(connection)
     };
@@ -120,7 +116,7 @@ fn open_file(options: &Options, ambient: &Ambient) -> Result<Connection, Error> 
 pub(super) fn with_remedy(error: Error, options: &Options) -> Error {
     match name_file(error, &options.data_dir.join(FILE)) {
         Error::Corrupt { what } => Error::Corrupt {
-            what: format!("{what}; {}", way_out(options)),
+            what: format!("{what}; {}", recovery_hint(options)),
         },
         Error::NewerSchema { found, known, .. } => Error::NewerSchema {
             found,
@@ -132,14 +128,14 @@ pub(super) fn with_remedy(error: Error, options: &Options) -> Error {
 }
 
 /// Brings the tables up to date. A vault that has any is copied first.
-fn upgrade(connection: &mut Connection, options: &Options, ambient: &Ambient) -> Result<(), Error> {
+fn upgrade(connection: &mut Connection, options: &Options, env: &Env) -> Result<(), Error> {
     let version = schema::version(connection)?;
     if version == 0 {
         return schema::migrate(connection);
     }
     let data_dir = &options.data_dir;
     require_room(data_dir, "bringing the vault up to date")?;
-    let backup = backup::make_before_upgrade(connection, data_dir, version, ambient.now())?;
+    let backup = backup::make_before_upgrade(connection, data_dir, version, env.now())?;
     failpoint::pass("vault.backed_up");
     tracing::info!(
         schema = version,
@@ -204,7 +200,7 @@ fn name_file(error: Error, path: &Path) -> Error {
 }
 
 /// What somebody can do whose vault is damaged.
-fn way_out(options: &Options) -> String {
+fn recovery_hint(options: &Options) -> String {
     let kept = "the file was left as it is";
     let data_dir = &options.data_dir;
     match backup::all(data_dir).first() {

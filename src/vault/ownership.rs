@@ -17,7 +17,7 @@ use nix::unistd::geteuid;
 
 /// Gives a file to the owner of the folder that it was made in; `made` may be
 /// a folder, too. Only root has anything to give.
-pub(super) fn settle(made: &File, folder: &Path) -> io::Result<()> {
+pub(super) fn chown_to_parent(made: &File, folder: &Path) -> io::Result<()> {
     if !geteuid().is_root() {
         return Ok(());
     }
@@ -31,11 +31,11 @@ pub(super) fn settle(made: &File, folder: &Path) -> io::Result<()> {
     fchown(made, Some(folder.uid()), Some(folder.gid()))
 }
 
-/// As [`settle`], for the folder at `path`.
-pub(super) fn settle_folder(path: &Path, above: &Path) -> io::Result<()> {
+/// As [`chown_to_parent`], for the folder at `path`.
+pub(super) fn chown_folder_to_parent(path: &Path, above: &Path) -> io::Result<()> {
     let made = OpenOptions::new()
         .read(true)
         .custom_flags((OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW).bits())
         .open(path)?;
-    settle(&made, above)
+    chown_to_parent(&made, above)
 }

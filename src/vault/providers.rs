@@ -7,7 +7,7 @@ use rusqlite::{Row, named_params};
 use url::Url;
 use uuid::Uuid;
 
-use super::cipher::Place;
+use super::cipher::SealContext;
 use super::columns::{from_json, json, parse};
 use super::pages::{Cursor, PAGE_ROWS, Page};
 use super::row_authentication;
@@ -255,8 +255,8 @@ impl Change<'_> {
     }
 }
 
-fn place(owner: Owner, provider_id: &ProviderId) -> Place<'_> {
-    Place {
+fn place(owner: Owner, provider_id: &ProviderId) -> SealContext<'_> {
+    SealContext {
         owner,
         table: TABLE,
         row: provider_id.as_str(),

@@ -17,9 +17,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::cipher::Cipher;
 use super::lock::DataLock;
 use super::placement::{Placement, companion};
-use super::{
-    Error, FILE, Opened, Options, Vault, connection, folder, key, opening, schema, unlock,
-};
+use super::{Error, FILE, Opened, Options, Vault, folder, key, opening, schema, sqlite, unlock};
 use crate::trusted::Owners;
 
 /// What stays as it is in the path of a URI.
@@ -76,14 +74,14 @@ pub(super) fn connect(path: &Path) -> Result<Connection, Error> {
 
 /// A copy in memory of the vault at `path`, for reading alone.
 fn copy_in_memory(path: &Path) -> Result<Connection, Error> {
-    let source = connection::open_reader(path)?;
+    let source = sqlite::open_reader(path)?;
     let mut copy = Connection::open_in_memory()?;
     if Backup::new(&source, &mut copy)?.step(-1)? != StepResult::Done {
         return Err(Error::Unwritable {
             why: "another program is writing into it".to_owned(),
         });
     }
-    connection::configure_reader(&copy)?;
+    sqlite::configure_reader(&copy)?;
     Ok(copy)
 }
 
@@ -143,11 +141,11 @@ impl Vault {
             Ok(copy)
         };
         let reading = copy().map_err(|error| opening::with_remedy(error, &options))?;
-        let (cipher, _) = unlock::look(&reading, &*key::store(&options)?)?;
+        let (cipher, _) = unlock::load_verified(&reading, &*key::store(&options)?)?;
         require_authenticated(&reading, &cipher, &path)?;
         // Every change is refused before it comes to this connection.
         let writing = Connection::open_in_memory()?;
-        connection::configure_reader(&writing)?;
+        sqlite::configure_reader(&writing)?;
         Self::new(Opened {
             id: cipher.vault_id(),
             cipher,

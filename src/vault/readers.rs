@@ -9,9 +9,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::Connection;
 
-use super::connection::BUSY_TIMEOUT;
 use super::placement::Placement;
-use super::{Error, connection};
+use super::sqlite::BUSY_TIMEOUT;
+use super::{Error, sqlite};
 
 /// More idle connections than this are closed: as many as can read at a time.
 const IDLE: usize = 8;
@@ -59,7 +59,7 @@ impl Readers {
             return Ok(connection);
         }
         if self.placement.check().is_ok()
-            && let Ok(connection) = connection::open_reader(&self.path)
+            && let Ok(connection) = sqlite::open_reader(&self.path)
         {
             return Ok(connection);
         }

@@ -15,9 +15,9 @@ use super::backup::{copy, require_integrity, stamp, unwritable};
 use super::key::sync_folder;
 use super::lock::DataLock;
 use super::{
-    Error, FILE, Options, connection, folder, key, row_authentication, schema, unlock, writer,
+    Error, FILE, Options, folder, key, row_authentication, schema, sqlite, unlock, writer,
 };
-use crate::clock::{Ambient, Timestamp};
+use crate::clock::{Env, Timestamp};
 use crate::trusted::Owners;
 
 /// What a restored vault is called until it is whole.
@@ -55,15 +55,15 @@ pub struct Restored {
 pub fn restore(
     options: &Options,
     from: &Path,
-    ambient: &Ambient,
+    env: &Env,
     accept: Accept<'_>,
 ) -> Result<Restored, Error> {
     let owners = Owners::of_data_folder(&options.data_dir);
     let data_dir = folder::private(&options.data_dir, &owners)?;
     let _lock = DataLock::take(&data_dir)?;
-    let now = ambient.now();
+    let now = env.now();
     let unfinished = data_dir.join(UNFINISHED);
-    let prepared = prepare(options, from, &unfinished, (ambient, accept));
+    let prepared = prepare(options, from, &unfinished, (env, accept));
     let in_doubt = match prepared {
         Ok(in_doubt) => in_doubt,
         Err(error) => {
@@ -84,7 +84,7 @@ fn prepare(
     options: &Options,
     from: &Path,
     unfinished: &Path,
-    (ambient, accept): (&Ambient, Accept<'_>),
+    (env, accept): (&Env, Accept<'_>),
 ) -> Result<usize, Error> {
     let refuse = |error: io::Error| Error::Open {
         path: from.to_owned(),
@@ -99,26 +99,26 @@ fn prepare(
         },
         other => other,
     };
-    let source = connection::open_reader(&from).map_err(named)?;
+    let source = sqlite::open_reader(&from).map_err(named)?;
     copy(&source, unfinished).map_err(|error| match error {
         // It is the copy that cannot be written.
         Error::Unwritable { .. } => error,
         other => named(other),
     })?;
     drop(source);
-    let mut connection = connection::open_copy(unfinished)?;
+    let mut connection = sqlite::open_copy(unfinished)?;
     schema::require_known_objects(&connection).map_err(named)?;
     if schema::is_outdated(&connection)? {
         schema::migrate(&mut connection)?;
     }
-    let (cipher, _) = unlock::look(&connection, &*key::store(options)?)?;
+    let (cipher, _) = unlock::load_verified(&connection, &*key::store(options)?)?;
     if !unlock::is_authenticated(&connection, &cipher)? {
         if !accept(&row_authentication::upgrade::addresses(&connection)?) {
             return Err(Error::Unauthenticated { path: from });
         }
-        row_authentication::upgrade::authenticate_existing(&mut connection, &cipher, ambient)?;
+        row_authentication::upgrade::authenticate_existing(&mut connection, &cipher, env)?;
     }
-    let in_doubt = mark_in_doubt(&connection, ambient.now())?;
+    let in_doubt = mark_in_doubt(&connection, env.now())?;
     require_integrity(&connection)?;
     connection.close().map_err(|(_, error)| error)?;
     fs::File::open(unfinished)
@@ -146,7 +146,7 @@ fn set_aside(vault: &Path, now: Timestamp) -> Result<Option<PathBuf>, Error> {
         return Ok(None);
     }
     // Of a vault that can still be opened, nothing may be left in the log.
-    if let Ok(connection) = connection::open_writer(vault) {
+    if let Ok(connection) = sqlite::open_writer(vault) {
         // If it cannot be emptied, the log is kept with the file.
         let _ = writer::checkpoint(&connection);
     }

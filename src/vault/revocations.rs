@@ -7,7 +7,7 @@ use rusqlite::types::FromSqlError;
 use rusqlite::{Row, named_params};
 use uuid::Uuid;
 
-use super::cipher::Place;
+use super::cipher::SealContext;
 use super::columns::{from_json, json, parse};
 use super::rows::Named;
 use super::{Change, Error, View};
@@ -205,8 +205,8 @@ fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
     })
 }
 
-fn place<'a>(owner: Owner, row: &'a str, column: &'static str) -> Place<'a> {
-    Place {
+fn place<'a>(owner: Owner, row: &'a str, column: &'static str) -> SealContext<'a> {
+    SealContext {
         owner,
         table: TABLE,
         row,

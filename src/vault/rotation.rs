@@ -15,10 +15,10 @@ use std::path::PathBuf;
 use rusqlite::Connection;
 
 use super::cipher::Cipher;
-use super::key::{self, Ring, Store};
+use super::key::{self, KeyRing, Store};
 use super::sealed::TABLES;
 use super::{Error, Options, Unlocked, backup, check, opening, restore, rows, unlock, writer};
-use crate::clock::Ambient;
+use crate::clock::Env;
 use crate::config::key_store::KeyStore;
 
 /// Rows sealed anew per transaction: some milliseconds of work.
@@ -42,9 +42,9 @@ pub struct Rotated {
 /// a row cannot be read or a value does not open, [`Error::Unwritable`] if there
 /// is too little room, and nothing is changed then. [`Error::RotationUnfinished`]
 /// if the new key is kept beside the old one, and not every row is sealed with it.
-pub fn rotate(options: &Options, ambient: &Ambient) -> Result<Rotated, Error> {
+pub fn rotate(options: &Options, env: &Env) -> Result<Rotated, Error> {
     // An earlier rotation that was cut off is finished by opening.
-    let mut unlocked = Unlocked::open_existing(options, ambient)?;
+    let mut unlocked = Unlocked::open_existing(options, env)?;
     let store = key::store(options)?;
     if unlocked.ring.keys().len() > 1 {
         return Err(Error::KeyUnusable {
@@ -63,13 +63,13 @@ pub fn rotate(options: &Options, ambient: &Ambient) -> Result<Rotated, Error> {
         return Err(fault);
     }
     opening::require_room(&unlocked.options.data_dir, "sealing every row anew")?;
-    let ring = Ring::followed_by(Ring::generate(ambient), &unlocked.ring);
+    let ring = KeyRing::followed_by(KeyRing::generate(env), &unlocked.ring);
     store.replace(&ring)?;
-    key::require_kept(&*store, &ring)?;
+    key::verify_stored(&*store, &ring)?;
     let cipher = Cipher::new(unlocked.id, &ring)?;
     let options = unlocked.options.clone();
     let removed =
-        finish(&mut unlocked.connection, &cipher, &ring, &options, ambient).map_err(|error| {
+        finish(&mut unlocked.connection, &cipher, &ring, &options, env).map_err(|error| {
             Error::RotationUnfinished {
                 why: error.to_string(),
             }
@@ -85,13 +85,13 @@ pub fn rotate(options: &Options, ambient: &Ambient) -> Result<Rotated, Error> {
 pub(super) fn is_unfinished(
     connection: &Connection,
     cipher: &Cipher,
-    ring: &Ring,
+    ring: &KeyRing,
     store: &dyn Store,
 ) -> Result<bool, Error> {
     // A credential keeps its older key until somebody takes it out.
     let keeps_two = ring.keys().len() > 1 && store.kind() != KeyStore::Credential;
-    let proofs = unlock::proofs(connection)?;
-    let others = proofs.iter().any(|(id, _)| *id != cipher.key_id().0);
+    let key_checks = unlock::key_checks(connection)?;
+    let others = key_checks.iter().any(|(id, _)| *id != cipher.key_id().0);
     Ok(keeps_two || others)
 }
 
@@ -102,13 +102,13 @@ pub(super) fn is_unfinished(
 pub(super) fn finish(
     connection: &mut Connection,
     cipher: &Cipher,
-    ring: &Ring,
+    ring: &KeyRing,
     options: &Options,
-    ambient: &Ambient,
+    env: &Env,
 ) -> Result<Vec<PathBuf>, Error> {
     let primary = cipher.key_id().0.clone();
-    unlock::add_proof(connection, cipher, ambient)?;
-    reseal_all(connection, cipher, ambient)?;
+    unlock::add_key_check(connection, cipher, env)?;
+    reseal_all(connection, cipher, env)?;
     connection.execute("DELETE FROM keys WHERE key_id <> ?1", [&primary])?;
     // Nothing that the old key opens stays behind in the write-ahead log.
     if !writer::checkpoint(connection)? {
@@ -116,7 +116,7 @@ pub(super) fn finish(
             "another program reads the vault; the log is emptied of the old key's rows at the next start"
         );
     }
-    backup::make(connection, &options.data_dir, ambient.now())?;
+    backup::make(connection, &options.data_dir, env.now())?;
     backup::remove_sealed_otherwise(&options.data_dir, &primary)?;
     let removed = restore::remove_replaced(&options.data_dir)?;
     for path in &removed {
@@ -134,15 +134,11 @@ pub(super) fn finish(
     Ok(removed)
 }
 
-fn reseal_all(
-    connection: &mut Connection,
-    cipher: &Cipher,
-    ambient: &Ambient,
-) -> Result<(), Error> {
+fn reseal_all(connection: &mut Connection, cipher: &Cipher, env: &Env) -> Result<(), Error> {
     for table in TABLES {
         let mut after = 0;
         loop {
-            let now = ambient.now();
+            let now = env.now();
             let last = writer::transact(connection, |connection| {
                 let batch = table.rows(connection, &cipher.key_id().0, after, BATCH)?;
                 for row in &batch.rows {

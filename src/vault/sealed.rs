@@ -5,7 +5,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row};
 
 use super::Error;
-use super::cipher::{Cipher, Place};
+use super::cipher::{Cipher, SealContext};
 use super::row_authentication::{AuthenticatedTable, FLOWS, PROVIDERS, TOKENS};
 use crate::clock::Timestamp;
 use crate::identity::Owner;
@@ -177,8 +177,8 @@ impl SealedRow {
         Ok(())
     }
 
-    fn place(&self, column: &'static str) -> Place<'_> {
-        Place {
+    fn place(&self, column: &'static str) -> SealContext<'_> {
+        SealContext {
             owner: self.owner,
             table: self.table.name,
             row: &self.row,

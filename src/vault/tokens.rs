@@ -6,7 +6,7 @@ mod row;
 use rusqlite::{Row, named_params};
 
 use super::choices::Group;
-use super::cipher::Place;
+use super::cipher::SealContext;
 use super::pages::{Cursor, PAGE_ROWS, Page};
 use super::row_authentication;
 use super::rows::Named;
@@ -256,8 +256,8 @@ impl View<'_> {
     }
 }
 
-fn place<'a>(owner: Owner, row: &'a str, column: &'static str) -> Place<'a> {
-    Place {
+fn place<'a>(owner: Owner, row: &'a str, column: &'static str) -> SealContext<'a> {
+    SealContext {
         owner,
         table: TABLE,
         row,

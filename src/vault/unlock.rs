@@ -4,19 +4,19 @@ use rusqlite::{Connection, OptionalExtension as _};
 use uuid::Uuid;
 
 use super::Error;
-use super::cipher::{Cipher, Proof};
-use super::key::{self, Ring, Store};
-use crate::clock::{Ambient, Timestamp};
+use super::cipher::{Cipher, KeyCheck};
+use super::key::{self, KeyRing, Store};
+use crate::clock::{Env, Timestamp};
 
 /// The vault's own identifier, made where there is none yet.
-pub(super) fn vault_id(connection: &Connection, ambient: &Ambient) -> Result<Uuid, Error> {
+pub(super) fn vault_id(connection: &Connection, env: &Env) -> Result<Uuid, Error> {
     if let Some(id) = known_id(connection)? {
         return Ok(id);
     }
-    let id = ambient.uuid();
+    let id = env.uuid();
     connection.execute(
         "INSERT INTO vault (only_row, id, created_at) VALUES (1, ?1, ?2)",
-        (id.to_string(), ambient.now()),
+        (id.to_string(), env.now()),
     )?;
     Ok(id)
 }
@@ -39,19 +39,19 @@ pub(super) fn known_id(connection: &Connection) -> Result<Option<Uuid>, Error> {
 pub(super) fn unlock(
     connection: &Connection,
     id: Uuid,
-    (store, kept): (&dyn Store, Option<Ring>),
-    ambient: &Ambient,
-) -> Result<(Cipher, Ring), Error> {
-    let rows = proofs(connection)?;
+    (store, kept): (&dyn Store, Option<KeyRing>),
+    env: &Env,
+) -> Result<(Cipher, KeyRing), Error> {
+    let rows = key_checks(connection)?;
     if !rows.is_empty() {
         let ring = kept.ok_or_else(|| Error::KeyMissing {
             place: store.place(),
         })?;
-        return Ok((prove(id, &ring, &rows, store)?, ring));
+        return Ok((verify(id, &ring, &rows, store)?, ring));
     }
-    let ring = kept.map_or_else(|| key::create(store, ambient), Ok)?;
+    let ring = kept.map_or_else(|| key::create(store, env), Ok)?;
     let cipher = Cipher::new(id, &ring)?;
-    add_proof(connection, &cipher, ambient)?;
+    add_key_check(connection, &cipher, env)?;
     Ok((cipher, ring))
 }
 
@@ -60,21 +60,24 @@ pub(super) fn unlock(
 /// # Errors
 /// [`Error::KeyMissing`], [`Error::KeyUnusable`], [`Error::WrongKey`], or
 /// [`Error::Corrupt`] if what proves the key is damaged.
-pub(super) fn look(connection: &Connection, store: &dyn Store) -> Result<(Cipher, Ring), Error> {
+pub(super) fn load_verified(
+    connection: &Connection,
+    store: &dyn Store,
+) -> Result<(Cipher, KeyRing), Error> {
     let id = known_id(connection)?.ok_or_else(|| Error::Corrupt {
         what: "the vault's own identifier is missing".to_owned(),
     })?;
     let ring = store.load()?.ok_or_else(|| Error::KeyMissing {
         place: store.place(),
     })?;
-    Ok((prove(id, &ring, &proofs(connection)?, store)?, ring))
+    Ok((verify(id, &ring, &key_checks(connection)?, store)?, ring))
 }
 
-/// Whether every row of the vault carries its code, by any of its proofs.
+/// Whether every row of the vault carries its code, by any of its key_checks.
 pub(super) fn is_authenticated(connection: &Connection, cipher: &Cipher) -> Result<bool, Error> {
-    let proofs = proofs(connection)?;
-    let mut said = proofs.iter().map(|(id, value)| cipher.proof(id, value));
-    Ok(said.any(|proof| proof == Some(Proof::OfKeyAndRows)))
+    let key_checks = key_checks(connection)?;
+    let mut said = key_checks.iter().map(|(id, value)| cipher.proof(id, value));
+    Ok(said.any(|proof| proof == Some(KeyCheck::OfKeyAndRows)))
 }
 
 /// Writes into the proof of each key that every row carries its code.
@@ -83,7 +86,7 @@ pub(super) fn prove_authenticated(
     cipher: &Cipher,
     now: Timestamp,
 ) -> Result<(), Error> {
-    for (key_id, _) in proofs(connection)? {
+    for (key_id, _) in key_checks(connection)? {
         if let Some(check_value) = cipher.check_value(&key_id, now) {
             connection.execute(
                 "UPDATE keys SET check_value = ?2 WHERE key_id = ?1",
@@ -96,12 +99,12 @@ pub(super) fn prove_authenticated(
 
 /// Writes down the proof of the primary key, if it is not there yet. Every row
 /// of the vault carries its code then.
-pub(super) fn add_proof(
+pub(super) fn add_key_check(
     connection: &Connection,
     cipher: &Cipher,
-    ambient: &Ambient,
+    env: &Env,
 ) -> Result<(), Error> {
-    let now = ambient.now();
+    let now = env.now();
     connection.execute(
         "INSERT INTO keys (key_id, check_value, created_at) VALUES (?1, ?2, ?3)
          ON CONFLICT DO NOTHING",
@@ -115,20 +118,20 @@ pub(super) fn add_proof(
 }
 
 /// The names of the keys that seal rows, with their check values.
-pub(super) fn proofs(connection: &Connection) -> Result<Vec<(String, String)>, Error> {
+pub(super) fn key_checks(connection: &Connection) -> Result<Vec<(String, String)>, Error> {
     let mut statement = connection.prepare("SELECT key_id, check_value FROM keys")?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn prove(
+fn verify(
     id: Uuid,
-    ring: &Ring,
-    proofs: &[(String, String)],
+    ring: &KeyRing,
+    key_checks: &[(String, String)],
     store: &dyn Store,
 ) -> Result<Cipher, Error> {
     let cipher = Cipher::new(id, ring)?;
-    for (key_id, check_value) in proofs {
+    for (key_id, check_value) in key_checks {
         if !cipher.knows(key_id) {
             return Err(Error::WrongKey {
                 place: store.place(),

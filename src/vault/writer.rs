@@ -25,15 +25,15 @@ use self::job::Task;
 use self::queue::Queue;
 use super::Error;
 use super::ballast::Ballast;
-use super::connection::BUSY_TIMEOUT;
+use super::health::Health;
 use super::placement::Placement;
-use super::trouble::Trouble;
+use super::sqlite::BUSY_TIMEOUT;
 use crate::identity::Owner;
 
 /// What the writing thread looks at beside its connection.
 pub(super) struct Surroundings {
     /// Where it reports whether the vault can be written.
-    pub(super) trouble: Arc<Trouble>,
+    pub(super) trouble: Arc<Health>,
     /// Where the vault's files should be.
     pub(super) placement: Arc<Placement>,
     /// What a save frees that finds the disk full.

@@ -359,8 +359,8 @@ async fn everyone_who_waits_for_a_flow_wakes_when_it_ends_and_nobody_else() {
         let client = agent_authd::client::Client::new(home);
         let flow = agent_authd::identity::FlowId::parse(&path).unwrap();
         tokio::spawn(async move {
-            let patience = std::time::Duration::from_secs(30);
-            client.wait(flow, patience).await.unwrap().token.is_some()
+            let timeout = std::time::Duration::from_secs(30);
+            client.wait(flow, timeout).await.unwrap().token.is_some()
         })
     };
     let waiters = [waiting(&login), waiting(&login), waiting(&login)];

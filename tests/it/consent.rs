@@ -139,8 +139,8 @@ async fn everyone_who_waits_wakes_when_the_person_allows() {
         .map(|_| {
             let client = stage.home.client();
             tokio::spawn(async move {
-                let patience = std::time::Duration::from_secs(30);
-                client.wait(flow, patience).await.unwrap().token.is_some()
+                let timeout = std::time::Duration::from_secs(30);
+                client.wait(flow, timeout).await.unwrap().token.is_some()
             })
         })
         .collect();

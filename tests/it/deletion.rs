@@ -7,7 +7,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use agent_authd::broker::{Broker, Settings};
-use agent_authd::clock::Ambient;
+use agent_authd::clock::Env;
 use agent_authd::config::key_store::KeyStore;
 use agent_authd::identity::Owner;
 use agent_authd::oauth;
@@ -77,22 +77,22 @@ async fn a_deleted_token_is_gone_and_revoked_though_its_caller_hangs_up_and_its_
     .await;
     assert!(stage.provider.has_nothing_left());
     stage.daemon.stop().await;
-    let daemon = InProcess::start(&stage.home, Ambient::system()).await;
+    let daemon = InProcess::start(&stage.home, Env::system()).await;
     is_gone(&stage.home).await;
     daemon.stop().await;
 }
 
 /// What the daemon does its work with, without a daemon around it.
 async fn broker(home: &Home) -> Broker {
-    let ambient = Ambient::system();
+    let env = Env::system();
     let options = Options {
         data_dir: home.path("data"),
         key_store: KeyStore::File,
         key_file: home.path("key/vault.key"),
         max_events: 10,
     };
-    let vault = Vault::open(&options, &ambient).unwrap();
-    let oauth = oauth::Client::new(ambient.clone()).unwrap();
+    let vault = Vault::open(&options, &env).unwrap();
+    let oauth = oauth::Client::new(env.clone()).unwrap();
     let settings = Settings {
         redirect_base: "http://127.0.0.1:8252".to_owned(),
         flow_lifetime: 600,
@@ -100,7 +100,7 @@ async fn broker(home: &Home) -> Broker {
         limits: Limits::default(),
         refresh_active_within: 0,
     };
-    Broker::new(vault, oauth, ambient, settings).await.unwrap()
+    Broker::new(vault, oauth, env, settings).await.unwrap()
 }
 
 #[tokio::test]
@@ -124,7 +124,7 @@ async fn a_deletion_whose_caller_hangs_up_at_once_is_revoked_without_a_restart()
     broker.begin_stop();
     broker.finish_stop().await;
     drop(broker);
-    let daemon = InProcess::start(&home, Ambient::system()).await;
+    let daemon = InProcess::start(&home, Env::system()).await;
     is_gone(&home).await;
     let event = newest_event(&home).await;
     assert_eq!(event, "revoked deleted, and revoked at the provider");
@@ -150,7 +150,7 @@ async fn a_deletion_is_answered_before_clients_give_up() {
     // The daemon does not end before the provider has answered.
     stage.daemon.stop().await;
     assert!(stage.provider.has_nothing_left());
-    let daemon = InProcess::start(&stage.home, Ambient::system()).await;
+    let daemon = InProcess::start(&stage.home, Env::system()).await;
     let event = newest_event(&stage.home).await;
     assert_eq!(event, "revoked deleted, and revoked at the provider");
     daemon.stop().await;

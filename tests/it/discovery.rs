@@ -6,7 +6,7 @@ mod stranger;
 
 use agent_authd::api::replies::ProviderResponse;
 use agent_authd::client::{Authenticate, Client, Error, NewMcpProvider};
-use agent_authd::clock::Ambient;
+use agent_authd::clock::Env;
 use agent_authd::identity::{ProviderId, Scopes};
 use agent_authd::secret::{AuthorizationCode, State};
 use serde_json::{Value, json};
@@ -42,7 +42,7 @@ fn registration(stranger: &Stranger) -> Value {
 async fn an_address_becomes_a_provider_with_a_client_of_its_own() {
     let stranger = Stranger::good();
     let home = Home::new();
-    let daemon = InProcess::start(&home, Ambient::system()).await;
+    let daemon = InProcess::start(&home, Env::system()).await;
     let client = daemon.client();
     let provider = discover(client, &stranger.url("/mcp")).await.unwrap();
     assert_eq!(provider.client_id, "made");
@@ -78,7 +78,7 @@ async fn an_address_becomes_a_provider_with_a_client_of_its_own() {
 async fn the_issuer_of_a_redirect_that_was_carried_by_hand_is_checked() {
     let stranger = Stranger::good();
     let home = Home::new();
-    let daemon = InProcess::start(&home, Ambient::system()).await;
+    let daemon = InProcess::start(&home, Env::system()).await;
     let client = daemon.client();
     discover(client, &stranger.url("/mcp")).await.unwrap();
     for (iss, is_its_own) in [
@@ -123,7 +123,7 @@ async fn the_well_known_forms_serve_where_the_refusal_names_nothing() {
     let openid = "/as/.well-known/openid-configuration";
     stranger.answer_json(openid, stranger.metadata());
     let home = Home::new();
-    let daemon = InProcess::start(&home, Ambient::system()).await;
+    let daemon = InProcess::start(&home, Env::system()).await;
     discover(daemon.client(), &stranger.url("/mcp"))
         .await
         .unwrap();
@@ -150,7 +150,7 @@ async fn a_server_that_says_nothing_of_itself_is_its_own_authorization_server() 
     metadata["issuer"] = json!(stranger.url(""));
     stranger.answer_json("/.well-known/oauth-authorization-server", metadata);
     let home = Home::new();
-    let daemon = InProcess::start(&home, Ambient::system()).await;
+    let daemon = InProcess::start(&home, Env::system()).await;
     let provider = discover(daemon.client(), &stranger.url("/mcp")).await;
     assert_eq!(provider.unwrap().client_id, "made");
     daemon.stop().await;
@@ -165,7 +165,7 @@ async fn a_document_is_found_behind_a_few_redirects() {
     stranger.answer_json("/5", stranger.resource());
     stranger.answer("/meta", Answer::redirect(stranger.url("/1")));
     let home = Home::new();
-    let daemon = InProcess::start(&home, Ambient::system()).await;
+    let daemon = InProcess::start(&home, Env::system()).await;
     discover(daemon.client(), &stranger.url("/mcp"))
         .await
         .unwrap();
@@ -176,7 +176,7 @@ async fn a_document_is_found_behind_a_few_redirects() {
 async fn a_name_that_is_taken_is_refused_before_anybody_is_asked() {
     let stranger = Stranger::good();
     let home = Home::new();
-    let daemon = InProcess::start(&home, Ambient::system()).await;
+    let daemon = InProcess::start(&home, Env::system()).await;
     discover(daemon.client(), &stranger.url("/mcp"))
         .await
         .unwrap();

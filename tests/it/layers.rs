@@ -100,7 +100,7 @@ fn an_upward_use_is_seen_however_it_is_written() {
     for text in [
         "use crate::vault::Vault;",
         "fn f() { crate::vault::open() }",
-        "use crate::{clock::{Ambient, Clock}, vault};",
+        "use crate::{clock::{Env, Clock}, vault};",
         "use crate::{\n    clock,\n    vault::Error,\n};",
     ] {
         assert_eq!(upward_uses(&layers, "token", text), ["token uses vault"]);

@@ -124,7 +124,7 @@ impl Setting {
         settings: &str,
     ) -> Self {
         let home = Home::with_settings(settings);
-        let daemon = InProcess::start(&home, clock.ambient()).await;
+        let daemon = InProcess::start(&home, clock.env()).await;
         let client = daemon.client();
         client.create_provider(registration).await.unwrap();
         client.import_token(&provider.import(3600)).await.unwrap();
@@ -155,7 +155,7 @@ impl Setting {
         } = self;
         daemon.stop().await;
         clock.pass(seconds);
-        let daemon = InProcess::start(&home, clock.ambient()).await;
+        let daemon = InProcess::start(&home, clock.env()).await;
         Self {
             provider,
             home,

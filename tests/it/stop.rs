@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use agent_authd::clock::Ambient;
+use agent_authd::clock::Env;
 use agent_authd::identity::ProviderId;
 use agent_authd::lock_file::LockHolder;
 use serde_json::{Value, json};
@@ -178,7 +178,7 @@ async fn while_a_refresh_ends_a_stopping_daemon_answers_and_begins_no_exchange()
     assert_eq!(renewed(&home), 1);
     assert_eq!(exchanges(&provider), 1, "that of the first login");
     // The next daemon takes the code that this one has left alone.
-    let daemon = InProcess::start(&home, Ambient::system()).await;
+    let daemon = InProcess::start(&home, Env::system()).await;
     let base = daemon.client().info().await.unwrap().redirect_base;
     let query = &page.address[url::Position::BeforePath..];
     let page = person::open(&format!("{base}{query}")).await;
@@ -244,7 +244,7 @@ async fn a_login_whose_browser_has_gone_is_finished_before_the_daemon_ends() {
         daemon,
     } = stage;
     daemon.stop().await;
-    let daemon = InProcess::start(&home, Ambient::system()).await;
+    let daemon = InProcess::start(&home, Env::system()).await;
     let done = ended(&home, &asked).await;
     assert_eq!(done["status"], "completed", "{done}");
     assert!(provider.accepts(done["token"].as_str().unwrap()));

@@ -88,7 +88,7 @@ impl TokenSummary {
             agent_id: token.agent_id.as_ref().map(ToString::to_string),
             reconnect_reason: match &token.state {
                 State::Active => None,
-                State::PersonNeeded { reason } => Some(reason.clone()),
+                State::ReauthorizationRequired { reason } => Some(reason.clone()),
             },
             refreshed_at: token.refreshed_at,
             next_refresh_at: token.due_at(),

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::providers::{parameters, secret};
 use crate::api::validate::{
-    Faults, Fields, choice, client_id, endpoint, flag, label, redirect_uris, text,
+    FieldErrors, Fields, boolean, choice, client_id, endpoint, label, redirect_uris, text,
 };
 use crate::provider::Pkce;
 use crate::secret::ClientSecret;
@@ -42,7 +42,7 @@ impl ProviderUpdateRequest {
     ///
     /// # Errors
     /// Every fault of it.
-    pub fn from_json(body: &[u8]) -> Result<Self, Faults> {
+    pub fn from_json(body: &[u8]) -> Result<Self, FieldErrors> {
         let mut fields = Fields::body(body)?;
         let request = Self {
             name: fields.optional("name", label),
@@ -50,7 +50,7 @@ impl ProviderUpdateRequest {
             client_secret: fields.optional("client_secret", text).and_then(secret),
             auth_url: fields.optional("auth_url", endpoint),
             token_url: fields.optional("token_url", endpoint),
-            uses_pkce: fields.optional("uses_pkce", flag),
+            uses_pkce: fields.optional("uses_pkce", boolean),
             code_challenge_method: fields.optional("code_challenge_method", choice),
             authorization_params: fields.optional("authorization_params", parameters),
             allowed_redirect_uris: fields.optional("allowed_redirect_uris", redirect_uris),
@@ -73,11 +73,11 @@ impl TokenUpdateRequest {
     ///
     /// # Errors
     /// Every fault of it.
-    pub fn from_json(body: &[u8]) -> Result<Self, Faults> {
+    pub fn from_json(body: &[u8]) -> Result<Self, FieldErrors> {
         let mut fields = Fields::body(body)?;
         let request = Self {
             provider_account_label: fields.optional("provider_account_label", label),
-            is_default: fields.optional("is_default", flag),
+            is_default: fields.optional("is_default", boolean),
         };
         fields.finish(|| Some(request))
     }

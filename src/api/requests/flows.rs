@@ -1,8 +1,8 @@
 //! Requests that ask for a token, wait for one, or bring a code by hand.
 
 use crate::api::validate::{
-    Faults, Fields, address_text, filled_label, filled_text, flag, generation, label, scopes, text,
-    token_id, whole_number,
+    FieldErrors, Fields, address_text, boolean, filled_label, generation, label, non_empty_text,
+    scopes, text, token_id, whole_number,
 };
 use crate::identity::{AgentId, Scopes, TokenId, UserId};
 use crate::secret::{AuthorizationCode, State};
@@ -49,7 +49,7 @@ impl AuthenticateRequest {
     ///
     /// # Errors
     /// Every fault of it.
-    pub fn from_json(body: &[u8]) -> Result<Self, Faults> {
+    pub fn from_json(body: &[u8]) -> Result<Self, FieldErrors> {
         let mut fields = Fields::body(body)?;
         let user_id = fields.optional("user_id", label);
         let ls_user_id = fields.optional("ls_user_id", label);
@@ -57,14 +57,14 @@ impl AuthenticateRequest {
         let provider = fields.required("provider", text);
         let scopes = fields.required("scopes", scopes);
         let use_platform_provider =
-            fields.with_default("use_agent_builder_public_oauth", flag, false);
-        let force_new = fields.with_default("force_new", flag, false);
+            fields.with_default("use_agent_builder_public_oauth", boolean, false);
+        let force_new = fields.with_default("force_new", boolean, false);
         let token_id = fields.optional("token_id", token_id);
         let redirect_uri = fields.optional("redirect_uri", address_text);
-        let is_default = fields.with_default("is_default", flag, true);
-        let check_only = fields.with_default("check_only", flag, false);
+        let is_default = fields.with_default("is_default", boolean, true);
+        let check_only = fields.with_default("check_only", boolean, false);
         let newer_than = fields.optional("newer_than", generation);
-        let try_now = fields.with_default("try_now", flag, false);
+        let try_now = fields.with_default("try_now", boolean, false);
         let user = |name: Option<String>| name.as_deref().and_then(UserId::parse);
         fields.finish(|| {
             Some(Self {
@@ -101,13 +101,13 @@ impl FinalizeRequest {
     ///
     /// # Errors
     /// Every fault of it.
-    pub fn from_json(body: &[u8]) -> Result<Self, Faults> {
+    pub fn from_json(body: &[u8]) -> Result<Self, FieldErrors> {
         let mut fields = Fields::body(body)?;
         let code = fields
-            .required("code", filled_text)
+            .required("code", non_empty_text)
             .map(AuthorizationCode::new);
-        let state = fields.required("state", filled_text).map(State::new);
-        let iss = fields.optional("iss", filled_text);
+        let state = fields.required("state", non_empty_text).map(State::new);
+        let iss = fields.optional("iss", non_empty_text);
         fields.finish(|| {
             Some(Self {
                 code: code?,
@@ -130,11 +130,11 @@ impl WaitQuery {
     ///
     /// # Errors
     /// Every fault of it.
-    pub fn from_query(query: &str) -> Result<Self, Faults> {
+    pub fn from_query(query: &str) -> Result<Self, FieldErrors> {
         let mut fields = Fields::query(query);
         let timeout = fields.with_default(
             "timeout",
-            |place| whole_number(place, 0..=LONGEST_WAIT),
+            |field| whole_number(field, 0..=LONGEST_WAIT),
             DEFAULT_WAIT,
         );
         fields.finish(|| Some(Self { timeout }))

@@ -1,6 +1,6 @@
 //! The answer to what a completed login leaves to ask. (Beside the contract.)
 
-use crate::api::validate::{Faults, Fields, flag};
+use crate::api::validate::{FieldErrors, Fields, boolean};
 
 /// `POST /v2/auth/flows/{auth_id}/follow-up`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,9 +14,9 @@ impl FollowUpRequest {
     ///
     /// # Errors
     /// Every fault of it.
-    pub fn from_json(body: &[u8]) -> Result<Self, Faults> {
+    pub fn from_json(body: &[u8]) -> Result<Self, FieldErrors> {
         let mut fields = Fields::body(body)?;
-        let same_account = fields.required("same_account", flag);
+        let same_account = fields.required("same_account", boolean);
         fields.finish(|| {
             Some(Self {
                 same_account: same_account?,

@@ -11,7 +11,7 @@ use super::{
     McpProviderCreateRequest, ProviderCreateRequest, ProviderUpdateRequest, TokenImportRequest,
     TokenStatusBatchRequest, TokenUpdateRequest, UpsertAgentTokenRequest,
 };
-use crate::api::validate::Faults;
+use crate::api::validate::FieldErrors;
 use crate::clock::Timestamp;
 use crate::provider::{Pkce, Source, is_loopback, is_reserved_parameter};
 
@@ -45,7 +45,7 @@ const MOST_FAULTS: usize = 100;
 const LONGEST_INPUT: usize = 1024;
 
 /// Reads a body and says what it was taken for, without its secrets.
-pub(super) type Reader = fn(&[u8]) -> Result<String, Faults>;
+pub(super) type Reader = fn(&[u8]) -> Result<String, FieldErrors>;
 
 macro_rules! readers {
     ($($name:ident),+ $(,)?) => {
@@ -94,14 +94,14 @@ pub(crate) fn request_body(data: &[u8]) {
 }
 
 /// The answer as it would be sent, and logged.
-fn is_bounded(faults: &Faults) -> String {
+fn is_bounded(faults: &FieldErrors) -> String {
     assert!((1..=MOST_FAULTS).contains(&faults.detail.len()));
     for fault in &faults.detail {
         let input = fault.input.as_ref().map(Value::to_string);
         assert!(input.is_none_or(|input| input.len() <= LONGEST_INPUT));
     }
     let json = serde_json::to_string(faults).expect("faults can be written");
-    let read: Faults = serde_json::from_str(&json).expect("and read");
+    let read: FieldErrors = serde_json::from_str(&json).expect("and read");
     assert_eq!(read.detail.len(), faults.detail.len());
     format!("{faults} {json}")
 }

@@ -9,8 +9,8 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::api::validate::{
-    Faults, Fields, Place, Problem, choice, client_id, endpoint, flag, label, provider_id,
-    redirect_uris, text, text_map,
+    FieldErrors, FieldValue, Fields, Problem, boolean, choice, client_id, endpoint, label,
+    provider_id, redirect_uris, text, text_map,
 };
 use crate::clock::Timestamp;
 use crate::identity::ProviderId;
@@ -56,7 +56,7 @@ impl ProviderCreateRequest {
     ///
     /// # Errors
     /// Every fault of it.
-    pub fn from_json(body: &[u8]) -> Result<Self, Faults> {
+    pub fn from_json(body: &[u8]) -> Result<Self, FieldErrors> {
         let mut fields = Fields::body(body)?;
         let provider_id = fields.required("provider_id", provider_id);
         let name = fields.required("name", label);
@@ -64,7 +64,7 @@ impl ProviderCreateRequest {
         let client_secret = fields.optional("client_secret", text).and_then(secret);
         let auth_url = fields.required("auth_url", endpoint);
         let token_url = fields.required("token_url", endpoint);
-        let uses_pkce = fields.non_null("uses_pkce", flag);
+        let uses_pkce = fields.non_null("uses_pkce", boolean);
         let code_challenge_method = fields.non_null("code_challenge_method", choice);
         let provider_type = fields.optional("provider_type", choice);
         let auth_method = fields.non_null("token_endpoint_auth_method", choice);
@@ -180,7 +180,7 @@ impl McpProviderCreateRequest {
     ///
     /// # Errors
     /// Every fault of it.
-    pub fn from_json(body: &[u8]) -> Result<Self, Faults> {
+    pub fn from_json(body: &[u8]) -> Result<Self, FieldErrors> {
         let mut fields = Fields::body(body)?;
         let provider_id = fields.required("provider_id", provider_id);
         let name = fields.required("name", label);
@@ -201,8 +201,8 @@ pub(super) fn secret(text: String) -> Option<ClientSecret> {
 }
 
 /// Fixed parameters of the authorization request, no reserved one.
-pub(super) fn parameters(place: &mut Place<'_>) -> Option<BTreeMap<String, String>> {
-    text_map(place, |name| {
+pub(super) fn parameters(field: &mut FieldValue<'_>) -> Option<BTreeMap<String, String>> {
+    text_map(field, |name| {
         if !is_parameter_name(name) {
             Some("a parameter's name has letters, digits, hyphens, dots and underscores only")
         } else if is_reserved_parameter(name) {

@@ -1,6 +1,6 @@
 //! Queries that narrow a call down to a provider, or a list to a length.
 
-use crate::api::validate::{Faults, Fields, text, whole_number};
+use crate::api::validate::{FieldErrors, Fields, text, whole_number};
 
 /// How many events are listed when the query does not say.
 const DEFAULT_EVENTS: u32 = 50;
@@ -20,7 +20,7 @@ impl ProviderQuery {
     ///
     /// # Errors
     /// Every fault of it.
-    pub fn from_query(query: &str) -> Result<Self, Faults> {
+    pub fn from_query(query: &str) -> Result<Self, FieldErrors> {
         let mut fields = Fields::query(query);
         let provider_id = fields.required("provider_id", text);
         fields.finish(|| {
@@ -43,7 +43,7 @@ impl OptionalProviderQuery {
     ///
     /// # Errors
     /// Every fault of it.
-    pub fn from_query(query: &str) -> Result<Self, Faults> {
+    pub fn from_query(query: &str) -> Result<Self, FieldErrors> {
         let mut fields = Fields::query(query);
         let provider_id = fields.optional("provider_id", text);
         fields.finish(|| Some(Self { provider_id }))
@@ -64,12 +64,12 @@ impl EventsQuery {
     ///
     /// # Errors
     /// Every fault of it.
-    pub fn from_query(query: &str) -> Result<Self, Faults> {
+    pub fn from_query(query: &str) -> Result<Self, FieldErrors> {
         let mut fields = Fields::query(query);
         let provider_id = fields.optional("provider_id", text);
         let limit = fields.with_default(
             "limit",
-            |place| whole_number(place, 1..=MOST_EVENTS),
+            |field| whole_number(field, 1..=MOST_EVENTS),
             DEFAULT_EVENTS,
         );
         fields.finish(|| Some(Self { provider_id, limit }))

@@ -1,6 +1,6 @@
 //! What a browser brings back from a provider.
 
-use crate::api::validate::{Faults, Fields, text, whole_number};
+use crate::api::validate::{FieldErrors, Fields, text, whole_number};
 use crate::secret::{AuthorizationCode, State};
 
 /// `GET /v2/auth/callback/{provider_id}`: an authorization response (RFC 6749,
@@ -25,7 +25,7 @@ impl CallbackQuery {
     ///
     /// # Errors
     /// Every parameter that is given more than once.
-    pub fn from_query(query: &str) -> Result<Self, Faults> {
+    pub fn from_query(query: &str) -> Result<Self, FieldErrors> {
         let mut fields = Fields::authorization_response(query);
         let request = Self::read(&mut fields);
         fields.finish(|| Some(request))
@@ -60,14 +60,14 @@ impl SetupQuery {
     /// # Errors
     /// Every parameter that is given more than once, and an installation that
     /// is no number.
-    pub fn from_query(query: &str) -> Result<Self, Faults> {
+    pub fn from_query(query: &str) -> Result<Self, FieldErrors> {
         let mut fields = Fields::authorization_response(query);
         let callback = CallbackQuery::read(&mut fields);
         let setup_action = fields
             .optional("setup_action", text)
             .filter(|action| !action.is_empty());
-        let installation_id = fields.optional("installation_id", |place| {
-            whole_number(place, i64::MIN..=i64::MAX)
+        let installation_id = fields.optional("installation_id", |field| {
+            whole_number(field, i64::MIN..=i64::MAX)
         });
         fields.finish(|| {
             Some(Self {

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value};
 
 use crate::api::validate::{
-    Faults, Fields, filled_label, filled_text, flag, label, list, object, scopes, seconds, text,
-    without_secrets,
+    FieldErrors, Fields, boolean, filled_label, label, list, non_empty_text, object, scopes,
+    seconds, text, without_secrets,
 };
 use crate::identity::{Scopes, UserId};
 use crate::secret::{AccessToken, RefreshToken};
@@ -25,11 +25,11 @@ impl TokenImportRequest {
     ///
     /// # Errors
     /// Every fault of it.
-    pub fn from_json(body: &[u8]) -> Result<Self, Faults> {
+    pub fn from_json(body: &[u8]) -> Result<Self, FieldErrors> {
         let mut fields = Fields::body(body)?;
         let provider_id = fields.required("provider_id", text);
         let token = ImportedToken::read(&mut fields);
-        let is_default = fields.with_default("is_default", flag, true);
+        let is_default = fields.with_default("is_default", boolean, true);
         fields.finish(|| {
             Some(Self {
                 provider_id: provider_id?,
@@ -62,7 +62,7 @@ pub struct ImportedToken {
 impl ImportedToken {
     fn read(fields: &mut Fields) -> Option<Self> {
         let access_token = fields
-            .required("access_token", filled_text)
+            .required("access_token", non_empty_text)
             .map(AccessToken::new);
         let refresh_token = fields
             .optional("refresh_token", text)
@@ -100,7 +100,7 @@ impl UpsertAgentTokenRequest {
     ///
     /// # Errors
     /// Every fault of it.
-    pub fn from_json(body: &[u8]) -> Result<Self, Faults> {
+    pub fn from_json(body: &[u8]) -> Result<Self, FieldErrors> {
         let mut fields = Fields::body(body)?;
         let token = ImportedToken::read(&mut fields);
         let provider_account_label = fields.optional("provider_account_label", label);
@@ -125,9 +125,9 @@ impl TokenStatusBatchRequest {
     ///
     /// # Errors
     /// Every fault of it.
-    pub fn from_json(body: &[u8]) -> Result<Self, Faults> {
+    pub fn from_json(body: &[u8]) -> Result<Self, FieldErrors> {
         let mut fields = Fields::body(body)?;
-        let provider_ids = fields.required("provider_ids", |place| list(place, text));
+        let provider_ids = fields.required("provider_ids", |field| list(field, text));
         fields.finish(|| {
             Some(Self {
                 provider_ids: provider_ids?,
@@ -148,7 +148,7 @@ impl CreateConnectionRequest {
     ///
     /// # Errors
     /// Every fault of it.
-    pub fn from_json(body: &[u8]) -> Result<Self, Faults> {
+    pub fn from_json(body: &[u8]) -> Result<Self, FieldErrors> {
         let mut fields = Fields::body(body)?;
         let oauth_token_id = fields.required("oauth_token_id", text);
         fields.finish(|| {
@@ -165,11 +165,11 @@ mod tests {
 
     use super::*;
 
-    fn import(body: &Value) -> Result<TokenImportRequest, Faults> {
+    fn import(body: &Value) -> Result<TokenImportRequest, FieldErrors> {
         TokenImportRequest::from_json(body.to_string().as_bytes())
     }
 
-    fn import_with(name: &str, value: Value) -> Result<TokenImportRequest, Faults> {
+    fn import_with(name: &str, value: Value) -> Result<TokenImportRequest, FieldErrors> {
         let mut body = json!({"provider_id": "github", "access_token": "gho_x"});
         body[name] = value;
         import(&body)

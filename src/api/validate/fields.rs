@@ -1,6 +1,6 @@
 //! Reads a request field by field and goes on after a fault.
 //!
-//! [`Fields`] is a body or a query, [`Place`] one value of it. The parsed tree
+//! [`Fields`] is a body or a query, [`FieldValue`] one value of it. The parsed tree
 //! may hold secrets: it is wiped when the reading ends. (The bytes are their
 //! owner's to wipe; earlier values of a repeated member and the JSON reader's
 //! own scratch space are out of reach.)
@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 use url::form_urlencoded;
 use zeroize::Zeroize as _;
 
-use super::place::{fault, named, shown};
-use super::{Faults, Loc, Place, Problem, echo};
+use super::field_value::{fault, named, shown};
+use super::{FieldErrors, FieldValue, Loc, Problem, echo};
 
 /// What RFC 6749 (sections 4.1.2 and 4.1.2.1) and RFC 9207 define.
 const RESPONSE_PARAMETERS: [&str; 5] = ["code", "state", "error", "error_description", "iss"];
@@ -21,7 +21,7 @@ const RESPONSE_PARAMETERS: [&str; 5] = ["code", "state", "error", "error_descrip
 pub(crate) struct Fields {
     root: &'static str,
     members: Value,
-    faults: Faults,
+    faults: FieldErrors,
 }
 
 impl Fields {
@@ -32,7 +32,7 @@ impl Fields {
     ///
     /// # Errors
     /// The one fault of a body that is empty, not JSON, or not an object.
-    pub(crate) fn body(bytes: &[u8]) -> Result<Self, Faults> {
+    pub(crate) fn body(bytes: &[u8]) -> Result<Self, FieldErrors> {
         let body = Loc::Name(Self::BODY.to_owned());
         if bytes.is_empty() {
             let problem = Problem::missing();
@@ -41,7 +41,7 @@ impl Fields {
         let mut members = serde_json::from_slice(bytes).map_err(|error| {
             let loc = vec![body.clone(), Loc::Index(position(&error, bytes))];
             let problem = Problem::not_json(clause(&error));
-            Faults::from(fault(loc, problem, Some(Value::Object(Map::new()))))
+            FieldErrors::from(fault(loc, problem, Some(Value::Object(Map::new()))))
         })?;
         if !matches!(members, Value::Object(_)) {
             // A text here is most often a whole body, encoded twice.
@@ -82,7 +82,7 @@ impl Fields {
         Self {
             root,
             members,
-            faults: Faults::default(),
+            faults: FieldErrors::default(),
         }
     }
 
@@ -91,7 +91,7 @@ impl Fields {
     pub(crate) fn required<T>(
         &mut self,
         name: &'static str,
-        read: impl FnOnce(&mut Place<'_>) -> Option<T>,
+        read: impl FnOnce(&mut FieldValue<'_>) -> Option<T>,
     ) -> Option<T> {
         if self.members.get(name).is_some() {
             return self.read(name, read);
@@ -111,7 +111,7 @@ impl Fields {
     pub(crate) fn optional<T>(
         &mut self,
         name: &'static str,
-        read: impl FnOnce(&mut Place<'_>) -> Option<T>,
+        read: impl FnOnce(&mut FieldValue<'_>) -> Option<T>,
     ) -> Option<T> {
         match self.members.get(name) {
             None | Some(Value::Null) => None,
@@ -123,7 +123,7 @@ impl Fields {
     pub(crate) fn with_default<T>(
         &mut self,
         name: &'static str,
-        read: impl FnOnce(&mut Place<'_>) -> Option<T>,
+        read: impl FnOnce(&mut FieldValue<'_>) -> Option<T>,
         default: T,
     ) -> T {
         self.non_null(name, read).unwrap_or(default)
@@ -133,16 +133,20 @@ impl Fields {
     pub(crate) fn non_null<T>(
         &mut self,
         name: &'static str,
-        read: impl FnOnce(&mut Place<'_>) -> Option<T>,
+        read: impl FnOnce(&mut FieldValue<'_>) -> Option<T>,
     ) -> Option<T> {
         self.members.get(name)?;
         self.read(name, read)
     }
 
-    fn read<T>(&mut self, name: &str, read: impl FnOnce(&mut Place<'_>) -> Option<T>) -> Option<T> {
+    fn read<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&mut FieldValue<'_>) -> Option<T>,
+    ) -> Option<T> {
         let loc = self.loc(name);
         let value = self.members.get(name)?;
-        read(&mut Place::new(name, value, loc, &mut self.faults))
+        read(&mut FieldValue::new(name, value, loc, &mut self.faults))
     }
 
     /// Records a fault of the field `name` that only shows beside the others.
@@ -164,7 +168,10 @@ impl Fields {
     ///
     /// # Errors
     /// Every fault that was found.
-    pub(crate) fn finish<T>(mut self, request: impl FnOnce() -> Option<T>) -> Result<T, Faults> {
+    pub(crate) fn finish<T>(
+        mut self,
+        request: impl FnOnce() -> Option<T>,
+    ) -> Result<T, FieldErrors> {
         let faults = std::mem::take(&mut self.faults);
         if !faults.is_empty() {
             return Err(faults);
@@ -186,8 +193,8 @@ impl Drop for Fields {
 /// What `error` says, without the line and column that it ends on.
 fn clause(error: &serde_json::Error) -> String {
     let text = error.to_string();
-    let place = format!(" at line {} column {}", error.line(), error.column());
-    text.strip_suffix(&place).unwrap_or(&text).to_owned()
+    let field = format!(" at line {} column {}", error.line(), error.column());
+    text.strip_suffix(&field).unwrap_or(&text).to_owned()
 }
 
 /// The byte at which the text stops being JSON.
@@ -217,7 +224,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::api::validate::{flag, text};
+    use crate::api::validate::{boolean, text};
 
     fn refusal(body: &[u8]) -> Value {
         let faults = Fields::body(body).err().unwrap();
@@ -281,7 +288,7 @@ mod tests {
         let mut fields = Fields::body(br#"{"a": null, "b": null, "c": null}"#).unwrap();
         assert_eq!(fields.optional("a", text), None);
         fields.required("b", text);
-        assert!(fields.with_default("c", flag, true));
+        assert!(fields.with_default("c", boolean, true));
         let faults = fields.finish(|| Some(())).unwrap_err();
         assert_eq!(
             faults.to_string(),

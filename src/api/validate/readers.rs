@@ -12,7 +12,7 @@ use serde_json::{Map, Number, Value};
 use url::Url;
 use uuid::Uuid;
 
-use super::{Place, Problem, lengths};
+use super::{FieldValue, Problem, lengths};
 use crate::identity::{ProviderId, Scopes, TokenId};
 use crate::provider::{
     AuthMethod, CLIENT_ID_PATTERN, EndpointError, Kind, Pkce, is_client_id, parse_endpoint,
@@ -24,99 +24,99 @@ use crate::visible::has_invisible;
 pub(crate) const INVISIBLE_LABEL: &str = "it has control characters or others that nobody can see";
 
 /// A text.
-pub(crate) fn text(place: &mut Place<'_>) -> Option<String> {
-    borrowed_text(place, Problem::not_text).map(str::to_owned)
+pub(crate) fn text(field: &mut FieldValue<'_>) -> Option<String> {
+    borrowed_text(field, Problem::not_text).map(str::to_owned)
 }
 
 /// A text that says something.
-pub(crate) fn filled_text(place: &mut Place<'_>) -> Option<String> {
-    let text = text(place)?;
+pub(crate) fn non_empty_text(field: &mut FieldValue<'_>) -> Option<String> {
+    let text = text(field)?;
     if text.is_empty() {
-        return place.refuse(Problem::empty_text());
+        return field.refuse(Problem::empty_text());
     }
     Some(text)
 }
 
 /// A label that people tell apart by reading it.
-pub(crate) fn label(place: &mut Place<'_>) -> Option<String> {
-    let text = text_within(place, lengths::LABEL)?;
+pub(crate) fn label(field: &mut FieldValue<'_>) -> Option<String> {
+    let text = text_within(field, lengths::LABEL)?;
     if has_invisible(&text) {
-        return place.refuse(Problem::rule(INVISIBLE_LABEL));
+        return field.refuse(Problem::rule(INVISIBLE_LABEL));
     }
     Some(text)
 }
 
 /// A label that says something.
-pub(crate) fn filled_label(place: &mut Place<'_>) -> Option<String> {
-    let text = label(place)?;
+pub(crate) fn filled_label(field: &mut FieldValue<'_>) -> Option<String> {
+    let text = label(field)?;
     if text.is_empty() {
-        return place.refuse(Problem::empty_text());
+        return field.refuse(Problem::empty_text());
     }
     Some(text)
 }
 
 /// A client identifier (RFC 6749, appendix A.1).
-pub(crate) fn client_id(place: &mut Place<'_>) -> Option<String> {
-    let text = borrowed_text(place, Problem::not_text)?;
+pub(crate) fn client_id(field: &mut FieldValue<'_>) -> Option<String> {
+    let text = borrowed_text(field, Problem::not_text)?;
     if !is_client_id(text) {
-        return place.refuse(Problem::not_of_pattern(CLIENT_ID_PATTERN));
+        return field.refuse(Problem::not_of_pattern(CLIENT_ID_PATTERN));
     }
     Some(text.to_owned())
 }
 
 /// A text of at most `most` characters.
-fn text_within(place: &mut Place<'_>, most: usize) -> Option<String> {
-    let text = text(place)?;
+fn text_within(field: &mut FieldValue<'_>, most: usize) -> Option<String> {
+    let text = text(field)?;
     if text.chars().nth(most).is_some() {
-        return place.refuse(Problem::too_long(most));
+        return field.refuse(Problem::too_long(most));
     }
     Some(text)
 }
 
 /// An address, as it was written; what it must be is looked at elsewhere.
-pub(crate) fn address_text(place: &mut Place<'_>) -> Option<String> {
-    text_within(place, lengths::ADDRESS)
+pub(crate) fn address_text(field: &mut FieldValue<'_>) -> Option<String> {
+    text_within(field, lengths::ADDRESS)
 }
 
-fn borrowed_text<'a>(place: &mut Place<'a>, otherwise: fn() -> Problem) -> Option<&'a str> {
-    match place.value() {
+fn borrowed_text<'a>(field: &mut FieldValue<'a>, otherwise: fn() -> Problem) -> Option<&'a str> {
+    match field.value() {
         Value::String(text) => Some(text),
-        _ => place.refuse(otherwise()),
+        _ => field.refuse(otherwise()),
     }
 }
 
 /// A boolean, and nothing that could be read as one.
-pub(crate) fn flag(place: &mut Place<'_>) -> Option<bool> {
-    match place.value() {
-        Value::Bool(flag) => Some(*flag),
-        Value::String(_) => place.refuse(Problem::not_a_flags_text()),
+pub(crate) fn boolean(field: &mut FieldValue<'_>) -> Option<bool> {
+    match field.value() {
+        Value::Bool(boolean) => Some(*boolean),
+        Value::String(_) => field.refuse(Problem::not_a_flags_text()),
         Value::Number(number) if whole(number).is_some() => {
-            place.refuse(Problem::not_a_flags_text())
+            field.refuse(Problem::not_a_flags_text())
         }
-        _ => place.refuse(Problem::not_a_flag()),
+        _ => field.refuse(Problem::not_a_flag()),
     }
 }
 
 /// A length of time in whole seconds, not negative.
-pub(crate) fn seconds(place: &mut Place<'_>) -> Option<i64> {
-    natural(place)
+pub(crate) fn seconds(field: &mut FieldValue<'_>) -> Option<i64> {
+    natural(field)
 }
 
 /// The generation of a grant.
-pub(crate) fn generation(place: &mut Place<'_>) -> Option<i64> {
-    natural(place)
+pub(crate) fn generation(field: &mut FieldValue<'_>) -> Option<i64> {
+    natural(field)
 }
 
 /// A whole number, not negative. `3.0` is whole.
-fn natural(place: &mut Place<'_>) -> Option<i64> {
-    let number = match place.value() {
+fn natural(field: &mut FieldValue<'_>) -> Option<i64> {
+    let number = match field.value() {
         Value::Number(number) => number,
-        Value::String(_) => return place.refuse(Problem::not_an_integers_text()),
-        _ => return place.refuse(Problem::not_an_integer()),
+        Value::String(_) => return field.refuse(Problem::not_an_integers_text()),
+        _ => return field.refuse(Problem::not_an_integer()),
     };
     match whole(number) {
-        None => place.refuse(Problem::fractional()),
-        Some(whole) if whole < 0 => place.refuse(Problem::below(0)),
+        None => field.refuse(Problem::fractional()),
+        Some(whole) if whole < 0 => field.refuse(Problem::below(0)),
         whole => whole,
     }
 }
@@ -129,21 +129,21 @@ fn whole(number: &Number) -> Option<i64> {
 }
 
 /// A number of a query, within `range`.
-pub(crate) fn whole_number<T>(place: &mut Place<'_>, range: RangeInclusive<T>) -> Option<T>
+pub(crate) fn whole_number<T>(field: &mut FieldValue<'_>, range: RangeInclusive<T>) -> Option<T>
 where
     T: Copy + PartialOrd + Into<i64> + TryFrom<i64>,
 {
-    let text = borrowed_text(place, Problem::not_text)?;
+    let text = borrowed_text(field, Problem::not_text)?;
     let Some(number) = parsed_integer(text) else {
-        return place.refuse(Problem::not_an_integers_text());
+        return field.refuse(Problem::not_an_integers_text());
     };
     let (least, most) = ((*range.start()).into(), (*range.end()).into());
     if number < least {
-        return place.refuse(Problem::below(least));
+        return field.refuse(Problem::below(least));
     }
     match T::try_from(number) {
         Ok(number) if range.contains(&number) => Some(number),
-        _ => place.refuse(Problem::above(most)),
+        _ => field.refuse(Problem::above(most)),
     }
 }
 
@@ -167,41 +167,41 @@ fn parsed_integer(text: &str) -> Option<i64> {
 
 /// An array, each item as `read` understands it; all items are read.
 pub(crate) fn list<T>(
-    place: &mut Place<'_>,
-    read: impl Fn(&mut Place<'_>) -> Option<T>,
+    field: &mut FieldValue<'_>,
+    read: impl Fn(&mut FieldValue<'_>) -> Option<T>,
 ) -> Option<Vec<T>> {
-    let Value::Array(items) = place.value() else {
-        return place.refuse(Problem::not_a_list());
+    let Value::Array(items) = field.value() else {
+        return field.refuse(Problem::not_a_list());
     };
     let read: Vec<_> = items
         .iter()
         .enumerate()
-        .map(|(index, item)| place.item(index, item, &read))
+        .map(|(index, item)| field.item(index, item, &read))
         .collect();
     read.into_iter().collect()
 }
 
 /// An array of scopes.
-pub(crate) fn scopes(place: &mut Place<'_>) -> Option<Scopes> {
-    let texts = list(place, text)?;
+pub(crate) fn scopes(field: &mut FieldValue<'_>) -> Option<Scopes> {
+    let texts = list(field, text)?;
     let scopes = Scopes::new(texts.iter().map(String::as_str));
     if scopes.join(" ").len() > lengths::SCOPES {
         let most = lengths::SCOPES;
         let clause = format!("the scopes take more than {most} bytes together");
-        return place.refuse(Problem::rule(&clause).hiding_input());
+        return field.refuse(Problem::rule(&clause).hiding_input());
     }
     Some(scopes)
 }
 
 /// The metadata of a token: an object, as it is.
-pub(crate) fn object(place: &mut Place<'_>) -> Option<Map<String, Value>> {
-    let Value::Object(members) = place.value() else {
-        return place.refuse(Problem::not_a_dictionary());
+pub(crate) fn object(field: &mut FieldValue<'_>) -> Option<Map<String, Value>> {
+    let Value::Object(members) = field.value() else {
+        return field.refuse(Problem::not_a_dictionary());
     };
-    if !lengths::fits(place.value(), lengths::METADATA) {
+    if !lengths::fits(field.value(), lengths::METADATA) {
         let most = lengths::METADATA;
         let clause = format!("it takes more than {most} bytes as JSON");
-        return place.refuse(Problem::rule(&clause).hiding_input());
+        return field.refuse(Problem::rule(&clause).hiding_input());
     }
     Some(members.clone())
 }
@@ -209,16 +209,16 @@ pub(crate) fn object(place: &mut Place<'_>) -> Option<Map<String, Value>> {
 /// An object of texts. `wrong` says what is wrong with a member's name, if
 /// anything is.
 pub(crate) fn text_map(
-    place: &mut Place<'_>,
+    field: &mut FieldValue<'_>,
     wrong: fn(&str) -> Option<&'static str>,
 ) -> Option<BTreeMap<String, String>> {
-    let Value::Object(members) = place.value() else {
-        return place.refuse(Problem::not_a_dictionary());
+    let Value::Object(members) = field.value() else {
+        return field.refuse(Problem::not_a_dictionary());
     };
     let read: Vec<_> = members
         .iter()
         .map(|(name, member)| {
-            place.member(name, member, |inner| {
+            field.member(name, member, |inner| {
                 if let Some(clause) = wrong(name) {
                     return inner.refuse(Problem::rule(clause));
                 }
@@ -231,51 +231,51 @@ pub(crate) fn text_map(
     if map.iter().map(size).sum::<usize>() > lengths::PARAMETERS {
         let most = lengths::PARAMETERS;
         let clause = format!("the parameters take more than {most} bytes together");
-        return place.refuse(Problem::rule(&clause).hiding_input());
+        return field.refuse(Problem::rule(&clause).hiding_input());
     }
     Some(map)
 }
 
 /// A UUID of a token.
-pub(crate) fn token_id(place: &mut Place<'_>) -> Option<TokenId> {
-    let text = borrowed_text(place, Problem::uuid_not_text)?;
+pub(crate) fn token_id(field: &mut FieldValue<'_>) -> Option<TokenId> {
+    let text = borrowed_text(field, Problem::uuid_not_text)?;
     match Uuid::parse_str(text) {
         Ok(uuid) => Some(TokenId::new(uuid)),
-        Err(error) => place.refuse(Problem::not_a_uuid(&error.to_string())),
+        Err(error) => field.refuse(Problem::not_a_uuid(&error.to_string())),
     }
 }
 
 /// An identifier for a new provider.
-pub(crate) fn provider_id(place: &mut Place<'_>) -> Option<ProviderId> {
-    let text = borrowed_text(place, Problem::not_text)?;
-    ProviderId::parse(text).or_else(|| place.refuse(Problem::not_of_pattern(ProviderId::PATTERN)))
+pub(crate) fn provider_id(field: &mut FieldValue<'_>) -> Option<ProviderId> {
+    let text = borrowed_text(field, Problem::not_text)?;
+    ProviderId::parse(text).or_else(|| field.refuse(Problem::not_of_pattern(ProviderId::PATTERN)))
 }
 
 /// The address of an OAuth endpoint or an MCP server.
-pub(crate) fn endpoint(place: &mut Place<'_>) -> Option<Url> {
-    let text = borrowed_address(place)?;
-    parse_endpoint(text).map_or_else(|error| place.refuse(bad_address(text, error)), Some)
+pub(crate) fn endpoint(field: &mut FieldValue<'_>) -> Option<Url> {
+    let text = borrowed_address(field)?;
+    parse_endpoint(text).map_or_else(|error| field.refuse(bad_address(text, error)), Some)
 }
 
 /// An absolute address without a fragment, as it was written.
-fn redirect_uri(place: &mut Place<'_>) -> Option<String> {
-    let text = borrowed_address(place)?;
-    parse_redirect(text).map_or_else(|error| place.refuse(bad_address(text, error)), Some)
+fn redirect_uri(field: &mut FieldValue<'_>) -> Option<String> {
+    let text = borrowed_address(field)?;
+    parse_redirect(text).map_or_else(|error| field.refuse(bad_address(text, error)), Some)
 }
 
-fn borrowed_address<'a>(place: &mut Place<'a>) -> Option<&'a str> {
-    let text = borrowed_text(place, Problem::url_not_text)?;
+fn borrowed_address<'a>(field: &mut FieldValue<'a>) -> Option<&'a str> {
+    let text = borrowed_text(field, Problem::url_not_text)?;
     if text.len() > lengths::ADDRESS {
-        return place.refuse(Problem::too_long(lengths::ADDRESS).hiding_input());
+        return field.refuse(Problem::too_long(lengths::ADDRESS).hiding_input());
     }
     Some(text)
 }
 
 /// A list of addresses, as they were written.
-pub(crate) fn redirect_uris(place: &mut Place<'_>) -> Option<Vec<String>> {
-    let uris = list(place, redirect_uri)?;
+pub(crate) fn redirect_uris(field: &mut FieldValue<'_>) -> Option<Vec<String>> {
+    let uris = list(field, redirect_uri)?;
     if uris.len() > lengths::ADDRESSES {
-        return place.refuse(Problem::too_many(lengths::ADDRESSES, uris.len()));
+        return field.refuse(Problem::too_many(lengths::ADDRESSES, uris.len()));
     }
     Some(uris)
 }
@@ -328,14 +328,14 @@ impl Choice for Pkce {
 }
 
 /// One of the names of `T`.
-pub(crate) fn choice<T: Choice>(place: &mut Place<'_>) -> Option<T> {
+pub(crate) fn choice<T: Choice>(field: &mut FieldValue<'_>) -> Option<T> {
     let choices = T::choices();
     let chosen = choices
         .iter()
-        .find(|(name, _)| place.value().as_str() == Some(name));
+        .find(|(name, _)| field.value().as_str() == Some(name));
     if let Some((_, value)) = chosen {
         return Some(*value);
     }
     let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
-    place.refuse(Problem::not_one_of(&names))
+    field.refuse(Problem::not_one_of(&names))
 }

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep_until};
 use super::super::Broker;
 use super::super::long_reads::off_worker;
 use super::Purpose;
-use crate::clock::{Moment, Pause, Timestamp};
+use crate::clock::{ClockReading, Cooldown, Timestamp};
 use crate::identity::{Owner, TokenId};
 use crate::log_limit::log_limited;
 use crate::provider::ProviderRef;
@@ -40,16 +40,16 @@ const CATCH_UP_IN_DOUBT: Duration = Duration::from_secs(5);
 const IDLE_SHARE: (i64, i64) = (2, 3);
 
 /// Tokens that are overdue, and how long each still waits.
-type Delays = HashMap<(TokenId, i64), Pause>;
+type Delays = HashMap<(TokenId, i64), Cooldown>;
 
 impl Broker {
     /// Keeps tokens fresh until the daemon is to end.
-    pub async fn keep_fresh(&self, mut stopping: watch::Receiver<bool>) {
+    pub async fn run_refresher(&self, mut stopping: watch::Receiver<bool>) {
         let mut delays = Delays::new();
         // None yet: what has become due before the start is caught up with, too.
         let mut wakes = None;
         loop {
-            let now = self.0.ambient.moment();
+            let now = self.0.env.reading();
             let woken = Some(self.0.refreshes.health.wakes(now));
             let is_behind = std::mem::replace(&mut wakes, woken) != woken;
             let wait = match self.refresh_what_is_due(now, is_behind, &mut delays) {
@@ -72,7 +72,7 @@ impl Broker {
             tokio::select! {
                 () = told => return,
                 () = asked => {}
-                () = self.0.ambient.clock.sleep(wait) => {}
+                () = self.0.env.clock.sleep(wait) => {}
             }
         }
     }
@@ -80,7 +80,7 @@ impl Broker {
     /// Starts every refresh that is due; how long nothing else will be.
     fn refresh_what_is_due(
         &self,
-        now: Moment,
+        now: ClockReading,
         is_behind: bool,
         delays: &mut Delays,
     ) -> Result<Duration, crate::vault::Error> {
@@ -115,7 +115,7 @@ impl Broker {
                     .or_insert_with_key(|(owner, provider)| self.idle_life(*owner, provider));
                 self.time_left(token, *idle_life, now)
             };
-            let left = if self.0.refreshes.flights.has(token.id) {
+            let left = if self.0.refreshes.in_flight.has(token.id) {
                 // Its end wakes the loop.
                 LONGEST_SLEEP
             } else if left.is_zero() {
@@ -127,7 +127,7 @@ impl Broker {
                 };
                 let delay = delays.entry(key).or_insert_with(|| {
                     let millis = u64::try_from(spread.as_millis()).unwrap_or(0);
-                    Pause::new(now, Duration::from_millis(self.0.ambient.below(millis)))
+                    Cooldown::new(now, Duration::from_millis(self.0.env.below(millis)))
                 });
                 self.start_if_over(token, *delay, now)
             } else {
@@ -143,7 +143,7 @@ impl Broker {
 
     /// Starts a refresh when its delay is over; how long to wait for what
     /// comes next.
-    fn start_if_over(&self, token: &Token, delay: Pause, now: Moment) -> Duration {
+    fn start_if_over(&self, token: &Token, delay: Cooldown, now: ClockReading) -> Duration {
         let left = delay.left(now);
         if !left.is_zero() {
             return left;
@@ -162,7 +162,7 @@ impl Broker {
     }
 
     /// How long a token need not be refreshed in the background.
-    fn time_left(&self, token: &Token, idle_life: Option<u32>, now: Moment) -> Duration {
+    fn time_left(&self, token: &Token, idle_life: Option<u32>, now: ClockReading) -> Duration {
         let settings = &self.0.settings;
         let is_active = {
             let used_at = token

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::clock::{Moment, Pause};
+use crate::clock::{ClockReading, Cooldown};
 use crate::oauth;
 
 /// The ceiling of the first wait: a moment's trouble is over after it.
@@ -28,7 +28,7 @@ const GRACE_JITTER: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Backoff {
     failures: u32,
-    pause: Option<Pause>,
+    pause: Option<Cooldown>,
     cause: Cause,
     /// The grant in doubt, as it was first sent.
     doubt: Option<Doubt>,
@@ -40,7 +40,7 @@ pub(super) struct Doubt {
     /// The generation that it belongs to.
     pub(super) generation: i64,
     /// When it was sent.
-    pub(super) sent_at: Moment,
+    pub(super) sent_at: ClockReading,
 }
 
 /// What a token waits for.
@@ -59,7 +59,7 @@ pub(super) enum Cause {
 
 impl Backoff {
     /// How much of the wait is left.
-    pub(super) fn left(&self, now: Moment) -> Duration {
+    pub(super) fn left(&self, now: ClockReading) -> Duration {
         self.pause.map_or(Duration::ZERO, |pause| pause.left(now))
     }
 
@@ -73,13 +73,13 @@ impl Backoff {
     pub(super) fn fail(
         &mut self,
         error: &oauth::Error,
-        now: Moment,
+        now: ClockReading,
         random: impl FnOnce(u64) -> u64,
     ) {
         use oauth::Error as E;
         self.failures = self.failures.saturating_add(1);
         let asked = match error {
-            E::Unavailable { retry_after } | E::InDoubt { retry_after, .. } => *retry_after,
+            E::Unavailable { retry_after } | E::OutcomeUnknown { retry_after, .. } => *retry_after,
             _ => None,
         };
         let (wait, cause) = match (asked, error) {
@@ -91,7 +91,7 @@ impl Backoff {
             (None, _) => (jitter(ceiling(self.failures), random), Cause::Outage),
         };
         self.cause = cause;
-        self.pause = Some(Pause::new(now, wait));
+        self.pause = Some(Cooldown::new(now, wait));
     }
 
     /// Notes that a grant is in doubt, and begins the wait for the next try of
@@ -99,7 +99,7 @@ impl Backoff {
     pub(super) fn doubt(
         &mut self,
         doubt: Doubt,
-        now: Moment,
+        now: ClockReading,
         random: impl FnOnce(u64) -> u64,
     ) -> bool {
         let known = self
@@ -107,22 +107,22 @@ impl Backoff {
             .filter(|known| known.generation == doubt.generation);
         let first = known.unwrap_or(doubt);
         self.doubt = Some(first);
-        let left = |after: Duration| Pause::new(first.sent_at, after).left(now);
+        let left = |after: Duration| Cooldown::new(first.sent_at, after).left(now);
         let next = GRACE_TRIES
             .into_iter()
             .map(left)
             .find(|left| !left.is_zero());
         if let Some(left) = next {
             self.cause = Cause::Doubt;
-            self.pause = Some(Pause::new(now, left + jitter(GRACE_JITTER, random)));
+            self.pause = Some(Cooldown::new(now, left + jitter(GRACE_JITTER, random)));
         }
         next.is_some()
     }
 
     /// Begins a wait without counting a failure.
-    pub(super) fn wait(&mut self, now: Moment, wait: Duration) {
+    pub(super) fn wait(&mut self, now: ClockReading, wait: Duration) {
         self.cause = Cause::Outage;
-        self.pause = Some(Pause::new(now, wait));
+        self.pause = Some(Cooldown::new(now, wait));
     }
 
     /// Whether the wait is for something else than the provider's return.
@@ -151,8 +151,8 @@ mod tests {
 
     const BROKEN: oauth::Error = oauth::Error::Unreachable;
 
-    fn at(seconds: u64) -> Moment {
-        Moment {
+    fn at(seconds: u64) -> ClockReading {
+        ClockReading {
             wall: Timestamp::from_millis(0).plus_seconds(seconds.cast_signed()),
             uptime: Duration::from_secs(seconds),
         }

@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use crate::clock::{Moment, Pause};
+use crate::clock::{ClockReading, Cooldown};
 use crate::identity::TokenId;
 use crate::oauth;
 
@@ -55,9 +55,9 @@ pub(super) struct Circuit {
 struct Open {
     /// Until when nothing is sent; while a probe is under way, until when that
     /// is waited for.
-    pause: Pause,
+    pause: Cooldown,
     /// The same for the token that failed last.
-    own_pause: Pause,
+    own_pause: Cooldown,
     /// The token that failed last.
     failed: TokenId,
     is_probed: bool,
@@ -90,7 +90,7 @@ impl Ticket {
 
 /// Why nothing may be sent now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Shut {
+pub(super) struct CircuitOpen {
     /// For how long.
     pub(super) left: Duration,
     /// How the provider refuses the client, if that is why.
@@ -105,7 +105,7 @@ impl Circuit {
 
     /// How long until a request for `token` is let through, if no other one is
     /// before.
-    pub(super) fn left(&self, token: TokenId, now: Moment) -> Duration {
+    pub(super) fn left(&self, token: TokenId, now: ClockReading) -> Duration {
         self.open.as_ref().map_or(Duration::ZERO, |open| {
             if open.failed == token && !open.is_probed {
                 open.own_pause.left(now)
@@ -117,17 +117,21 @@ impl Circuit {
 
     /// Lets a request for `token` through, or says why not. The first one after
     /// the pause is the probe; others wait for its end.
-    pub(super) fn admit(&mut self, token: TokenId, now: Moment) -> Result<Ticket, Shut> {
+    pub(super) fn admit(
+        &mut self,
+        token: TokenId,
+        now: ClockReading,
+    ) -> Result<Ticket, CircuitOpen> {
         let left = self.left(token, now);
         if let Some(open) = &mut self.open {
             if !left.is_zero() {
-                return Err(Shut {
+                return Err(CircuitOpen {
                     left,
                     refusal: open.refusal.clone(),
                 });
             }
             open.is_probed = true;
-            open.pause = Pause::new(now, PROBE_LIMIT);
+            open.pause = Cooldown::new(now, PROBE_LIMIT);
             self.epoch += 1;
         }
         Ok(Ticket {
@@ -142,13 +146,13 @@ impl Circuit {
         &mut self,
         ticket: Ticket,
         error: &oauth::Error,
-        now: Moment,
+        now: ClockReading,
         random: impl FnOnce(u64) -> u64,
     ) {
         if !self.is_current(ticket) {
             return;
         }
-        let refusal = matches!(error, oauth::Error::Misconfigured { .. }).then(|| error.clone());
+        let refusal = matches!(error, oauth::Error::ClientRejected { .. }).then(|| error.clone());
         self.failures = self.failures.saturating_add(1);
         let probes = match &self.open {
             Some(open) => open.probes.saturating_add(1),
@@ -160,8 +164,8 @@ impl Circuit {
         let length = Duration::from_millis(half + random(half + 1));
         self.epoch += 1;
         self.open = Some(Open {
-            pause: Pause::new(now, length),
-            own_pause: Pause::new(now, length + own),
+            pause: Cooldown::new(now, length),
+            own_pause: Cooldown::new(now, length + own),
             failed: ticket.token,
             is_probed: false,
             probes,
@@ -181,12 +185,12 @@ impl Circuit {
     /// Notes that a request asked the provider nothing after all, or that what
     /// came of it says nothing about the provider. If it was the probe, the next
     /// one is.
-    pub(super) fn release(&mut self, ticket: Ticket, now: Moment) {
+    pub(super) fn release(&mut self, ticket: Ticket, now: ClockReading) {
         if self.is_current(ticket)
             && let Some(open) = &mut self.open
         {
             open.is_probed = false;
-            open.pause = Pause::new(now, Duration::ZERO);
+            open.pause = Cooldown::new(now, Duration::ZERO);
             open.own_pause = open.pause;
             self.epoch += 1;
         }

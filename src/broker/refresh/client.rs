@@ -12,7 +12,7 @@ use super::backoff::{Backoff, Cause, Doubt};
 use super::circuit::{Circuit, Ticket};
 use super::turns::{Turn, Turns};
 use super::{Purpose, Refreshed};
-use crate::clock::{Ambient, Moment, Pause};
+use crate::clock::{ClockReading, Cooldown, Env};
 use crate::identity::TokenId;
 use crate::oauth;
 
@@ -28,7 +28,7 @@ pub(super) struct Client {
     turns: Turns,
     /// Tokens that were refreshed because somebody insisted, until they may be
     /// again.
-    insisted: HashMap<TokenId, Pause>,
+    insisted: HashMap<TokenId, Cooldown>,
 }
 
 /// A refresh that may be tried.
@@ -55,12 +55,12 @@ impl Client {
         &mut self,
         token: TokenId,
         purpose: Purpose,
-        now: Moment,
+        now: ClockReading,
     ) -> Result<Admission, Refreshed> {
         let left = self.left(token, now);
         match (purpose, self.insistence_left(token, now)) {
             (Purpose::Refused, insisted) if !insisted.is_zero() => {
-                return Err(Refreshed::NotNow(insisted));
+                return Err(Refreshed::RetryAfter(insisted));
             }
             (Purpose::Person, insisted) if !left.is_zero() && insisted.is_zero() => {
                 return Ok(self.insist(token, now));
@@ -69,14 +69,14 @@ impl Client {
         }
         let admission = self.admit_in_time(token, purpose, left, now)?;
         if purpose == Purpose::Refused {
-            self.insisted.insert(token, Pause::new(now, INSISTENCE));
+            self.insisted.insert(token, Cooldown::new(now, INSISTENCE));
         }
         Ok(admission)
     }
 
     /// Lets a token's refresh through although it is not its time.
-    fn insist(&mut self, token: TokenId, now: Moment) -> Admission {
-        self.insisted.insert(token, Pause::new(now, INSISTENCE));
+    fn insist(&mut self, token: TokenId, now: ClockReading) -> Admission {
+        self.insisted.insert(token, Cooldown::new(now, INSISTENCE));
         let ticket = self.circuit.admit(token, now);
         Admission {
             ticket: ticket.unwrap_or_else(|_| Ticket::beside(token)),
@@ -85,7 +85,7 @@ impl Client {
     }
 
     /// How long until somebody may insist on a token's refresh.
-    fn insistence_left(&self, token: TokenId, now: Moment) -> Duration {
+    fn insistence_left(&self, token: TokenId, now: ClockReading) -> Duration {
         let insisted = self.insisted.get(&token);
         insisted.map_or(Duration::ZERO, |pause| pause.left(now))
     }
@@ -97,7 +97,7 @@ impl Client {
         token: TokenId,
         purpose: Purpose,
         left: Duration,
-        now: Moment,
+        now: ClockReading,
     ) -> Result<Admission, Refreshed> {
         let backoff = self.backoffs.get(&token);
         if !left.is_zero() {
@@ -110,13 +110,16 @@ impl Client {
                 turn: None,
             });
         }
-        let turn = self.turns.take(purpose, now).map_err(Refreshed::NotNow)?;
+        let turn = self
+            .turns
+            .take(purpose, now)
+            .map_err(Refreshed::RetryAfter)?;
         let ticket = self
             .circuit
             .admit(token, now)
-            .map_err(|shut| match shut.refusal {
-                Some(refusal) => Refreshed::Refused(refusal, shut.left),
-                None => Refreshed::NotNow(shut.left),
+            .map_err(|pause| match pause.refusal {
+                Some(refusal) => Refreshed::Rejected(refusal, pause.left),
+                None => Refreshed::RetryAfter(pause.left),
             })?;
         Ok(Admission {
             ticket,
@@ -125,7 +128,7 @@ impl Client {
     }
 
     /// How long until a token's refresh may be tried.
-    fn left(&self, token: TokenId, now: Moment) -> Duration {
+    fn left(&self, token: TokenId, now: ClockReading) -> Duration {
         let circuit = self.circuit.left(token, now);
         let Some(backoff) = self.backoffs.get(&token) else {
             return circuit;
@@ -138,24 +141,24 @@ impl Client {
         }
     }
 
-    fn refused(&self, backoff: Option<&Backoff>, left: Duration, now: Moment) -> Refreshed {
+    fn refused(&self, backoff: Option<&Backoff>, left: Duration, now: ClockReading) -> Refreshed {
         let own = backoff.filter(|backoff| !backoff.left(now).is_zero());
         match (own.map(Backoff::cause), self.circuit.refusal()) {
-            (Some(Cause::Refusal(error)), _) => Refreshed::Refused(error.clone(), left),
-            (_, Some(error)) => Refreshed::Refused(error.clone(), left),
-            _ => Refreshed::NotNow(left),
+            (Some(Cause::Refusal(error)), _) => Refreshed::Rejected(error.clone(), left),
+            (_, Some(error)) => Refreshed::Rejected(error.clone(), left),
+            _ => Refreshed::RetryAfter(left),
         }
     }
 
     /// Notes that the provider answered as it should, with a grant or with the
     /// end of one.
-    pub(super) fn succeed(&mut self, token: TokenId, now: Moment) {
+    pub(super) fn succeed(&mut self, token: TokenId, now: ClockReading) {
         self.backoffs.remove(&token);
         self.answered(now);
     }
 
     /// Notes that the provider is there and knows the client.
-    fn answered(&mut self, now: Moment) {
+    fn answered(&mut self, now: ClockReading) {
         if self.circuit.succeed() {
             self.backoffs
                 .retain(|_, backoff| backoff.outlasts_an_outage());
@@ -164,19 +167,14 @@ impl Client {
     }
 
     /// Notes that it did not; how long to wait before trying again.
-    pub(super) fn fail(
-        &mut self,
-        ticket: Ticket,
-        failed: Failed<'_>,
-        ambient: &Ambient,
-    ) -> Duration {
+    pub(super) fn fail(&mut self, ticket: Ticket, failed: Failed<'_>, env: &Env) -> Duration {
         use oauth::Error as E;
-        let (now, token) = (ambient.moment(), ticket.token());
-        let below = |end| ambient.below(end);
+        let (now, token) = (env.reading(), ticket.token());
+        let below = |end| env.below(end);
         match failed.error {
             E::Refused { .. } => self.answered(now),
             // Nothing was asked: this machine is at fault.
-            E::Setup { .. } => self.circuit.release(ticket, now),
+            E::HttpClient { .. } => self.circuit.release(ticket, now),
             error => self.circuit.fail(ticket, error, now, below),
         }
         let backoff = self.backoffs.entry(token).or_default();
@@ -190,7 +188,7 @@ impl Client {
     }
 
     /// Notes a failure that says nothing about the provider, and waits so long.
-    pub(super) fn excuse(&mut self, ticket: Ticket, now: Moment, wait: Duration) {
+    pub(super) fn excuse(&mut self, ticket: Ticket, now: ClockReading, wait: Duration) {
         self.circuit.release(ticket, now);
         let backoff = self.backoffs.entry(ticket.token()).or_default();
         backoff.wait(now, wait);
@@ -198,23 +196,23 @@ impl Client {
 
     /// Notes a refresh that could not be tried for reasons of our own; how long
     /// to wait before trying again.
-    pub(super) fn stall(&mut self, token: TokenId, ambient: &Ambient) -> Duration {
-        let now = ambient.moment();
+    pub(super) fn stall(&mut self, token: TokenId, env: &Env) -> Duration {
+        let now = env.reading();
         let backoff = self.backoffs.entry(token).or_default();
-        let here = oauth::Error::Setup {
+        let here = oauth::Error::HttpClient {
             what: String::new(),
         };
-        backoff.fail(&here, now, |end| ambient.below(end));
+        backoff.fail(&here, now, |end| env.below(end));
         backoff.left(now)
     }
 
     /// Notes that a request has ended, if nothing else was noted of it.
-    pub(super) fn end(&mut self, ticket: Ticket, now: Moment) {
+    pub(super) fn end(&mut self, ticket: Ticket, now: ClockReading) {
         self.circuit.release(ticket, now);
     }
 
     /// Forgets what the machine's sleep may have brought about.
-    pub(super) fn wake(&mut self, now: Moment) {
+    pub(super) fn wake(&mut self, now: ClockReading) {
         if self.circuit.refusal().is_none() {
             self.circuit.reset();
         }
@@ -231,7 +229,7 @@ impl Client {
     }
 
     /// Forgets every token but these; whether there is anything left to know.
-    pub(super) fn keep(&mut self, tokens: &HashSet<TokenId>, now: Moment) -> bool {
+    pub(super) fn keep(&mut self, tokens: &HashSet<TokenId>, now: ClockReading) -> bool {
         self.backoffs.retain(|id, _| tokens.contains(id));
         self.insisted.retain(|_, pause| !pause.left(now).is_zero());
         let is_idle = self.backoffs.is_empty()

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::circuit::Ticket;
 use super::client::{Admission, Client, Failed};
 use super::{Purpose, Refreshed};
-use crate::clock::{Ambient, Moment, Pause};
+use crate::clock::{ClockReading, Cooldown, Env};
 use crate::identity::{Owner, TokenId};
 use crate::oauth;
 use crate::provider::Binding;
@@ -34,11 +34,11 @@ pub(super) struct Health(Mutex<State>);
 struct State {
     clients: HashMap<(Owner, Binding), Client>,
     /// When the clocks were last compared.
-    seen: Option<Moment>,
+    seen: Option<ClockReading>,
     /// How often the machine was found to have slept.
     wakes: u64,
     /// Runs from a wake-up for as long as the network may take.
-    waking: Option<Pause>,
+    waking: Option<Cooldown>,
 }
 
 impl State {
@@ -56,12 +56,12 @@ impl Health {
     /// Compares the clocks; how often, in all, the machine was found to have
     /// slept, or its clock to have been set. What was held against providers
     /// before that is forgotten, but for what they asked for themselves.
-    pub(super) fn wakes(&self, now: Moment) -> u64 {
+    pub(super) fn wakes(&self, now: ClockReading) -> u64 {
         let mut state = self.lock();
         let seen = state.seen.replace(now);
         if seen.is_some_and(|seen| now.jump_since(seen) > JUMP) {
             state.wakes += 1;
-            state.waking = Some(Pause::new(now, NETWORK_GRACE));
+            state.waking = Some(Cooldown::new(now, NETWORK_GRACE));
             for client in state.clients.values_mut() {
                 client.wake(now);
             }
@@ -76,14 +76,14 @@ impl Health {
         &self,
         token: &Token,
         purpose: Purpose,
-        now: Moment,
+        now: ClockReading,
     ) -> Result<Admission, Refreshed> {
         self.lock().client(token).admit(token.id, purpose, now)
     }
 
     /// Notes that the provider answered as it should, with a grant or with
     /// the end of one.
-    pub(super) fn succeeded(&self, token: &Token, now: Moment) {
+    pub(super) fn succeeded(&self, token: &Token, now: ClockReading) {
         self.lock().client(token).succeed(token.id, now);
     }
 
@@ -93,28 +93,28 @@ impl Health {
         token: &Token,
         ticket: Ticket,
         failed: Failed<'_>,
-        ambient: &Ambient,
+        env: &Env,
     ) -> Duration {
         use oauth::Error as E;
-        let now = ambient.moment();
+        let now = env.reading();
         let mut state = self.lock();
         let is_waking = state.waking.is_some_and(|pause| !pause.left(now).is_zero());
         let client = state.client(token);
-        if is_waking && matches!(failed.error, E::Unreachable | E::InDoubt { .. }) {
+        if is_waking && matches!(failed.error, E::Unreachable | E::OutcomeUnknown { .. }) {
             client.excuse(ticket, now, NETWORK_WAIT);
             return NETWORK_WAIT;
         }
-        client.fail(ticket, failed, ambient)
+        client.fail(ticket, failed, env)
     }
 
     /// Notes a refresh that could not be tried for reasons of our own.
-    pub(super) fn stalled(&self, token: &Token, ambient: &Ambient) -> Duration {
-        self.lock().client(token).stall(token.id, ambient)
+    pub(super) fn stalled(&self, token: &Token, env: &Env) -> Duration {
+        self.lock().client(token).stall(token.id, env)
     }
 
     /// Notes that a refresh that was let through has ended. If it asked the
     /// provider nothing, and was the circuit's probe, the next one is.
-    pub(super) fn ended(&self, token: &Token, ticket: Ticket, now: Moment) {
+    pub(super) fn ended(&self, token: &Token, ticket: Ticket, now: ClockReading) {
         self.lock().client(token).end(ticket, now);
     }
 
@@ -128,7 +128,7 @@ impl Health {
     }
 
     /// Forgets every token but these.
-    pub(super) fn keep(&self, tokens: &HashSet<TokenId>, now: Moment) {
+    pub(super) fn keep(&self, tokens: &HashSet<TokenId>, now: ClockReading) {
         let clients = &mut self.lock().clients;
         clients.retain(|_, client| client.keep(tokens, now));
     }

@@ -34,8 +34,8 @@ impl Broker {
             Purpose::Refused => "refused",
             _ => "expiring",
         };
-        let now = self.0.ambient.now();
-        let event_id = self.0.ambient.uuid();
+        let now = self.0.env.now();
+        let event_id = self.0.env.uuid();
         let (owner, id) = (old.owner, old.id);
         let orphaned = Event::about(&old, Kind::Deleted, Source::Refresh, event_id, now)
             .because("arrived after its token was deleted");
@@ -84,7 +84,7 @@ impl Broker {
         attempt: &mut Attempt,
         new: RefreshToken,
     ) -> Result<bool, Error> {
-        let (old, now) = (attempt.token.clone(), self.0.ambient.now());
+        let (old, now) = (attempt.token.clone(), self.0.env.now());
         let kept = new.clone();
         let saved = self
             .save(old.owner, move |change| {
@@ -133,7 +133,7 @@ impl Broker {
         {
             return Ok(());
         }
-        let (now, id) = (self.0.ambient.now(), self.0.ambient.uuid());
+        let (now, id) = (self.0.env.now(), self.0.env.uuid());
         let event = Event::about(old, Kind::Deleted, Source::Refresh, id, now)
             .because("arrived after its token was deleted");
         let grant = Grant::of_refresh_token(left, now);
@@ -148,12 +148,12 @@ impl Broker {
         reason: &'static str,
         source: Source,
     ) -> Result<Refreshed, Error> {
-        let now = self.0.ambient.now();
+        let now = self.0.env.now();
         let event = Event::about(
             token,
             Kind::ReconnectRequired,
             source,
-            self.0.ambient.uuid(),
+            self.0.env.uuid(),
             now,
         );
         let (token, id) = (token.clone(), token.id);
@@ -188,7 +188,7 @@ impl Broker {
             in_doubt,
             ..
         } = attempt;
-        let ambient = &self.0.ambient;
+        let env = &self.0.env;
         let failed = Failed {
             error: &error,
             doubt: in_doubt.then_some(Doubt {
@@ -197,8 +197,8 @@ impl Broker {
             }),
         };
         let health = &self.0.refreshes.health;
-        let wait = health.failed(&token, ticket, failed, ambient);
-        let (now, retry_after) = (ambient.now(), wait.as_secs_f32());
+        let wait = health.failed(&token, ticket, failed, env);
+        let (now, retry_after) = (env.now(), wait.as_secs_f32());
         log_limited!(20, warn,
             token.id = %token.id, error = %error, retry_after,
             "a refresh did not succeed; the grant is kept"
@@ -213,7 +213,7 @@ impl Broker {
         let is_news = known.is_none_or(|known| known.error != failure.error);
         let (kind, source) = (Kind::RefreshFailed, Source::Refresh);
         let event =
-            Event::about(&token, kind, source, ambient.uuid(), now).because(failure.error.clone());
+            Event::about(&token, kind, source, env.uuid(), now).because(failure.error.clone());
         let noted = self.0.vault.write_for(token.owner, move |change| {
             if !in_doubt {
                 change.end_attempt(token.owner, token.id)?;
@@ -229,10 +229,10 @@ impl Broker {
             log_limited!(20, error, error = %error, "a failed refresh was not written down");
         }
         Ok(match error {
-            refusal @ (oauth::Error::Misconfigured { .. } | oauth::Error::Refused { .. }) => {
-                Refreshed::Refused(refusal, wait)
+            refusal @ (oauth::Error::ClientRejected { .. } | oauth::Error::Refused { .. }) => {
+                Refreshed::Rejected(refusal, wait)
             }
-            _ => Refreshed::NotNow(wait),
+            _ => Refreshed::RetryAfter(wait),
         })
     }
 }

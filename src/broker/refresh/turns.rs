@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Purpose;
-use crate::clock::{Moment, Pause};
+use crate::clock::{ClockReading, Cooldown};
 
 /// How many refreshes of one client are under way at once. More would not be
 /// answered sooner, and each is a grant at risk if the connection breaks.
@@ -21,7 +21,7 @@ const RECOVERY: Duration = Duration::from_secs(60);
 const DISTANCE: Duration = Duration::from_millis(50);
 
 /// How long a refresh may wait for its turn, if somebody waits for it: less
-/// than a caller has patience. Else it is not begun yet.
+/// than a caller has timeout. Else it is not begun yet.
 const LONGEST_WAIT: Duration = Duration::from_secs(3);
 
 /// The same in the background, where the next look comes soon.
@@ -31,7 +31,7 @@ const LONGEST_BACKGROUND_WAIT: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(super) struct Turns {
     places: Arc<Semaphore>,
-    recovery: Option<Pause>,
+    recovery: Option<Cooldown>,
     asked: Lane,
     background: Lane,
 }
@@ -61,12 +61,12 @@ impl Default for Turns {
 
 impl Turns {
     /// Notes that the provider is back: for a while refreshes are spread.
-    pub(super) fn spread(&mut self, now: Moment) {
-        self.recovery = Some(Pause::new(now, RECOVERY));
+    pub(super) fn spread(&mut self, now: ClockReading) {
+        self.recovery = Some(Cooldown::new(now, RECOVERY));
     }
 
     /// Gives a turn, or says how long there is none.
-    pub(super) fn take(&mut self, purpose: Purpose, now: Moment) -> Result<Turn, Duration> {
+    pub(super) fn take(&mut self, purpose: Purpose, now: ClockReading) -> Result<Turn, Duration> {
         let is_spread = self.is_spread(now);
         let (lane, longest) = match purpose {
             Purpose::Background => (&mut self.background, LONGEST_BACKGROUND_WAIT),
@@ -86,11 +86,11 @@ impl Turns {
     }
 
     /// Whether nothing would be lost with it.
-    pub(super) fn is_idle(&self, now: Moment) -> bool {
+    pub(super) fn is_idle(&self, now: ClockReading) -> bool {
         !self.is_spread(now) && Arc::strong_count(&self.places) == 1
     }
 
-    fn is_spread(&self, now: Moment) -> bool {
+    fn is_spread(&self, now: ClockReading) -> bool {
         self.recovery
             .is_some_and(|recovery| !recovery.left(now).is_zero())
     }
@@ -110,8 +110,8 @@ mod tests {
     use super::*;
     use crate::clock::Timestamp;
 
-    fn at(millis: u64) -> Moment {
-        Moment {
+    fn at(millis: u64) -> ClockReading {
+        ClockReading {
             wall: Timestamp::from_millis(millis.cast_signed()),
             uptime: Duration::from_millis(millis),
         }

@@ -46,7 +46,7 @@ impl Stage {
     )]
     async fn new(folder: TempDir) -> Self {
         let socket: PathBuf = folder.path().join("s");
-        let bridge = Bridge::open(Client::new(socket), &Ambient::system())
+        let bridge = Bridge::open(Client::new(socket), &Env::system())
             .await
             .unwrap();
         let stage = Self {

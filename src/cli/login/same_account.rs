@@ -10,8 +10,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use super::pasted::{self, Lines};
-use super::{output, words};
+use super::callback_paste::{self, Lines};
+use super::{format, output};
 use crate::api::replies::{FollowUpResponse, FollowUpToken};
 use crate::client::{self, Client};
 use crate::identity::{FlowId, ProviderId};
@@ -87,12 +87,12 @@ async fn ask(
     found: &FollowUpResponse,
     typed: Option<Lines>,
 ) -> Result<FollowUpResponse> {
-    let mut typed = match typed.or_else(pasted::lines) {
+    let mut typed = match typed.or_else(callback_paste::lines) {
         Some(typed) => typed,
         None => return Ok(found.clone()),
     };
     // What was typed before the question is no answer to it.
-    pasted::discard(&mut typed);
+    callback_paste::discard(&mut typed);
     let question = question(found);
     output::prompt(&question);
     let mut ticks = interval(Duration::from_secs(1));
@@ -184,12 +184,12 @@ fn say_outcome(found: &FollowUpResponse) {
     if !found.current.is_default {
         output::note(&format!(
             "To make it the default:  agent-auth tokens default {}",
-            words::quoted(&found.current.token_id)
+            format::quoted(&found.current.token_id)
         ));
     }
     output::note(&format!(
         "To remove the other one: agent-auth tokens remove {}",
-        words::quoted(&previous.token_id)
+        format::quoted(&previous.token_id)
     ));
     if found.same_account.is_none() {
         output::note(

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::steps::{Step, words};
-use super::{KEPT, Place, done};
+use super::steps::{Step, arguments};
+use super::{Installation, KEPT, done};
 
 const LABEL: &str = "org.agent-auth.agent-authd";
 
@@ -15,12 +15,12 @@ const PACKAGED: &str = "/usr/local/bin/agent-authd";
 const PACKAGED_LOG: &str = "/Users/you/Library/Logs/agent-authd.log";
 
 /// Writes the property list and loads it anew.
-pub(super) fn install(place: &Place) -> Vec<Step> {
+pub(super) fn install(place: &Installation) -> Vec<Step> {
     let path = property_list(place);
     let mut steps = vec![Step::Write(path.clone(), text(place))];
     steps.push(Step::Try(bootout(place)));
     let path = path.display().to_string();
-    steps.push(Step::Run(words(&[
+    steps.push(Step::Run(arguments(&[
         "launchctl",
         "bootstrap",
         &domain(place),
@@ -32,7 +32,7 @@ pub(super) fn install(place: &Place) -> Vec<Step> {
 }
 
 /// Stops it and removes the property list.
-pub(super) fn uninstall(place: &Place) -> Vec<Step> {
+pub(super) fn uninstall(place: &Installation) -> Vec<Step> {
     vec![
         Step::Try(bootout(place)),
         Step::Remove(property_list(place)),
@@ -40,22 +40,22 @@ pub(super) fn uninstall(place: &Place) -> Vec<Step> {
     ]
 }
 
-pub(super) fn status(place: &Place) -> Vec<Step> {
+pub(super) fn status(place: &Installation) -> Vec<Step> {
     let target = format!("{}/{LABEL}", domain(place));
-    vec![Step::End(words(&["launchctl", "print", &target]))]
+    vec![Step::End(arguments(&["launchctl", "print", &target]))]
 }
 
-pub(super) fn logs(place: &Place) -> Vec<Step> {
+pub(super) fn logs(place: &Installation) -> Vec<Step> {
     let log = log(place).display().to_string();
-    vec![Step::End(words(&["tail", "-n", "200", &log]))]
+    vec![Step::End(arguments(&["tail", "-n", "200", &log]))]
 }
 
-fn bootout(place: &Place) -> Vec<String> {
+fn bootout(place: &Installation) -> Vec<String> {
     let target = format!("{}/{LABEL}", domain(place));
-    words(&["launchctl", "bootout", &target])
+    arguments(&["launchctl", "bootout", &target])
 }
 
-fn domain(place: &Place) -> String {
+fn domain(place: &Installation) -> String {
     if place.system {
         "system".to_owned()
     } else {
@@ -63,7 +63,7 @@ fn domain(place: &Place) -> String {
     }
 }
 
-fn property_list(place: &Place) -> PathBuf {
+fn property_list(place: &Installation) -> PathBuf {
     let name = format!("{LABEL}.plist");
     if place.system {
         PathBuf::from("/Library/LaunchDaemons").join(name)
@@ -72,7 +72,7 @@ fn property_list(place: &Place) -> PathBuf {
     }
 }
 
-fn log(place: &Place) -> PathBuf {
+fn log(place: &Installation) -> PathBuf {
     const NAME: &str = "Library/Logs/agent-authd.log";
     if place.system {
         PathBuf::from("/").join(NAME)
@@ -81,7 +81,7 @@ fn log(place: &Place) -> PathBuf {
     }
 }
 
-fn text(place: &Place) -> String {
+fn text(place: &Installation) -> String {
     let list = if place.system { DAEMON } else { AGENT };
     let escaped = |path: PathBuf| {
         let path = path.display().to_string();
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn the_property_list_names_this_users_paths() {
-        let place = Place {
+        let place = Installation {
             daemon: "/opt/a&b/agent-authd".into(),
             home: "/Users/ada".into(),
             config_home: "/Users/ada/Library/Application Support".into(),

@@ -34,16 +34,16 @@ pub(super) enum Step {
     },
 }
 
-/// A command in words.
-pub(super) fn words(command: &[&str]) -> Vec<String> {
+/// A command in arguments.
+pub(super) fn arguments(command: &[&str]) -> Vec<String> {
     command.iter().map(|word| (*word).to_owned()).collect()
 }
 
 /// Takes every step in turn, or tells what it would be.
-pub(super) fn take(steps: &[Step], dry_run: bool) -> Result<ExitCode> {
+pub(super) fn run(steps: &[Step], dry_run: bool) -> Result<ExitCode> {
     for step in steps {
         if dry_run {
-            output::line(&foretold(step))?;
+            output::line(&describe(step))?;
         } else if let Some(code) = step_taken(step)? {
             return Ok(code);
         }
@@ -51,7 +51,7 @@ pub(super) fn take(steps: &[Step], dry_run: bool) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn foretold(step: &Step) -> String {
+fn describe(step: &Step) -> String {
     match step {
         Step::Write(path, _) => format!("would write {}", path.display()),
         Step::Remove(path) => format!("would remove {} if it is there", path.display()),

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use super::steps::{Step, words};
-use super::{KEPT, Place, done, note};
+use super::steps::{Step, arguments};
+use super::{Installation, KEPT, done, note};
 
 /// The path in the unit files that the daemon's own takes the place of.
 const PACKAGED: &str = "ExecStart=/usr/bin/agent-authd";
@@ -73,7 +73,7 @@ fn tried_settings() -> impl Iterator<Item = String> {
 
 /// Writes the units, and starts what listens for the daemon; the daemon starts
 /// with the first request.
-pub(super) fn install(place: &Place, has_user_namespaces: bool) -> Vec<Step> {
+pub(super) fn install(place: &Installation, has_user_namespaces: bool) -> Vec<Step> {
     let folder = folder(place);
     let mut steps = Vec::new();
     for (name, text) in units(place) {
@@ -106,7 +106,7 @@ pub(super) fn install(place: &Place, has_user_namespaces: bool) -> Vec<Step> {
 }
 
 /// Stops it and removes the units.
-pub(super) fn uninstall(place: &Place) -> Vec<Step> {
+pub(super) fn uninstall(place: &Installation) -> Vec<Step> {
     let folder = folder(place);
     let mut steps = Vec::new();
     let mut stop = vec!["disable", "--now"];
@@ -122,23 +122,23 @@ pub(super) fn uninstall(place: &Place) -> Vec<Step> {
     steps
 }
 
-pub(super) fn status(place: &Place) -> Vec<Step> {
+pub(super) fn status(place: &Installation) -> Vec<Step> {
     let mut command = vec!["status", "--no-pager"];
     command.extend(sockets(place));
     command.push(SERVICE);
     vec![Step::End(systemctl(place, &command))]
 }
 
-pub(super) fn logs(place: &Place) -> Vec<Step> {
+pub(super) fn logs(place: &Installation) -> Vec<Step> {
     let mut command = vec!["journalctl"];
     if !place.system {
         command.push("--user");
     }
     command.extend(["--unit", SERVICE, "--lines=200", "--no-pager"]);
-    vec![Step::End(words(&command))]
+    vec![Step::End(arguments(&command))]
 }
 
-fn folder(place: &Place) -> PathBuf {
+fn folder(place: &Installation) -> PathBuf {
     if place.system {
         "/etc/systemd/system".into()
     } else {
@@ -146,24 +146,24 @@ fn folder(place: &Place) -> PathBuf {
     }
 }
 
-fn units(place: &Place) -> impl Iterator<Item = (&'static str, &'static str)> + use<> {
+fn units(place: &Installation) -> impl Iterator<Item = (&'static str, &'static str)> + use<> {
     let units: &[_] = if place.system { &SYSTEMS } else { &USERS };
     units.iter().copied()
 }
 
-fn sockets(place: &Place) -> impl Iterator<Item = &'static str> + use<> {
+fn sockets(place: &Installation) -> impl Iterator<Item = &'static str> + use<> {
     units(place)
         .map(|(name, _)| name)
         .filter(|name| name.ends_with(".socket"))
 }
 
-fn systemctl(place: &Place, command: &[&str]) -> Vec<String> {
+fn systemctl(place: &Installation, command: &[&str]) -> Vec<String> {
     let scope: &[&str] = if place.system { &[] } else { &["--user"] };
-    words(&[&["systemctl"], scope, command].concat())
+    arguments(&[&["systemctl"], scope, command].concat())
 }
 
 /// The unit with the daemon's own path, quoted as systemd.service(5) has it.
-fn with_daemon(place: &Place, unit: &str) -> String {
+fn with_daemon(place: &Installation, unit: &str) -> String {
     let path = place.daemon.display().to_string();
     let path = path.replace('%', "%%").replace('$', "$$");
     unit.replace(PACKAGED, &format!("ExecStart=\"{path}\""))
@@ -175,8 +175,8 @@ mod tests {
 
     use super::*;
 
-    fn place(system: bool) -> Place {
-        Place {
+    fn place(system: bool) -> Installation {
+        Installation {
             daemon: "/opt/my tools/100%/agent-authd".into(),
             home: "/home/me".into(),
             config_home: "/home/me/.config".into(),

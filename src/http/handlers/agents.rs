@@ -7,7 +7,7 @@ use super::super::reply::{self, Answer, Error};
 use super::super::request::Call;
 use crate::api::replies::ConnectionResponse;
 use crate::api::requests::{CreateConnectionRequest, UpsertAgentTokenRequest};
-use crate::api::validate::Faults;
+use crate::api::validate::FieldErrors;
 use crate::identity::AgentId;
 
 pub(in crate::http) async fn list_connections(call: Call) -> Answer {
@@ -49,7 +49,7 @@ pub(in crate::http) async fn upsert_token(call: Call) -> Answer {
 
 /// The agent that the path names; an empty name is none.
 fn agent(call: &Call) -> Result<AgentId, Error> {
-    if let Some(faults) = Faults::of_path_label("agent_id", call.parameter(0)) {
+    if let Some(faults) = FieldErrors::of_path_label("agent_id", call.parameter(0)) {
         return Err(faults.into());
     }
     let missing = || Error::status(StatusCode::NOT_FOUND, "Not Found");

@@ -13,9 +13,9 @@ use crate::api::replies::{
 };
 use crate::api::requests::{AuthenticateRequest, CallbackQuery, FinalizeRequest, WaitQuery};
 use crate::broker;
-use crate::broker::{Authenticated, AuthorizationResponse, HandedOut, Outcome, Waited};
+use crate::broker::{Authenticated, AuthorizationResponse, IssuedToken, Outcome, Waited};
 use crate::identity::UserId;
-use crate::redirect::{self, Landing};
+use crate::redirect::{self, Callback};
 
 pub(in crate::http) async fn authenticate(call: Call) -> Answer {
     let request = AuthenticateRequest::from_json(&call.body)?;
@@ -33,7 +33,7 @@ fn authenticate_response(authenticated: Authenticated) -> AuthenticateResponse {
         metadata: None,
     };
     let (status, ask) = match authenticated {
-        Authenticated::Completed(HandedOut {
+        Authenticated::Completed(IssuedToken {
             token,
             access_token,
             is_refused,
@@ -48,7 +48,7 @@ fn authenticate_response(authenticated: Authenticated) -> AuthenticateResponse {
                 ..bare(AuthStatus::Completed, &token.user_id)
             };
         }
-        Authenticated::NothingYet(user_id) => {
+        Authenticated::NoToken(user_id) => {
             return bare(AuthStatus::ConnectionRequired, &user_id);
         }
         Authenticated::Pending(ask) => (AuthStatus::Pending, ask),
@@ -80,7 +80,7 @@ pub(in crate::http) async fn wait(call: Call) -> Answer {
             error_description: description,
             ..bare(WaitStatus::NotFound)
         },
-        Waited::Completed(HandedOut {
+        Waited::Completed(IssuedToken {
             token,
             access_token,
             ..
@@ -106,21 +106,21 @@ pub(in crate::http) async fn browser_link(call: Call) -> Answer {
 }
 
 pub(in crate::http) async fn callback_of_browser(call: Call) -> Answer {
-    Ok(redirect::land(&call.broker, landing(&call))
+    Ok(redirect::handle_callback(&call.broker, callback_of(&call))
         .await?
         .map(Either::Left))
 }
 
 pub(in crate::http) async fn setup_of_browser(call: Call) -> Answer {
-    Ok(redirect::set_up(&call.broker, landing(&call))
+    Ok(redirect::handle_setup(&call.broker, callback_of(&call))
         .await?
         .map(Either::Left))
 }
 
 /// A redirect that a front end passes on: its browser is sent to the
 /// listener's pages, which are not served here.
-fn landing(call: &Call) -> Landing<'_> {
-    Landing {
+fn callback_of(call: &Call) -> Callback<'_> {
+    Callback {
         provider_id: call.parameter(0),
         query: &call.query,
         owner: Some(call.peer.owner),

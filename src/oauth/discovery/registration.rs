@@ -2,10 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::explorer::Explorer;
+use super::client::DiscoveryClient;
 use super::server::Server;
 use super::{Error, Step};
-use crate::oauth::conform::text;
+use crate::oauth::normalize::text;
 use crate::provider::{AuthMethod, Client, is_client_id};
 use crate::secret::ClientSecret;
 
@@ -21,7 +21,7 @@ const REFUSALS: [&str; 4] = [
 
 /// Registers a client that is redirected to `redirect_uri`. It is asked once.
 pub(super) async fn register(
-    explorer: &Explorer,
+    client: &DiscoveryClient,
     server: &Server,
     redirect_uri: &str,
 ) -> Result<Client, Error> {
@@ -35,11 +35,11 @@ pub(super) async fn register(
         "response_types": ["code"],
         "token_endpoint_auth_method": server.auth_method.as_str(),
     });
-    let (status, reply) = explorer.post(STEP, &server.registration, &wanted).await?;
+    let (status, reply) = client.post(STEP, &server.registration, &wanted).await?;
     if !matches!(status, 200 | 201) {
-        return Err(Error::nonsense(STEP, refusal(status, reply.as_ref())));
+        return Err(Error::malformed(STEP, refusal(status, reply.as_ref())));
     }
-    let reply = reply.ok_or_else(|| Error::nonsense(STEP, "the answer is no JSON object"))?;
+    let reply = reply.ok_or_else(|| Error::malformed(STEP, "the answer is no JSON object"))?;
     registered(&reply, server.auth_method)
 }
 
@@ -47,10 +47,10 @@ pub(super) async fn register(
 /// asked to (RFC 7591, section 3.2.1).
 fn registered(reply: &Map<String, Value>, wanted: AuthMethod) -> Result<Client, Error> {
     let client_id = text(reply, "client_id")
-        .ok_or_else(|| Error::nonsense(STEP, "the answer holds no client_id"))?;
+        .ok_or_else(|| Error::malformed(STEP, "the answer holds no client_id"))?;
     if !is_client_id(client_id) {
         let what = "the answer's client_id is too long, or has line breaks or other characters that no client_id may have";
-        return Err(Error::nonsense(STEP, what));
+        return Err(Error::malformed(STEP, what));
     }
     let auth_method = match text(reply, "token_endpoint_auth_method") {
         None => wanted,
@@ -59,19 +59,19 @@ fn registered(reply: &Map<String, Value>, wanted: AuthMethod) -> Result<Client, 
             .find(|method| method.as_str() == name)
             .ok_or_else(|| {
                 let what = "the client is to authenticate in a way that agent-authd does not know";
-                Error::nonsense(STEP, what)
+                Error::malformed(STEP, what)
             })?,
     };
     let client_secret = text(reply, "client_secret").filter(|_| auth_method != AuthMethod::None);
     // A secret has the same letters as an identifier (RFC 6749, appendix A.2).
     if client_secret.is_some_and(|secret| !is_client_id(secret)) {
         let what = "the answer's client_secret is too long, or has characters that no client_secret may have";
-        return Err(Error::nonsense(STEP, what));
+        return Err(Error::malformed(STEP, what));
     }
     let client_secret = client_secret.map(ClientSecret::new);
     if auth_method != AuthMethod::None && client_secret.is_none() {
         let what = "the client is to prove itself with a secret, and was given none";
-        return Err(Error::nonsense(STEP, what));
+        return Err(Error::malformed(STEP, what));
     }
     Ok(Client {
         client_id: client_id.to_owned(),
@@ -128,7 +128,7 @@ mod tests {
             json!({"client_id": "c", "token_endpoint_auth_method": "private_key_jwt"}),
         ] {
             assert!(
-                matches!(read(&reply), Err(Error::Nonsense { .. })),
+                matches!(read(&reply), Err(Error::MalformedResponse { .. })),
                 "{reply}"
             );
         }

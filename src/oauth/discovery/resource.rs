@@ -4,9 +4,9 @@
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::explorer::{Explorer, Found};
+use super::client::{DiscoveryClient, Found};
 use super::{Error, Step, challenge, shown, shown_text};
-use crate::oauth::conform::text;
+use crate::oauth::normalize::text;
 
 const STEP: Step = Step::Resource;
 
@@ -20,18 +20,18 @@ pub(super) struct Resource {
 
 /// Finds what `server` says of itself; if it says nothing, it is its own
 /// authorization server (MCP of 2025-03-26).
-pub(super) async fn find(explorer: &Explorer, server: &Url) -> Result<Resource, Error> {
-    let refusal = explorer.knock(server).await?;
+pub(super) async fn find(client: &DiscoveryClient, server: &Url) -> Result<Resource, Error> {
+    let refusal = client.probe(server).await?;
     if let Some(place) = challenge::resource_metadata(refusal.headers()) {
-        let place = server
-            .join(&place)
-            .map_err(|_| Error::unfit(STEP, "the server's refusal names no address for it"))?;
-        let document = explorer.look(STEP, &place).await?.required(STEP)?;
+        let place = server.join(&place).map_err(|_| {
+            Error::unsupported(STEP, "the server's refusal names no address for it")
+        })?;
+        let document = client.fetch_metadata(STEP, &place).await?.required(STEP)?;
         return described(&document, server);
     }
     drop(refusal);
     for place in well_known(server) {
-        if let Found::Document(document) = explorer.look(STEP, &place).await? {
+        if let Found::Document(document) = client.fetch_metadata(STEP, &place).await? {
             return described(&document, server);
         }
     }
@@ -61,13 +61,13 @@ fn well_known(server: &Url) -> Vec<Url> {
 }
 
 fn described(document: &Map<String, Value>, server: &Url) -> Result<Resource, Error> {
-    let identifier =
-        text(document, "resource").ok_or_else(|| Error::unfit(STEP, "it names no resource"))?;
+    let identifier = text(document, "resource")
+        .ok_or_else(|| Error::unsupported(STEP, "it names no resource"))?;
     let resource = Url::parse(identifier).ok();
     if !resource.is_some_and(|resource| contains(&resource, server)) {
         let (identifier, server) = (shown_text(identifier), shown(server));
         let what = format!("it is that of {identifier}, which is not {server}");
-        return Err(Error::unfit(STEP, what));
+        return Err(Error::unsupported(STEP, what));
     }
     let servers = document.get("authorization_servers");
     let issuers = match servers.and_then(Value::as_array).map(Vec::as_slice) {
@@ -75,7 +75,7 @@ fn described(document: &Map<String, Value>, server: &Url) -> Result<Resource, Er
         Some([Value::String(issuer), ..]) => vec![issuer.clone()],
         Some(_) => {
             let what = "its authorization_servers are not a list of addresses";
-            return Err(Error::unfit(STEP, what));
+            return Err(Error::unsupported(STEP, what));
         }
     };
     Ok(Resource {

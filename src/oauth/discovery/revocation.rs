@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use url::Url;
 
 use super::server::well_known;
-use crate::oauth::conform::text;
+use crate::oauth::normalize::text;
 use crate::oauth::{Client, request};
 use crate::provider::{self, Provider};
 

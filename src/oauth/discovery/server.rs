@@ -3,9 +3,9 @@
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::explorer::{Explorer, Found};
+use super::client::{DiscoveryClient, Found};
 use super::{Error, Step, shown_text};
-use crate::oauth::conform::text;
+use crate::oauth::normalize::text;
 use crate::provider::{self, AuthMethod, Endpoints};
 
 const STEP: Step = Step::AuthorizationServer;
@@ -28,20 +28,21 @@ pub(super) struct Server {
 
 /// Finds the server that is one of `issuers`, all of which are one server's
 /// name.
-pub(super) async fn find(explorer: &Explorer, issuers: &[String]) -> Result<Server, Error> {
+pub(super) async fn find(client: &DiscoveryClient, issuers: &[String]) -> Result<Server, Error> {
     let issuer = issuers.first().map_or("", String::as_str);
-    let place = provider::parse_endpoint(issuer)
-        .map_err(|why| Error::unfit(STEP, format!("{} is no issuer: {why}", shown_text(issuer))))?;
+    let place = provider::parse_endpoint(issuer).map_err(|why| {
+        Error::unsupported(STEP, format!("{} is no issuer: {why}", shown_text(issuer)))
+    })?;
     let mut missing = None;
     for address in well_known(&place) {
-        match explorer.look(STEP, &address).await? {
-            Found::Document(document) => return described(explorer, &document, issuers).await,
+        match client.fetch_metadata(STEP, &address).await? {
+            Found::Document(document) => return described(client, &document, issuers).await,
             // What went wrong says more than what is not there.
-            Found::Nonsense(what) => missing = Some(Error::nonsense(STEP, what)),
-            Found::Nothing(what) => missing = missing.or(Some(Error::unfit(STEP, what))),
+            Found::MalformedResponse(what) => missing = Some(Error::malformed(STEP, what)),
+            Found::Nothing(what) => missing = missing.or(Some(Error::unsupported(STEP, what))),
         }
     }
-    Err(missing.unwrap_or_else(|| Error::unfit(STEP, "there is none")))
+    Err(missing.unwrap_or_else(|| Error::unsupported(STEP, "there is none")))
 }
 
 /// Where an issuer's metadata may be, in the order that MCP lays down.
@@ -64,7 +65,7 @@ pub(super) fn well_known(issuer: &Url) -> Vec<Url> {
 }
 
 async fn described(
-    explorer: &Explorer,
+    client: &DiscoveryClient,
     document: &Map<String, Value>,
     issuers: &[String],
 ) -> Result<Server, Error> {
@@ -74,22 +75,22 @@ async fn described(
         let expected = issuers.first().map_or("", String::as_str);
         let (found, expected) = (shown_text(issuer), shown_text(expected));
         let what = format!("its issuer is {found:?}, which is not {expected:?}");
-        return Err(Error::unfit(STEP, what));
+        return Err(Error::unsupported(STEP, what));
     }
     if list(document, "code_challenge_methods_supported").is_some_and(|all| !all.contains(&"S256"))
     {
-        return Err(Error::unfit(
+        return Err(Error::unsupported(
             STEP,
             "the server does not take PKCE with S256",
         ));
     }
-    let registration = endpoint(explorer, document, "registration_endpoint").await?;
+    let registration = endpoint(client, document, "registration_endpoint").await?;
     let grant_types = list(document, "grant_types_supported");
     Ok(Server {
         endpoints: Endpoints {
-            authorization: required(explorer, document, "authorization_endpoint").await?,
-            token: required(explorer, document, "token_endpoint").await?,
-            revocation: endpoint(explorer, document, "revocation_endpoint").await?,
+            authorization: required(client, document, "authorization_endpoint").await?,
+            token: required(client, document, "token_endpoint").await?,
+            revocation: endpoint(client, document, "revocation_endpoint").await?,
             issuer: Some(issuer.to_owned()),
             sends_iss: document.get("authorization_response_iss_parameter_supported")
                 == Some(&Value::Bool(true)),
@@ -97,7 +98,7 @@ async fn described(
         registration: registration.ok_or_else(|| {
             let what = "the server registers no clients by itself (it has no \
                         registration_endpoint); register one there and add it with its id";
-            Error::unfit(STEP, what)
+            Error::unsupported(STEP, what)
         })?,
         auth_method: auth_method(document)?,
         refreshes: grant_types.is_none_or(|all| all.contains(&"refresh_token")),
@@ -113,21 +114,23 @@ fn auth_method(document: &Map<String, Value>) -> Result<AuthMethod, Error> {
     let mut known = AuthMethod::ALL.into_iter();
     known
         .find(|method| supported.contains(&method.as_str()))
-        .ok_or_else(|| Error::unfit(STEP, "the server takes no client that agent-authd can be"))
+        .ok_or_else(|| {
+            Error::unsupported(STEP, "the server takes no client that agent-authd can be")
+        })
 }
 
 async fn required(
-    explorer: &Explorer,
+    client: &DiscoveryClient,
     document: &Map<String, Value>,
     member: &str,
 ) -> Result<Url, Error> {
-    let found = endpoint(explorer, document, member).await?;
-    found.ok_or_else(|| Error::unfit(STEP, format!("it names no {member}")))
+    let found = endpoint(client, document, member).await?;
+    found.ok_or_else(|| Error::unsupported(STEP, format!("it names no {member}")))
 }
 
 /// An address that the document names, if requests and people may go there.
 async fn endpoint(
-    explorer: &Explorer,
+    client: &DiscoveryClient,
     document: &Map<String, Value>,
     member: &str,
 ) -> Result<Option<Url>, Error> {
@@ -135,8 +138,8 @@ async fn endpoint(
         return Ok(None);
     };
     let url = provider::parse_endpoint(address)
-        .map_err(|why| Error::unfit(STEP, format!("its {member} cannot be used: {why}")))?;
-    explorer.vet(STEP, &url).await?;
+        .map_err(|why| Error::unsupported(STEP, format!("its {member} cannot be used: {why}")))?;
+    client.check_address(STEP, &url).await?;
     Ok(Some(url))
 }
 

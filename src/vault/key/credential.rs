@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::{Error, KeyStore, Ring, Store, file, unusable};
+use super::{Error, KeyRing, KeyStore, Store, file, unusable};
 
 /// The credential's name.
 const NAME: &str = "vault-key";
@@ -55,7 +55,7 @@ impl Store for Credential {
         format!("systemd's credential {}", self.path.display())
     }
 
-    fn load(&self) -> Result<Option<Ring>, Error> {
+    fn load(&self) -> Result<Option<KeyRing>, Error> {
         let file = match file::open(&self.path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -70,11 +70,11 @@ impl Store for Credential {
         }
     }
 
-    fn create(&self, _: &Ring) -> Result<(), Error> {
+    fn create(&self, _: &KeyRing) -> Result<(), Error> {
         self.refuse(READ_ONLY)
     }
 
-    fn replace(&self, _: &Ring) -> Result<(), Error> {
+    fn replace(&self, _: &KeyRing) -> Result<(), Error> {
         self.refuse(READ_ONLY)
     }
 

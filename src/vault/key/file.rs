@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::{Error, KeyStore, MAX_BYTES, Ring, Store, unusable};
+use super::{Error, KeyRing, KeyStore, MAX_BYTES, Store, unusable};
 use crate::trusted::{Owners, shell_quoted};
 use crate::vault::ownership;
 
@@ -59,7 +59,7 @@ impl KeyFile {
     fn write(
         &self,
         path: &Path,
-        ring: &Ring,
+        ring: &KeyRing,
         name: impl FnOnce(&Path, &Path) -> io::Result<()>,
     ) -> Result<(), Error> {
         let folder = path.parent().unwrap_or(Path::new("."));
@@ -76,7 +76,7 @@ impl KeyFile {
                 .create_new(true)
                 .mode(0o600)
                 .open(&unfinished)?;
-            ownership::settle(&file, folder)?;
+            ownership::chown_to_parent(&file, folder)?;
             file.write_all(ring.to_text().as_bytes())?;
             file.sync_all()?;
             name(&unfinished, path)?;
@@ -99,7 +99,7 @@ impl Store for KeyFile {
         self.path.display().to_string()
     }
 
-    fn load(&self) -> Result<Option<Ring>, Error> {
+    fn load(&self) -> Result<Option<KeyRing>, Error> {
         let trusted = self.owners.require_way(&self.path);
         trusted.map_err(|error| self.refuse(error.why))?;
         remove_second_name(&self.path);
@@ -113,7 +113,7 @@ impl Store for KeyFile {
         read(file, &self.place()).map(Some)
     }
 
-    fn create(&self, ring: &Ring) -> Result<(), Error> {
+    fn create(&self, ring: &KeyRing) -> Result<(), Error> {
         // A link, unlike a renaming, replaces nothing.
         self.write(&self.path, ring, |unfinished, path| {
             fs::hard_link(unfinished, path)?;
@@ -121,7 +121,7 @@ impl Store for KeyFile {
         })
     }
 
-    fn replace(&self, ring: &Ring) -> Result<(), Error> {
+    fn replace(&self, ring: &KeyRing) -> Result<(), Error> {
         // Where the name is a link, the file is replaced and not the link, or
         // the old key would live on behind it.
         let path = self
@@ -175,13 +175,13 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
 }
 
 /// Reads a ring from an open file.
-pub(super) fn read(file: File, place: &str) -> Result<Ring, Error> {
+pub(super) fn read(file: File, place: &str) -> Result<KeyRing, Error> {
     let capacity = usize::try_from(MAX_BYTES).unwrap_or(0);
     let mut text = Zeroizing::new(String::with_capacity(capacity));
     file.take(MAX_BYTES)
         .read_to_string(&mut text)
         .map_err(|error| unusable(place, error))?;
-    Ring::parse(&text, place)
+    KeyRing::parse(&text, place)
 }
 
 /// Waits until the names in a folder are on the disk.
@@ -196,7 +196,7 @@ mod tests {
 
     use super::super::create;
     use super::*;
-    use crate::clock::Ambient;
+    use crate::clock::Env;
 
     fn key_file(folder: &tempfile::TempDir) -> KeyFile {
         KeyFile::beside(
@@ -211,10 +211,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let store = key_file(&folder);
         assert!(store.load().unwrap().is_none());
-        let made = create(&store, &Ambient::system()).unwrap();
+        let made = create(&store, &Env::system()).unwrap();
         assert_eq!(fs::metadata(&store.path).unwrap().mode() & 0o777, 0o600);
         assert_eq!(*store.load().unwrap().unwrap().to_text(), *made.to_text());
-        assert!(create(&store, &Ambient::system()).is_err());
+        assert!(create(&store, &Env::system()).is_err());
         assert_eq!(*store.load().unwrap().unwrap().to_text(), *made.to_text());
     }
 
@@ -222,11 +222,11 @@ mod tests {
     fn a_key_behind_a_link_is_replaced_where_it_lies() {
         let folder = tempfile::tempdir().unwrap();
         let store = key_file(&folder);
-        create(&store, &Ambient::system()).unwrap();
+        create(&store, &Env::system()).unwrap();
         let real = folder.path().join("real.key");
         fs::rename(&store.path, &real).unwrap();
         std::os::unix::fs::symlink(&real, &store.path).unwrap();
-        let newer = Ring::generate(&Ambient::system());
+        let newer = KeyRing::generate(&Env::system());
         store.replace(&newer).unwrap();
         assert_eq!(fs::read_to_string(&real).unwrap(), *newer.to_text());
         assert!(fs::symlink_metadata(&store.path).unwrap().is_symlink());
@@ -236,7 +236,7 @@ mod tests {
     fn a_key_that_others_can_read_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let store = key_file(&folder);
-        create(&store, &Ambient::system()).unwrap();
+        create(&store, &Env::system()).unwrap();
         fs::set_permissions(&store.path, Permissions::from_mode(0o644)).unwrap();
         let error = store.load().unwrap_err().to_string();
         assert!(error.contains("chmod 600"), "{error}");
@@ -246,7 +246,7 @@ mod tests {
     fn a_key_whose_making_was_cut_off_between_its_names_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let store = key_file(&folder);
-        create(&store, &Ambient::system()).unwrap();
+        create(&store, &Env::system()).unwrap();
         fs::hard_link(&store.path, unfinished(&store.path)).unwrap();
         assert!(store.load().unwrap().is_some());
         assert!(!unfinished(&store.path).exists());

@@ -9,7 +9,7 @@ use security_framework::passwords::{
 };
 use zeroize::Zeroizing;
 
-use super::{Error, KeyStore, Ring, SERVICE, Store, unusable};
+use super::{Error, KeyRing, KeyStore, SERVICE, Store, unusable};
 
 /// `errSecItemNotFound` (Security/SecBase.h).
 const NOT_FOUND: i32 = -25300;
@@ -45,24 +45,24 @@ impl Store for Keychain {
         )
     }
 
-    fn load(&self) -> Result<Option<Ring>, Error> {
+    fn load(&self) -> Result<Option<KeyRing>, Error> {
         let bytes = match get_generic_password(SERVICE, &self.account) {
             Ok(bytes) => Zeroizing::new(bytes),
             Err(error) if error.code() == NOT_FOUND => return Ok(None),
             Err(error) => return Err(self.refuse(&error)),
         };
         let text = std::str::from_utf8(&bytes).unwrap_or_default();
-        Ring::parse(text, &self.place()).map(Some)
+        KeyRing::parse(text, &self.place()).map(Some)
     }
 
-    fn create(&self, ring: &Ring) -> Result<(), Error> {
+    fn create(&self, ring: &KeyRing) -> Result<(), Error> {
         if self.load()?.is_some() {
             return Err(unusable(&self.place(), "there is one already"));
         }
         self.replace(ring)
     }
 
-    fn replace(&self, ring: &Ring) -> Result<(), Error> {
+    fn replace(&self, ring: &KeyRing) -> Result<(), Error> {
         set_generic_password(SERVICE, &self.account, ring.to_text().as_bytes())
             .map_err(|error| self.refuse(&error))
     }

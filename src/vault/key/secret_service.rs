@@ -14,7 +14,7 @@ use secret_service::EncryptionType;
 use secret_service::blocking::{Item, SecretService as Service};
 use zeroize::Zeroizing;
 
-use super::{Error, KeyStore, Ring, SERVICE, Store, unusable};
+use super::{Error, KeyRing, KeyStore, SERVICE, Store, unusable};
 
 /// How long the service has to answer. One that is well takes milliseconds.
 const LIMIT: Duration = Duration::from_secs(3);
@@ -66,7 +66,7 @@ impl SecretService {
         }
     }
 
-    fn keep(&self, ring: &Ring, replace: bool) -> Result<(), Error> {
+    fn keep(&self, ring: &KeyRing, replace: bool) -> Result<(), Error> {
         let text = ring.to_text();
         self.ask(move |service, attributes| {
             let collection = service.get_default_collection()?;
@@ -94,7 +94,7 @@ impl Store for SecretService {
         format!("{PLACE} (vault {})", self.vault)
     }
 
-    fn load(&self) -> Result<Option<Ring>, Error> {
+    fn load(&self) -> Result<Option<KeyRing>, Error> {
         let text = self.ask(|service, attributes| {
             find(service, attributes, |item| {
                 item.ensure_unlocked()?;
@@ -102,7 +102,7 @@ impl Store for SecretService {
             })
         })?;
         let parse = |bytes: Zeroizing<Vec<u8>>| {
-            Ring::parse(
+            KeyRing::parse(
                 std::str::from_utf8(&bytes).unwrap_or_default(),
                 &self.place(),
             )
@@ -110,14 +110,14 @@ impl Store for SecretService {
         text.map(parse).transpose()
     }
 
-    fn create(&self, ring: &Ring) -> Result<(), Error> {
+    fn create(&self, ring: &KeyRing) -> Result<(), Error> {
         if self.load()?.is_some() {
             return Err(unusable(&self.place(), "there is one already"));
         }
         self.keep(ring, false)
     }
 
-    fn replace(&self, ring: &Ring) -> Result<(), Error> {
+    fn replace(&self, ring: &KeyRing) -> Result<(), Error> {
         self.keep(ring, true)
     }
 

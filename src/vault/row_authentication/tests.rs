@@ -5,8 +5,8 @@ use rusqlite::Connection;
 use uuid::Uuid;
 
 use super::*;
-use crate::clock::Ambient;
-use crate::vault::key::Ring;
+use crate::clock::Env;
+use crate::vault::key::KeyRing;
 use crate::vault::schema;
 
 /// What the code is made with, and what says nothing of where a secret goes. A
@@ -96,7 +96,7 @@ fn insert(connection: &Connection, cipher: &Cipher, table: &AuthenticatedTable) 
 
 #[test]
 fn whatever_decides_where_a_secret_goes_is_authenticated() {
-    let ring = Ring::generate(&Ambient::system());
+    let ring = KeyRing::generate(&Env::system());
     let cipher = Cipher::new(Uuid::nil(), &ring).unwrap();
     let mut connection = Connection::open_in_memory().unwrap();
     schema::migrate(&mut connection).unwrap();

@@ -1,13 +1,13 @@
 //! Authenticates the rows of a vault that was written before rows carried
 //! codes: once, in steps that may be cut off anywhere.
 //!
-//! That it is done is written into the proofs of the keys, which nobody writes
+//! That it is done is written into the key_checks of the keys, which nobody writes
 //! without a key. From then on a row without a code is refused.
 
 use rusqlite::Connection;
 
 use super::{AuthenticatedTable, TABLES};
-use crate::clock::Ambient;
+use crate::clock::Env;
 use crate::failpoint;
 use crate::vault::cipher::Cipher;
 use crate::vault::{Error, unlock, writer};
@@ -35,7 +35,7 @@ const REPORTED: usize = 10_000;
 pub(in crate::vault) fn authenticate_existing(
     connection: &mut Connection,
     cipher: &Cipher,
-    ambient: &Ambient,
+    env: &Env,
 ) -> Result<(), Error> {
     if unlock::is_authenticated(connection, cipher)? {
         return Ok(());
@@ -53,7 +53,7 @@ pub(in crate::vault) fn authenticate_existing(
         }
     }
     failpoint::pass("vault.authenticated");
-    let now = ambient.now();
+    let now = env.now();
     writer::transact(connection, |connection| {
         unlock::prove_authenticated(connection, cipher, now)
     })?;

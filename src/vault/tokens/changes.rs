@@ -190,7 +190,7 @@ impl Change<'_> {
             .map(|secret| self.cipher.fingerprint(token.owner, secret));
         let person_needed = match &token.state {
             State::Active => None,
-            State::PersonNeeded { reason } => Some(reason),
+            State::ReauthorizationRequired { reason } => Some(reason),
         };
         let failure = token.failure.as_ref();
         let written = self

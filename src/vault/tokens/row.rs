@@ -91,7 +91,11 @@ fn account_id(columns: &mut InOrder<'_>) -> rusqlite::Result<Option<AccountId>> 
 
 fn state(columns: &mut InOrder<'_>) -> rusqlite::Result<State> {
     let person_needed: Option<String> = columns.take()?;
-    Ok(person_needed.map_or(State::Active, |reason| State::PersonNeeded { reason }))
+    Ok(
+        person_needed.map_or(State::Active, |reason| State::ReauthorizationRequired {
+            reason,
+        }),
+    )
 }
 
 fn failure(columns: &mut InOrder<'_>) -> rusqlite::Result<Option<Failure>> {

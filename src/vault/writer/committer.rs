@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::super::Error;
-use super::super::trouble::Trouble;
+use super::super::health::Health;
 use super::job::{Job, Outcome};
 use super::queue::{Next, Queue};
 use super::{Surroundings, checkpoint};
@@ -183,7 +183,7 @@ struct Committed {
 fn commit(
     connection: &Connection,
     jobs: &mut [Box<dyn Job>],
-    trouble: &Trouble,
+    trouble: &Health,
 ) -> Result<Committed, Error> {
     let behavior = TransactionBehavior::Immediate;
     let transaction = Transaction::new_unchecked(connection, behavior)?;

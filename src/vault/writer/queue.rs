@@ -92,19 +92,19 @@ impl Queue {
         self.lock().is_empty()
     }
 
-    /// Waits for something to do, for `patience` at most where it is given.
-    pub(super) fn next(&self, patience: Option<Duration>) -> Next {
+    /// Waits for something to do, for `timeout` at most where it is given.
+    pub(super) fn next(&self, timeout: Option<Duration>) -> Next {
         let is_idle = |waiting: &mut Waiting| waiting.is_empty() && !waiting.is_closed;
         let waiting = self.lock();
-        let mut waiting = match patience {
+        let mut waiting = match timeout {
             None => self
                 .arrived
                 .wait_while(waiting, is_idle)
                 .unwrap_or_else(PoisonError::into_inner),
-            Some(patience) => {
+            Some(timeout) => {
                 let waited = self
                     .arrived
-                    .wait_timeout_while(waiting, patience, is_idle)
+                    .wait_timeout_while(waiting, timeout, is_idle)
                     .unwrap_or_else(PoisonError::into_inner);
                 if waited.1.timed_out() {
                     return Next::Quiet;

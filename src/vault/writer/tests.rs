@@ -4,24 +4,24 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::Instant;
 
-use super::super::connection;
+use super::super::sqlite;
 use super::*;
 
 /// A vault with one table, whose name is a number's.
-struct Place {
+struct SealContext {
     folder: tempfile::TempDir,
-    trouble: Arc<Trouble>,
+    trouble: Arc<Health>,
     writer: Writer,
 }
 
-impl Place {
+impl SealContext {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let connection = connection::open_writer(&folder.path().join("vault.db")).unwrap();
+        let connection = sqlite::open_writer(&folder.path().join("vault.db")).unwrap();
         connection
             .execute_batch("CREATE TABLE numbers (number INTEGER NOT NULL) STRICT")
             .unwrap();
-        let trouble = Arc::new(Trouble::default());
+        let trouble = Arc::new(Health::default());
         let surroundings = Surroundings {
             trouble: Arc::clone(&trouble),
             placement: Arc::new(Placement::of(&folder.path().join("vault.db")).unwrap()),
@@ -36,7 +36,7 @@ impl Place {
     }
 
     fn reader(&self) -> Connection {
-        connection::open_reader(&self.folder.path().join("vault.db")).unwrap()
+        sqlite::open_reader(&self.folder.path().join("vault.db")).unwrap()
     }
 
     fn stored(&self) -> Vec<i64> {
@@ -71,7 +71,7 @@ impl Place {
 
 /// How many commits the write-ahead log holds: frames that name the file's size
 /// after them (SQLite's file format, section 4.1).
-fn commits_in_log(place: &Place) -> usize {
+fn commits_in_log(place: &SealContext) -> usize {
     let log = std::fs::read(place.folder.path().join("vault.db-wal")).unwrap();
     let number = |bytes: &[u8]| u32::from_be_bytes(bytes.try_into().unwrap());
     let (header, frames) = log.split_at(32);
@@ -101,7 +101,7 @@ fn lose_transaction(connection: &Connection) -> Written<()> {
 
 #[tokio::test]
 async fn two_hundred_answers_that_come_at_once_take_four_commits() {
-    let place = Place::new();
+    let place = SealContext::new();
     // While another connection reads, the log is not emptied.
     let reader = place.reader();
     reader.execute_batch("BEGIN").unwrap();
@@ -134,7 +134,7 @@ async fn two_hundred_answers_that_come_at_once_take_four_commits() {
 
 #[tokio::test]
 async fn changes_that_wait_are_made_durable_by_one_commit() {
-    let place = Place::new();
+    let place = SealContext::new();
     let commits = Arc::new(AtomicUsize::new(0));
     let (release, held) = place.hold();
     let counting = |number| {
@@ -168,7 +168,7 @@ async fn changes_that_wait_are_made_durable_by_one_commit() {
 
 #[tokio::test]
 async fn a_change_that_fails_or_panics_undoes_itself_alone() {
-    let place = Place::new();
+    let place = SealContext::new();
     let (release, held) = place.hold();
     let (first, failed, panicked, last, _) = tokio::join!(
         place.writer.run(None, once(insert(1))),
@@ -201,7 +201,7 @@ async fn a_change_that_fails_or_panics_undoes_itself_alone() {
 
 #[tokio::test]
 async fn where_the_commit_fails_nobody_is_told_that_anything_was_stored() {
-    let place = Place::new();
+    let place = SealContext::new();
     let (release, held) = place.hold();
     let (first, lost, last, held) = tokio::join!(
         place.writer.run(None, once(insert(1))),
@@ -222,7 +222,7 @@ async fn where_the_commit_fails_nobody_is_told_that_anything_was_stored() {
 
 #[tokio::test]
 async fn a_save_is_made_again_alone_where_the_commit_it_shared_fails() {
-    let place = Place::new();
+    let place = SealContext::new();
     let (release, held) = place.hold();
     let (saved, other, lost, _) = tokio::join!(
         place.writer.run(None, Work::Save(Box::new(insert(1)))),
@@ -240,7 +240,7 @@ async fn a_save_is_made_again_alone_where_the_commit_it_shared_fails() {
 
 #[tokio::test]
 async fn a_foreign_reader_holds_up_no_change_and_the_log_is_emptied_after_it() {
-    let place = Place::new();
+    let place = SealContext::new();
     place.writer.run(None, once(insert(1))).await.unwrap();
     let foreign = place.reader();
     foreign.execute_batch("BEGIN").unwrap();

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use agent_authd::client::Error;
-use agent_authd::clock::Ambient;
+use agent_authd::clock::Env;
 use serde_json::{Value, json};
 
 use super::discover;
@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// and nothing the stranger said was repeated.
 async fn refusal(url: &str) -> (u16, String) {
     let home = Home::new();
-    let daemon = InProcess::start(&home, Ambient::system()).await;
+    let daemon = InProcess::start(&home, Env::system()).await;
     let client = daemon.client();
     let asked_at = Instant::now();
     let refused = discover(client, url).await;

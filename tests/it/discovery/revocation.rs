@@ -2,7 +2,7 @@
 //! alone.
 
 use agent_authd::client::{NewProvider, TokenImport};
-use agent_authd::clock::Ambient;
+use agent_authd::clock::Env;
 use agent_authd::identity::{ProviderId, Scopes};
 use agent_authd::secret::{AccessToken, RefreshToken};
 use serde_json::json;
@@ -14,7 +14,7 @@ use crate::support::daemon::{Home, InProcess};
 /// the stranger was asked for.
 async fn lines_of_a_deletion(stranger: &Stranger) -> Vec<String> {
     let home = Home::new();
-    let daemon = InProcess::start(&home, Ambient::system()).await;
+    let daemon = InProcess::start(&home, Env::system()).await;
     let client = daemon.client();
     let id = ProviderId::parse("plain").unwrap();
     let provider = NewProvider {

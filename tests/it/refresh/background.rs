@@ -7,7 +7,7 @@ use agent_authd::clock::Clock as _;
 
 use super::{Setting, patient_token, refusal, summary, token, until};
 use crate::support::daemon::{Home, InProcess};
-use crate::support::provider::{Fault, Provider, Rotation};
+use crate::support::provider::{FieldError, Provider, Rotation};
 
 async fn setting() -> Setting {
     Setting::new(Provider::start(Rotation::Strict, 3600), "").await
@@ -101,7 +101,7 @@ async fn a_machine_that_slept_catches_up_within_a_minute_and_not_all_at_once() {
     }
     // No refresh ends, so each keeps the time at which it was begun, however
     // long this machine takes for the rest of it.
-    setting.provider.fail_always(Some(Fault::Ignored));
+    setting.provider.fail_always(Some(FieldError::Ignored));
     setting.clock.jump(8 * 3600);
     let woken = setting.clock.now().as_seconds();
     // Somebody who asks at once takes nothing of it away.
@@ -142,7 +142,7 @@ async fn an_attempt_whose_token_was_renewed_since_is_over_and_not_made_again() {
           WHERE token_id = (SELECT id FROM tokens ORDER BY seq LIMIT 1)";
     vault.execute_batch(attempts).unwrap();
     drop(vault);
-    let daemon = InProcess::start(&home, clock.ambient()).await;
+    let daemon = InProcess::start(&home, clock.env()).await;
     until("the others", async || {
         // Never as much as would make a token due by itself.
         clock.pass_millis(100);
@@ -166,7 +166,7 @@ async fn a_network_that_is_not_there_after_waking_is_held_against_nobody() {
     let provider = Provider::start(Rotation::None, 3600);
     let setting = Setting::new(provider, "").await;
     token(setting.client()).await;
-    setting.provider.fail_always(Some(Fault::Ignored));
+    setting.provider.fail_always(Some(FieldError::Ignored));
     setting.clock.jump(8 * 3600);
     // Callers who come again as they are told, more often than a circuit bears.
     for _ in 0..10 {

@@ -3,7 +3,7 @@
 use std::process::Stdio;
 use std::sync::Arc;
 
-use agent_authd::clock::Ambient;
+use agent_authd::clock::Env;
 use tokio::process::Command;
 
 use super::{Setting, in_clear, patient_token, token, wanted};
@@ -18,7 +18,7 @@ const ON_DEMAND: &str = "refresh_active_within = 0\n";
 async fn a_person_logs_in_once_and_an_expired_grant_is_refreshed() {
     let provider = Provider::start(Rotation::Strict, 2);
     let home = Home::new();
-    let daemon = InProcess::start(&home, Ambient::system()).await;
+    let daemon = InProcess::start(&home, Env::system()).await;
     let client = daemon.client();
     client
         .create_provider(&provider.registration())

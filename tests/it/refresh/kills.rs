@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use agent_authd::client::Client;
-use agent_authd::clock::Ambient;
+use agent_authd::clock::Env;
 
 use super::{patient_token, summary, until, wanted};
 use crate::support::daemon::{Binary, Home};
@@ -146,7 +146,7 @@ async fn random_kills_under_load_lose_nothing_where_there_is_grace() {
         .collect();
     for _ in 0..10 {
         let daemon = Binary::start(&home).await;
-        let life = Ambient::system().below(1500);
+        let life = Env::system().below(1500);
         tokio::time::sleep(Duration::from_millis(life)).await;
         daemon.kill();
     }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use agent_authd::clock::{Ambient, Clock, SystemEntropy, Timestamp};
+use agent_authd::clock::{Clock, Env, SystemEntropy, Timestamp};
 use tokio::sync::watch;
 
 /// 2026-01-01T00:00:00Z.
@@ -21,8 +21,8 @@ impl TestClock {
     }
 
     /// The surroundings of a daemon that lives by it.
-    pub(crate) fn ambient(self: &Arc<Self>) -> Ambient {
-        Ambient {
+    pub(crate) fn env(self: &Arc<Self>) -> Env {
+        Env {
             clock: Arc::clone(self) as Arc<dyn Clock>,
             entropy: Arc::new(SystemEntropy),
         }

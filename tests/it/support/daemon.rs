@@ -8,7 +8,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use agent_authd::client::Client;
-use agent_authd::clock::Ambient;
+use agent_authd::clock::Env;
 use agent_authd::config::Config;
 use agent_authd::config::args::Flags;
 use agent_authd::daemon::{self, Running};
@@ -89,9 +89,9 @@ pub(crate) struct InProcess {
 
 impl InProcess {
     /// Starts one; it serves when this returns.
-    pub(crate) async fn start(home: &Home, ambient: Ambient) -> Self {
+    pub(crate) async fn start(home: &Home, env: Env) -> Self {
         let config = Config::resolve(&home.flags()).unwrap();
-        let running = daemon::start(&config, ambient).await.unwrap();
+        let running = daemon::start(&config, env).await.unwrap();
         let client = home.client();
         client.ok().await.unwrap();
         Self { running, client }

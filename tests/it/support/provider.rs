@@ -20,7 +20,7 @@ use agent_authd::client::{NewProvider, TokenImport};
 use agent_authd::identity::{ProviderId, Scopes};
 use agent_authd::secret::{AccessToken, ClientSecret, RefreshToken};
 
-pub(crate) use self::fault::Fault;
+pub(crate) use self::fault::FieldError;
 use self::grants::Grants;
 pub(crate) use self::grants::Pair;
 use self::serve::accept;
@@ -88,11 +88,11 @@ struct State {
     revocations_are_held: bool,
     requests: Vec<Request>,
     /// For the next requests to the token endpoint, one each.
-    faults: VecDeque<Fault>,
+    faults: VecDeque<FieldError>,
     /// For every request once `faults` has run dry.
-    lasting_fault: Option<Fault>,
+    lasting_fault: Option<FieldError>,
     /// For every request with one of these refresh tokens.
-    refused: HashMap<String, Fault>,
+    refused: HashMap<String, FieldError>,
     /// Whether the token endpoint keeps its answers back.
     is_held: bool,
 }
@@ -207,12 +207,12 @@ impl Provider {
 
     /// Lets the next request to the token endpoint fail, after those that
     /// were laid down before.
-    pub(crate) fn fail_next(&self, fault: Fault) {
+    pub(crate) fn fail_next(&self, fault: FieldError) {
         self.shared.state().faults.push_back(fault);
     }
 
     /// Lets every request to the token endpoint fail, or none any more.
-    pub(crate) fn fail_always(&self, fault: Option<Fault>) {
+    pub(crate) fn fail_always(&self, fault: Option<FieldError>) {
         let mut state = self.shared.state();
         state.faults.clear();
         state.lasting_fault = fault;
@@ -220,14 +220,14 @@ impl Provider {
 
     /// Lets every refresh of one grant fail, as long as it has this refresh
     /// token.
-    pub(crate) fn fail_for(&self, grant: &Pair, fault: Fault) {
+    pub(crate) fn fail_for(&self, grant: &Pair, fault: FieldError) {
         let mut state = self.shared.state();
         state.refused.insert(grant.refresh.clone(), fault);
     }
 
     /// Lets every request to the token endpoint be done, and answered late.
     pub(crate) fn answer_late(&self, wait: Duration) {
-        self.fail_always(Some(Fault::Late(wait)));
+        self.fail_always(Some(FieldError::Late(wait)));
     }
 
     /// Lets every request to the token endpoint be done, and its answer kept back

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use agent_authd::client::send;
-use agent_authd::clock::Ambient;
+use agent_authd::clock::Env;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Bytes;
 use hyper::{Method, Request};
@@ -55,17 +55,17 @@ impl Stage {
 
     /// One at a home that was prepared.
     pub(crate) async fn at(home: Home) -> Self {
-        Self::start(home, Ambient::system()).await
+        Self::start(home, Env::system()).await
     }
 
     /// One whose daemon lives by the test's clock.
     pub(crate) async fn with_clock(clock: &Arc<TestClock>) -> Self {
-        Self::start(Home::new(), clock.ambient()).await
+        Self::start(Home::new(), clock.env()).await
     }
 
-    async fn start(home: Home, ambient: Ambient) -> Self {
+    async fn start(home: Home, env: Env) -> Self {
         let provider = Provider::start(Rotation::Strict, 3600);
-        let daemon = InProcess::start(&home, ambient).await;
+        let daemon = InProcess::start(&home, env).await;
         let registration = provider.registration();
         daemon
             .client()

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use agent_authd::clock::Ambient;
+use agent_authd::clock::Env;
 use serde_json::json;
 
 use super::{Binary, Home, daemon_with_token, database, done, ran, stderr, vault_file};
@@ -38,7 +38,7 @@ async fn stopped() -> (Home, Provider, [String; 2]) {
 
 /// The stage again, over the same vault.
 async fn again(home: Home, provider: Provider) -> Stage {
-    let daemon = InProcess::start(&home, Ambient::system()).await;
+    let daemon = InProcess::start(&home, Env::system()).await;
     Stage {
         home,
         provider,

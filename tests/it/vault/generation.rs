@@ -1,7 +1,7 @@
 //! A change that was decided for another generation of a grant than the one that
 //! is stored changes nothing.
 
-use agent_authd::clock::{Ambient, Timestamp};
+use agent_authd::clock::{Env, Timestamp};
 use agent_authd::identity::Owner;
 use agent_authd::secret::{AccessToken, ExposeSecret as _, RefreshToken};
 use agent_authd::token::{Failure, State, Token};
@@ -26,7 +26,7 @@ async fn renewed() -> (Home, Vault, Token) {
         stage
     };
     daemon.stop().await;
-    let vault = Vault::open(&options(&home), &Ambient::system()).unwrap();
+    let vault = Vault::open(&options(&home), &Env::system()).unwrap();
     let owner = Owner::from_uid(nix::unistd::geteuid().as_raw()).unwrap();
     let first = vault
         .read(|view| view.tokens(owner))
@@ -105,7 +105,7 @@ async fn a_grant_is_ended_only_for_the_generation_that_was_refused() {
     }
     assert!(end(2).await);
     let stored = vault.read(|view| view.token(token.owner, token.id));
-    let ended = State::PersonNeeded {
+    let ended = State::ReauthorizationRequired {
         reason: "invalid_grant".to_owned(),
     };
     assert_eq!(stored.unwrap().unwrap().token.state, ended);

@@ -1,7 +1,7 @@
 //! A vault with many rows of one owner, in the daemon as it runs: it is
 //! confined to its folders, and so can make no temporary file elsewhere.
 
-use agent_authd::clock::Ambient;
+use agent_authd::clock::Env;
 use agent_authd::flow::FlowSecrets;
 use agent_authd::identity::{FlowId, Owner, Scopes, TokenId};
 use agent_authd::secret::{AccessToken, CodeVerifier, State};
@@ -21,8 +21,8 @@ const WIDTH: usize = 8_192;
 
 /// Adds tokens and open logins beside the first of each.
 async fn fill(home: &Home, flow: FlowId) {
-    let ambient = Ambient::system();
-    let vault = Vault::open(&options(home), &ambient).unwrap();
+    let env = Env::system();
+    let vault = Vault::open(&options(home), &env).unwrap();
     let owner = Owner::from_uid(nix::unistd::geteuid().as_raw()).unwrap();
     let fill = move |change: &agent_authd::vault::Change<'_>| {
         let mut token = change.tokens(owner)?.remove(0).token;

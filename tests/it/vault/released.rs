@@ -7,7 +7,7 @@
 use std::fs;
 use std::path::Path;
 
-use agent_authd::clock::Ambient;
+use agent_authd::clock::Env;
 use agent_authd::identity::Owner;
 use agent_authd::secret::ExposeSecret as _;
 use agent_authd::vault::Vault;
@@ -53,7 +53,7 @@ fn version(connection: &Connection) -> i64 {
 /// The access token of root, as whom the fixtures were made.
 #[expect(clippy::disallowed_methods, reason = "the test looks at the token")]
 fn stored_token(home: &Home) -> String {
-    let vault = Vault::open(&options(home), &Ambient::system()).unwrap();
+    let vault = Vault::open(&options(home), &Env::system()).unwrap();
     let owner = Owner::from_uid(0).unwrap();
     let token = vault.read(|view| view.access_token(&view.tokens(owner)?[0]));
     token.unwrap().expose_secret().to_owned()
@@ -190,7 +190,7 @@ fn a_program_that_is_too_old_names_the_backup_it_can_read() {
     stored_token(&home);
     let newer = "PRAGMA user_version = 99";
     database(&vault_file(&home)).execute_batch(newer).unwrap();
-    let error = Vault::open(&options(&home), &Ambient::system()).unwrap_err();
+    let error = Vault::open(&options(&home), &Env::system()).unwrap_err();
     let said = error.to_string();
     assert!(said.contains("before-upgrade-of-schema-1-"), "{said}");
     assert!(said.contains("need a new login"), "{said}");

@@ -5,7 +5,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use agent_authd::clock::Ambient;
+use agent_authd::clock::Env;
 use agent_authd::vault::{Vault, check};
 
 use super::{Binary, Home, daemon_with_token, database, done, options, token, vault_file};
@@ -152,7 +152,7 @@ fn survives(home: &Home, place: &str) {
     let options = options(home);
     let report = check::check(&options).unwrap();
     assert_eq!(report.opened, SECRETS, "{place}: {:?}", report.faults);
-    drop(Vault::open(&options, &Ambient::system()).unwrap());
+    drop(Vault::open(&options, &Env::system()).unwrap());
     let report = check::check(&options).unwrap();
     assert_eq!(report.opened, SECRETS, "{place}");
     assert!(report.is_well(), "{place}: {:?}", report.faults);

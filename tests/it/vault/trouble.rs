@@ -183,7 +183,7 @@ async fn on_a_full_disk_nothing_is_spent_and_what_lives_is_handed_out() {
 async fn degraded_is_over_three_seconds_after_the_cure() {
     let (home, clock) = (home(), TestClock::new());
     let _mount = Mount::tmpfs(home.path("data"), "size=2m,mode=700");
-    let daemon = InProcess::start(&home, clock.ambient()).await;
+    let daemon = InProcess::start(&home, clock.env()).await;
     let provider = Provider::start(Rotation::Strict, 3600);
     fill(&home.path("data/filler"));
     let refused = daemon

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::*;
 
-fn create(changes: &Value) -> Result<ProviderCreateRequest, Faults> {
+fn create(changes: &Value) -> Result<ProviderCreateRequest, FieldErrors> {
     let mut body = json!({
         "provider_id": "github",
         "name": "GitHub",

@@ -9,20 +9,20 @@ use crate::clock::Timestamp;
 const BROKEN: oauth::Error = oauth::Error::Unreachable;
 
 fn refused() -> oauth::Error {
-    oauth::Error::Misconfigured {
+    oauth::Error::ClientRejected {
         code: "invalid_client".to_owned(),
         description: None,
     }
 }
 
-fn at_millis(millis: u64) -> Moment {
-    Moment {
+fn at_millis(millis: u64) -> ClockReading {
+    ClockReading {
         wall: Timestamp::from_millis(millis.cast_signed()),
         uptime: Duration::from_millis(millis),
     }
 }
 
-fn at(seconds: u64) -> Moment {
+fn at(seconds: u64) -> ClockReading {
     at_millis(seconds * 1000)
 }
 
@@ -51,8 +51,8 @@ fn left(circuit: &Circuit, id: u128, seconds: u64) -> u64 {
 #[test]
 fn failures_in_a_row_open_it() {
     let mut circuit = open();
-    let shut = circuit.admit(token(1), at(0)).unwrap_err();
-    assert_eq!((shut.left.as_secs(), shut.refusal), (2, None));
+    let pause = circuit.admit(token(1), at(0)).unwrap_err();
+    assert_eq!((pause.left.as_secs(), pause.refusal), (2, None));
 }
 
 #[test]
@@ -101,8 +101,8 @@ fn one_refusal_of_the_client_opens_it_until_another_token_says_otherwise() {
     let mut circuit = Circuit::default();
     let ticket = circuit.admit(token(0), at(0)).unwrap();
     circuit.fail(ticket, &refused(), at(0), longest);
-    let shut = circuit.admit(token(0), at(1)).unwrap_err();
-    assert_eq!((shut.left.as_secs(), shut.refusal), (61, Some(refused())));
+    let pause = circuit.admit(token(0), at(1)).unwrap_err();
+    assert_eq!((pause.left.as_secs(), pause.refusal), (61, Some(refused())));
     circuit.admit(token(1), at(2)).unwrap();
     assert!(circuit.succeed());
     assert!(circuit.admit(token(0), at(2)).is_ok());
@@ -149,7 +149,7 @@ fn a_probe_that_never_ends_does_not_keep_it_open() {
 #[test]
 fn no_setting_of_the_wall_clock_keeps_it_open() {
     for wall in [-86_400, 0, 86_400] {
-        let moment = Moment {
+        let moment = ClockReading {
             wall: Timestamp::from_millis(0).plus_seconds(wall),
             uptime: Duration::from_secs(2),
         };

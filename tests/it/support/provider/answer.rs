@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use super::{CLIENT_ID, CLIENT_SECRET, Fault, Request, Shared};
+use super::{CLIENT_ID, CLIENT_SECRET, FieldError, Request, Shared};
 
 /// Answers one request to the token endpoint.
 pub(super) fn token(
@@ -26,17 +26,17 @@ pub(super) fn token(
             .or(state.lasting_fault.clone())
     };
     match &fault {
-        Some(Fault::Answer {
+        Some(FieldError::Answer {
             status,
             headers,
             body,
         }) => return write_reply(stream, *status, headers, body, body.len()),
-        Some(Fault::Ignored) => return Ok(()),
+        Some(FieldError::Ignored) => return Ok(()),
         _ => {}
     }
     let (status, mut reply) = done(shared, &request);
     shared.wait_while(|state| state.is_held);
-    if let Some(Fault::Member(name, written)) = &fault {
+    if let Some(FieldError::Member(name, written)) = &fault {
         let members = reply.as_object_mut().unwrap();
         members.remove(*name);
         if let Some(written) = written {
@@ -44,24 +44,24 @@ pub(super) fn token(
             members.insert((*name).to_owned(), value);
         }
     }
-    if let Some(Fault::LateAlone(wait)) = &fault {
+    if let Some(FieldError::LateAlone(wait)) = &fault {
         reply.as_object_mut().unwrap().remove("access_token");
         std::thread::sleep(*wait);
     }
     let reply = reply.to_string();
     let json = [("Content-Type", "application/json".to_owned())];
     match fault {
-        Some(Fault::LostAnswer) => Ok(()),
-        Some(Fault::Instead {
+        Some(FieldError::LostAnswer) => Ok(()),
+        Some(FieldError::Instead {
             status,
             headers,
             body,
         }) => write_reply(stream, status, &headers, &body, body.len()),
-        Some(Fault::HalfAnswer) => {
+        Some(FieldError::HalfAnswer) => {
             let half = &reply[..reply.len() / 2];
             write_reply(stream, status, &json, half, reply.len())
         }
-        Some(Fault::Late(wait)) => {
+        Some(FieldError::Late(wait)) => {
             std::thread::sleep(wait);
             write_reply(stream, status, &json, &reply, reply.len())
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// What happens to one request instead of a plain answer.
 #[derive(Clone, Debug)]
-pub(crate) enum Fault {
+pub(crate) enum FieldError {
     /// Nothing is done; this status, headers and body are answered.
     Answer {
         status: u16,
@@ -32,7 +32,7 @@ pub(crate) enum Fault {
     },
 }
 
-impl Fault {
+impl FieldError {
     /// A status with an OAuth error code.
     pub(crate) fn oauth(status: u16, error: &str) -> Self {
         Self::status(status, format!("{{\"error\": \"{error}\"}}"))
@@ -69,7 +69,7 @@ impl Fault {
         Self::Answer {
             status: 200,
             headers: vec![("Content-Type", "text/html".to_owned())],
-            body: "<html><body>Welcome to the train's WiFi</body></html>".to_owned(),
+            body: "<html><body>AllowedPeers to the train's WiFi</body></html>".to_owned(),
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::log_limit::log_limited;
 
 /// What is wrong now.
 #[derive(Debug, Default)]
-pub(super) struct Trouble(Mutex<Known>);
+pub(super) struct Health(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
@@ -21,7 +21,7 @@ struct Known {
     damage: Option<String>,
 }
 
-impl Trouble {
+impl Health {
     /// Learns from a change.
     pub(super) fn note_change<T>(&self, result: &Result<T, Error>) {
         let found = match result {
@@ -107,7 +107,7 @@ mod tests {
 
     #[test]
     fn trouble_is_over_with_the_next_change_that_is_written() {
-        let trouble = Trouble::default();
+        let trouble = Health::default();
         assert_eq!(trouble.words(), None);
         let full = Error::Unwritable {
             why: "disk full".into(),
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn damage_stays_known_while_changes_can_be_written() {
-        let trouble = Trouble::default();
+        let trouble = Health::default();
         let damaged = Error::Corrupt {
             what: "page 7".into(),
         };
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn each_cause_lasts_until_it_is_over_itself() {
-        let trouble = Trouble::default();
+        let trouble = Health::default();
         trouble.note_room(Err("no room".into()));
         trouble.note_place(Err("the file is gone".into()));
         trouble.note_change(&Ok(()));

@@ -37,7 +37,7 @@ const LOOPBACK_INTERFACE: u32 = 1;
 const ESTABLISHED: u8 = 1;
 
 /// The kernel answers at once, or never.
-const PATIENCE_SECONDS: i64 = 1;
+const TIMEOUT_SECONDS: i64 = 1;
 
 /// A way to ask the kernel.
 #[derive(Debug)]
@@ -51,8 +51,8 @@ impl Kernel {
             SockFlag::SOCK_CLOEXEC,
             SockProtocol::NetlinkSockDiag,
         )?;
-        let patience = TimeVal::new(PATIENCE_SECONDS, 0);
-        setsockopt(&descriptor, sockopt::ReceiveTimeout, &patience)?;
+        let timeout = TimeVal::new(TIMEOUT_SECONDS, 0);
+        setsockopt(&descriptor, sockopt::ReceiveTimeout, &timeout)?;
         Ok(Self(descriptor))
     }
 

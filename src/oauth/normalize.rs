@@ -21,7 +21,7 @@ use crate::secret::RefreshToken;
 
 /// What a provider's answer is read with.
 #[derive(Clone, Copy)]
-pub(super) struct Reading<'a> {
+pub(super) struct ReplyContext<'a> {
     /// What the provider does differently.
     pub(super) quirks: &'a Quirks,
     /// Hides the secrets of the request.
@@ -61,25 +61,25 @@ impl From<Error> for Unusable {
 }
 
 /// The reply as RFC 6749, section 5.1, has it.
-pub(super) fn conform(
+pub(super) fn normalize(
     reply: HttpResponse,
-    reading: &Reading<'_>,
+    context: &ReplyContext<'_>,
 ) -> Result<HttpResponse, Unusable> {
     let (parts, body) = reply.into_parts();
     // A success that cannot be understood leaves open whether it is one.
-    let in_doubt = || Error::InDoubt {
+    let in_doubt = || Error::OutcomeUnknown {
         what: format!("HTTP {} without an access token", parts.status.as_u16()),
         retry_after: None,
     };
-    let mut members = accepted(&parts, &body, reading)?.ok_or_else(in_doubt)?;
-    lift_nested(&mut members, reading.quirks);
+    let mut members = accepted(&parts, &body, context)?.ok_or_else(in_doubt)?;
+    lift_nested(&mut members, context.quirks);
     if text(&members, "access_token").is_none() {
         return Err(Unusable {
             error: in_doubt(),
             refresh_token: text(&members, "refresh_token").map(RefreshToken::new),
         });
     }
-    normalize(&mut members, reading.quirks);
+    canonical(&mut members, context.quirks);
     let mut reply = Response::new(Value::Object(members).to_string().into_bytes());
     reply.headers_mut().insert(header::CONTENT_TYPE, JSON);
     Ok(reply)
@@ -90,10 +90,10 @@ pub(super) fn conform(
 pub(super) fn accepted(
     parts: &Parts,
     body: &[u8],
-    reading: &Reading<'_>,
+    context: &ReplyContext<'_>,
 ) -> Result<Option<Map<String, Value>>, Error> {
     let body = read(body);
-    match refusal::of(parts, &body, reading) {
+    match refusal::of(parts, &body, context) {
         Some(error) => Err(error),
         None => Ok(match body {
             Body::Members(members) => Some(members),
@@ -154,7 +154,7 @@ const MEMBERS: [&str; 5] = [
 ];
 
 /// Brings every member of section 5.1 into its form there, or takes it away.
-fn normalize(members: &mut Map<String, Value>, quirks: &Quirks) {
+fn canonical(members: &mut Map<String, Value>, quirks: &Quirks) {
     let token_type = token_type(members).to_owned();
     let default = quirks.default_expires_in.map(u64::from);
     let expires_in = lifetime(members.get("expires_in")).or(default);

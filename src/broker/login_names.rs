@@ -9,9 +9,9 @@ use crate::identity::{Owner, UserId};
 
 /// Login names, each looked up once: the system may ask a directory server.
 #[derive(Debug, Default)]
-pub(super) struct People(Mutex<HashMap<Owner, UserId>>);
+pub(super) struct LoginNames(Mutex<HashMap<Owner, UserId>>);
 
-impl People {
+impl LoginNames {
     /// The owner's login name; `uid-1000` for one that the system has no name
     /// for.
     pub(super) fn login_name(&self, owner: Owner) -> UserId {

@@ -5,33 +5,33 @@ mod diag;
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::{Arrival, Visitor};
+use super::{Endpoints, PeerUser};
 
-impl Arrival {
+impl Endpoints {
     /// Asks the kernel who is at the other end.
-    pub async fn visitor(self) -> Visitor {
-        if let Ok(Some(visitor)) = self.diagnosed() {
-            return visitor;
+    pub async fn peer_user(self) -> PeerUser {
+        if let Ok(Some(peer_user)) = self.diagnosed() {
+            return peer_user;
         }
         // Reads files that take milliseconds where there are many connections.
         let listed = tokio::task::spawn_blocking(move || self.listed());
-        listed.await.unwrap_or(Visitor::Gone)
+        listed.await.unwrap_or(PeerUser::Gone)
     }
 
     /// Asks by netlink; `None` where it does not know of the other end, as of
     /// a socket that is bound to a device other than the loopback one.
-    fn diagnosed(self) -> std::io::Result<Option<Visitor>> {
+    fn diagnosed(self) -> std::io::Result<Option<PeerUser>> {
         let kernel = diag::Kernel::open()?;
         let theirs = kernel.find(self.from, self.to)?;
-        let visitor = self.judge(theirs, kernel.find(self.to, self.from)?);
+        let peer_user = self.judge(theirs, kernel.find(self.to, self.from)?);
         // What the tables could add is the other end's user; a closed connection
         // has none, and is not worth the milliseconds that they take.
-        Ok(Some(visitor).filter(|visitor| *visitor != Visitor::Unknown))
+        Ok(Some(peer_user).filter(|peer_user| *peer_user != PeerUser::Unknown))
     }
 
     /// The same from the kernel's tables, which show every socket whatever it is
     /// bound to, and are there where netlink is closed.
-    fn listed(self) -> Visitor {
+    fn listed(self) -> PeerUser {
         // Read twice: our own end must still be there after the other was seen.
         let theirs = row_in(&tables(), self.from, self.to);
         self.judge(theirs, row_in(&tables(), self.to, self.from))
@@ -43,16 +43,16 @@ impl Arrival {
     /// between the same addresses, so what was seen of the other end is of this
     /// connection. Without that, a peer could send a request, close, and have
     /// another user's program connect from the same port before it is asked for.
-    fn judge(self, theirs: Option<Row>, ours: Option<Row>) -> Visitor {
+    fn judge(self, theirs: Option<Row>, ours: Option<Row>) -> PeerUser {
         let is_ours = |row: &Row| row.is_established && row.inode == self.inode;
         if !ours.as_ref().is_some_and(is_ours) {
-            return Visitor::Gone;
+            return PeerUser::Gone;
         }
         match theirs {
-            None => Visitor::Unknown,
-            Some(row) if row.is_established => Visitor::User(row.uid),
+            None => PeerUser::Unknown,
+            Some(row) if row.is_established => PeerUser::User(row.uid),
             // A socket that was closed has lost its owner, and reads as root's.
-            Some(_) => Visitor::Gone,
+            Some(_) => PeerUser::Gone,
         }
     }
 }
@@ -148,35 +148,35 @@ mod tests {
 ";
 
     /// Who is at the other end of the accepted socket with this inode.
-    fn listed(ip: &str, port: u16, inode: u64) -> Visitor {
+    fn listed(ip: &str, port: u16, inode: u64) -> PeerUser {
         let ip: IpAddr = ip.parse().unwrap();
         let (from, to) = (SocketAddr::new(ip, port), SocketAddr::new(ip, 8252));
         let tables = [TABLE.to_owned(), TABLE_6.to_owned()];
-        let arrival = Arrival { from, to, inode };
-        arrival.judge(row_in(&tables, from, to), row_in(&tables, to, from))
+        let endpoints = Endpoints { from, to, inode };
+        endpoints.judge(row_in(&tables, from, to), row_in(&tables, to, from))
     }
 
     #[test]
     #[cfg(target_endian = "little")]
     fn the_kernels_tables_tell_whose_a_connection_is() {
-        assert_eq!(listed("127.0.0.1", 0xA1B2, 12), Visitor::User(1001));
-        assert_eq!(listed("127.0.0.1", 0xA1B5, 17), Visitor::User(1002));
-        assert_eq!(listed("::1", 0xA1B6, 18), Visitor::User(1003));
+        assert_eq!(listed("127.0.0.1", 0xA1B2, 12), PeerUser::User(1001));
+        assert_eq!(listed("127.0.0.1", 0xA1B5, 17), PeerUser::User(1002));
+        assert_eq!(listed("::1", 0xA1B6, 18), PeerUser::User(1003));
     }
 
     #[test]
     #[cfg(target_endian = "little")]
     fn a_later_connection_from_the_same_port_does_not_speak_for_this_one() {
-        assert_eq!(listed("127.0.0.1", 0xA1B2, 99), Visitor::Gone);
+        assert_eq!(listed("127.0.0.1", 0xA1B2, 99), PeerUser::Gone);
     }
 
     #[test]
     #[cfg(target_endian = "little")]
     fn a_closed_connection_is_nobodys_and_not_roots() {
-        assert_eq!(listed("127.0.0.1", 0xA1B3, 13), Visitor::Gone);
-        assert_eq!(listed("127.0.0.1", 0xA1B7, 19), Visitor::Gone);
+        assert_eq!(listed("127.0.0.1", 0xA1B3, 13), PeerUser::Gone);
+        assert_eq!(listed("127.0.0.1", 0xA1B7, 19), PeerUser::Gone);
         // Its end was seen between the two looks.
-        assert_eq!(listed("127.0.0.1", 0xA1B8, 20), Visitor::Gone);
-        assert_eq!(listed("127.0.0.1", 0xA1B4, 14), Visitor::Unknown);
+        assert_eq!(listed("127.0.0.1", 0xA1B8, 20), PeerUser::Gone);
+        assert_eq!(listed("127.0.0.1", 0xA1B4, 14), PeerUser::Unknown);
     }
 }

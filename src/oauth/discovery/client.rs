@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 use url::{Host, Url};
 
-use super::reach::{Forbidden, Reach, Unresolved};
+use super::address_policy::{AddressPolicy, Forbidden, Unresolved};
 use super::{Error, Step, shown};
 use crate::oauth::http::Outbound;
 use crate::oauth::request::JSON;
@@ -35,7 +35,7 @@ pub(super) enum Found {
     /// The server has none there.
     Nothing(String),
     /// An answer that is no document.
-    Nonsense(String),
+    MalformedResponse(String),
 }
 
 impl Found {
@@ -43,46 +43,46 @@ impl Found {
     pub(super) fn required(self, step: Step) -> Result<Map<String, Value>, Error> {
         match self {
             Self::Document(document) => Ok(document),
-            Self::Nothing(what) => Err(Error::unfit(step, what)),
-            Self::Nonsense(what) => Err(Error::nonsense(step, what)),
+            Self::Nothing(what) => Err(Error::unsupported(step, what)),
+            Self::MalformedResponse(what) => Err(Error::malformed(step, what)),
         }
     }
 }
 
 /// One discovery's way of asking.
-pub(super) struct Explorer {
+pub(super) struct DiscoveryClient {
     http: Outbound,
-    reach: Reach,
+    policy: AddressPolicy,
     deadline: Instant,
 }
 
-impl Explorer {
-    /// One that begins at `start`, and is done when `patience` is over.
-    pub(super) fn starting_at(start: &Url, patience: Duration) -> Result<Self, Error> {
-        let reach = Reach::of(start);
-        let http = Outbound::direct(Arc::new(reach)).map_err(|error| Error::Setup {
+impl DiscoveryClient {
+    /// One that begins at `start`, and is done when `timeout` is over.
+    pub(super) fn starting_at(start: &Url, timeout: Duration) -> Result<Self, Error> {
+        let policy = AddressPolicy::of(start);
+        let http = Outbound::direct(Arc::new(policy)).map_err(|error| Error::HttpClient {
             what: error.to_string(),
         })?;
         Ok(Self {
             http,
-            reach,
-            deadline: Instant::now() + patience,
+            policy,
+            deadline: Instant::now() + timeout,
         })
     }
 
     /// Asks an MCP server without a token; the answer's body, which may never
     /// end, is not read.
-    pub(super) async fn knock(&self, url: &Url) -> Result<Response, Error> {
+    pub(super) async fn probe(&self, url: &Url) -> Result<Response, Error> {
         self.get(Step::McpServer, url, MCP_ACCEPT).await
     }
 
     /// Looks for a JSON object at `url`.
-    pub(super) async fn look(&self, step: Step, url: &Url) -> Result<Found, Error> {
+    pub(super) async fn fetch_metadata(&self, step: Step, url: &Url) -> Result<Found, Error> {
         let reply = self.get(step, url, JSON).await?;
         let (status, place) = (reply.status(), shown(reply.url()));
         let found = format!("{place} answers with HTTP {}", status.as_u16());
         if status.is_server_error() {
-            return Ok(Found::Nonsense(found));
+            return Ok(Found::MalformedResponse(found));
         }
         if !status.is_success() {
             return Ok(Found::Nothing(found));
@@ -90,7 +90,7 @@ impl Explorer {
         let body = self.read(step, reply).await?;
         Ok(serde_json::from_slice(&body).map_or_else(
             |_| {
-                Found::Nonsense(format!(
+                Found::MalformedResponse(format!(
                     "{place} answers with something that is no JSON object"
                 ))
             },
@@ -116,13 +116,13 @@ impl Explorer {
     }
 
     /// Judges an endpoint that was found, its name's addresses included.
-    pub(super) async fn vet(&self, step: Step, url: &Url) -> Result<(), Error> {
+    pub(super) async fn check_address(&self, step: Step, url: &Url) -> Result<(), Error> {
         let forbidden = |why: Forbidden| unfit_address(step, url, why);
-        self.reach.check(url).map_err(forbidden)?;
+        self.policy.check(url).map_err(forbidden)?;
         let Some(Host::Domain(name)) = url.host() else {
             return Ok(());
         };
-        let resolved = tokio::time::timeout_at(self.deadline, self.reach.resolved(name)).await;
+        let resolved = tokio::time::timeout_at(self.deadline, self.policy.resolved(name)).await;
         match resolved.unwrap_or(Err(Unresolved::Unknown)) {
             Ok(_) => Ok(()),
             Err(Unresolved::Forbidden(why)) => Err(forbidden(why)),
@@ -142,16 +142,16 @@ impl Explorer {
             }
         }
         let what = format!("it is redirected more than {MAX_REDIRECTS} times");
-        Err(Error::unfit(step, what))
+        Err(Error::unsupported(step, what))
     }
 
     /// Sends a request once, if its address may be asked.
     async fn send(&self, step: Step, request: Request) -> Result<Response, Error> {
         let url = request.url().clone();
-        let check = self.reach.check(&url);
+        let check = self.policy.check(&url);
         check.map_err(|why| unfit_address(step, &url, why))?;
         let client = self.http.client_for(url.scheme());
-        let client = client.map_err(|error| Error::Setup {
+        let client = client.map_err(|error| Error::HttpClient {
             what: error.to_string(),
         })?;
         let sent = tokio::time::timeout_at(self.deadline, client.execute(request)).await;
@@ -163,7 +163,7 @@ impl Explorer {
         Err(match forbidden(&error) {
             Some(why) => unfit_address(step, &url, why),
             None if error.is_connect() => unreachable_host(step, &url),
-            None => Error::nonsense(step, format!("{} gives no whole answer", shown(&url))),
+            None => Error::malformed(step, format!("{} gives no whole answer", shown(&url))),
         })
     }
 
@@ -175,7 +175,7 @@ impl Explorer {
                 "{} answers with more than {DOCUMENT_LIMIT} bytes",
                 shown(&url)
             );
-            Error::nonsense(step, what)
+            Error::malformed(step, what)
         };
         let limit = u64::try_from(DOCUMENT_LIMIT).unwrap_or(u64::MAX);
         if reply.content_length().is_some_and(|length| length > limit) {
@@ -192,7 +192,7 @@ impl Explorer {
                 Ok(None) => return Ok(body),
                 Err(_) => {
                     let what = format!("{} gives no whole answer", shown(&url));
-                    return Err(Error::nonsense(step, what));
+                    return Err(Error::malformed(step, what));
                 }
             }
         }
@@ -208,17 +208,18 @@ fn next_hop(step: Step, url: &Url, reply: &Response) -> Result<Option<Url>, Erro
         return Ok(None);
     };
     let next = location.to_str().ok().and_then(|text| url.join(text).ok());
-    let next =
-        next.ok_or_else(|| Error::unfit(step, format!("{} redirects to no address", shown(url))))?;
+    let next = next.ok_or_else(|| {
+        Error::unsupported(step, format!("{} redirects to no address", shown(url)))
+    })?;
     if url.scheme() == "https" && next.scheme() != "https" {
         let what = format!("{} redirects to {}, without TLS", shown(url), shown(&next));
-        return Err(Error::unfit(step, what));
+        return Err(Error::unsupported(step, what));
     }
     Ok(Some(next))
 }
 
 fn unfit_address(step: Step, url: &Url, why: Forbidden) -> Error {
-    Error::unfit(step, format!("{} is not asked: {why}", shown(url)))
+    Error::unsupported(step, format!("{} is not asked: {why}", shown(url)))
 }
 
 fn unreachable_host(step: Step, url: &Url) -> Error {
@@ -229,7 +230,7 @@ fn unreachable_host(step: Step, url: &Url) -> Error {
 }
 
 fn silent(step: Step, url: &Url) -> Error {
-    Error::nonsense(step, format!("{} does not answer in time", shown(url)))
+    Error::malformed(step, format!("{} does not answer in time", shown(url)))
 }
 
 /// Whether the address that a name has was the reason.
@@ -250,7 +251,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_is_judged_where_the_connection_is_made() {
-        let http = Outbound::direct(Arc::new(Reach::Public)).unwrap();
+        let http = Outbound::direct(Arc::new(AddressPolicy::Public)).unwrap();
         let address = Url::parse("http://localhost:1/").unwrap();
         let request = Request::new(reqwest::Method::GET, address);
         let error = http.client_for("http").unwrap().execute(request).await;

@@ -6,22 +6,27 @@
 
 use serde_json::{Map, Value};
 
-use super::{Fault, Faults, Loc, Problem, echo};
+use super::{FieldError, FieldErrors, Loc, Problem, echo};
 
 /// A name that a caller made up is shown this far, in characters.
 const NAME_LIMIT: usize = 64;
 
 /// One value of a request, and where it stands.
-pub(crate) struct Place<'a> {
+pub(crate) struct FieldValue<'a> {
     value: &'a Value,
     loc: Vec<Loc>,
     is_secret: bool,
-    faults: &'a mut Faults,
+    faults: &'a mut FieldErrors,
 }
 
-impl<'a> Place<'a> {
+impl<'a> FieldValue<'a> {
     /// The value of the field `name`, at `loc`.
-    pub(super) fn new(name: &str, value: &'a Value, loc: Vec<Loc>, faults: &'a mut Faults) -> Self {
+    pub(super) fn new(
+        name: &str,
+        value: &'a Value,
+        loc: Vec<Loc>,
+        faults: &'a mut FieldErrors,
+    ) -> Self {
         Self {
             value,
             loc,
@@ -47,7 +52,7 @@ impl<'a> Place<'a> {
         &mut self,
         index: usize,
         item: &Value,
-        read: impl FnOnce(&mut Place<'_>) -> Option<T>,
+        read: impl FnOnce(&mut FieldValue<'_>) -> Option<T>,
     ) -> Option<T> {
         self.inner(Loc::Index(index), item, self.is_secret, read)
     }
@@ -57,7 +62,7 @@ impl<'a> Place<'a> {
         &mut self,
         name: &str,
         member: &Value,
-        read: impl FnOnce(&mut Place<'_>) -> Option<T>,
+        read: impl FnOnce(&mut FieldValue<'_>) -> Option<T>,
     ) -> Option<T> {
         let is_secret = self.is_secret || echo::is_secret(name);
         self.inner(named(name), member, is_secret, read)
@@ -68,11 +73,11 @@ impl<'a> Place<'a> {
         step: Loc,
         value: &Value,
         is_secret: bool,
-        read: impl FnOnce(&mut Place<'_>) -> Option<T>,
+        read: impl FnOnce(&mut FieldValue<'_>) -> Option<T>,
     ) -> Option<T> {
         let mut loc = self.loc.clone();
         loc.push(step);
-        read(&mut Place {
+        read(&mut FieldValue {
             value,
             loc,
             is_secret,
@@ -96,8 +101,8 @@ pub(super) fn shown(value: &Value, is_hidden: bool) -> Option<Value> {
 }
 
 /// `problem` at `loc`.
-pub(super) fn fault(loc: Vec<Loc>, problem: Problem, input: Option<Value>) -> Fault {
-    Fault {
+pub(super) fn fault(loc: Vec<Loc>, problem: Problem, input: Option<Value>) -> FieldError {
+    FieldError {
         loc,
         msg: problem.msg,
         kind: problem.kind.into(),

@@ -2,7 +2,7 @@
 
 use super::key;
 use super::{Error, Options, Unlocked};
-use crate::clock::Ambient;
+use crate::clock::Env;
 use crate::config::key_store::KeyStore;
 
 /// A key that lies in two places, the old and the new one.
@@ -40,8 +40,8 @@ impl Moving {
 /// Those of opening the vault; [`Error::KeyThereAlready`];
 /// [`Error::KeyUnusable`] if a place cannot be reached, cannot be written, or
 /// holds another key.
-pub fn move_key(options: &Options, to: KeyStore, ambient: &Ambient) -> Result<Moving, Error> {
-    let vault = Unlocked::open_existing(options, ambient)?;
+pub fn move_key(options: &Options, to: KeyStore, env: &Env) -> Result<Moving, Error> {
+    let vault = Unlocked::open_existing(options, env)?;
     let old = key::store(options)?;
     let new = key::store(&Options {
         key_store: to,
@@ -55,7 +55,7 @@ pub fn move_key(options: &Options, to: KeyStore, ambient: &Ambient) -> Result<Mo
     }
     // What a move that was cut off has left there is the same key, or a reason
     // to stop.
-    key::require_kept(&*new, &vault.ring)?;
+    key::verify_stored(&*new, &vault.ring)?;
     Ok(Moving {
         store: new.kind(),
         from: old.place(),

@@ -16,7 +16,7 @@ use crate::identity::Owner;
 
 /// The two ends of a browser's connection.
 #[derive(Clone, Copy, Debug)]
-pub struct Arrival {
+pub struct Endpoints {
     /// The browser's.
     pub from: SocketAddr,
     /// The listener's.
@@ -26,7 +26,7 @@ pub struct Arrival {
     pub inode: u64,
 }
 
-impl Arrival {
+impl Endpoints {
     /// Of a connection that was just accepted; `None` if it is broken already.
     #[must_use]
     pub fn of(stream: &TcpStream, from: SocketAddr) -> Option<Self> {
@@ -38,7 +38,7 @@ impl Arrival {
 
 /// Who is at a connection's other end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Visitor {
+pub enum PeerUser {
     /// A program of this uid.
     User(u32),
     /// The kernel does not tell: the other end is in another network
@@ -51,7 +51,7 @@ pub enum Visitor {
 
 /// Whose browsers may come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Welcome {
+pub enum AllowedPeers {
     /// Everybody's.
     All,
     /// This owner's and root's.
@@ -61,29 +61,29 @@ pub enum Welcome {
     EachToTheirOwn,
 }
 
-impl Welcome {
+impl AllowedPeers {
     /// Whose flows the visitor may end and see, `None` meaning everybody's;
     /// an error if nobody's.
     ///
     /// # Errors
     /// The visitor is another user, or the kernel does not tell who it is.
-    pub fn admit(self, visitor: Visitor) -> Result<Option<Owner>, Visitor> {
-        match (self, visitor) {
+    pub fn admit(self, peer_user: PeerUser) -> Result<Option<Owner>, PeerUser> {
+        match (self, peer_user) {
             (Self::All, _) => Ok(None),
-            (Self::Only(owner), Visitor::User(uid)) if uid == owner.uid() || uid == 0 => Ok(None),
-            (Self::EachToTheirOwn, Visitor::User(uid)) => {
-                Owner::from_uid(uid).map(Some).ok_or(visitor)
+            (Self::Only(owner), PeerUser::User(uid)) if uid == owner.uid() || uid == 0 => Ok(None),
+            (Self::EachToTheirOwn, PeerUser::User(uid)) => {
+                Owner::from_uid(uid).map(Some).ok_or(peer_user)
             }
-            (_, Visitor::User(_) | Visitor::Unknown | Visitor::Gone) => Err(visitor),
+            (_, PeerUser::User(_) | PeerUser::Unknown | PeerUser::Gone) => Err(peer_user),
         }
     }
 }
 
 #[cfg(not(target_os = "linux"))]
-impl Arrival {
+impl Endpoints {
     /// There is no way to ask here.
-    pub async fn visitor(self) -> Visitor {
-        Visitor::Unknown
+    pub async fn peer_user(self) -> PeerUser {
+        PeerUser::Unknown
     }
 }
 
@@ -94,20 +94,20 @@ mod tests {
     #[test]
     fn a_peer_is_admitted_only_if_the_kernel_names_a_user_who_may_come() {
         let me = Owner::from_uid(1000).unwrap();
-        let only_me = Welcome::Only(me);
-        assert_eq!(only_me.admit(Visitor::User(1000)), Ok(None));
-        assert_eq!(only_me.admit(Visitor::User(0)), Ok(None));
-        assert!(only_me.admit(Visitor::User(1001)).is_err());
-        assert!(only_me.admit(Visitor::User(65_534)).is_err());
-        assert!(only_me.admit(Visitor::Unknown).is_err());
-        assert!(only_me.admit(Visitor::Gone).is_err());
-        let each = Welcome::EachToTheirOwn;
-        assert_eq!(each.admit(Visitor::User(1000)), Ok(Some(me)));
+        let only_me = AllowedPeers::Only(me);
+        assert_eq!(only_me.admit(PeerUser::User(1000)), Ok(None));
+        assert_eq!(only_me.admit(PeerUser::User(0)), Ok(None));
+        assert!(only_me.admit(PeerUser::User(1001)).is_err());
+        assert!(only_me.admit(PeerUser::User(65_534)).is_err());
+        assert!(only_me.admit(PeerUser::Unknown).is_err());
+        assert!(only_me.admit(PeerUser::Gone).is_err());
+        let each = AllowedPeers::EachToTheirOwn;
+        assert_eq!(each.admit(PeerUser::User(1000)), Ok(Some(me)));
         let root = Owner::ADMINISTRATOR;
-        assert_eq!(each.admit(Visitor::User(0)), Ok(Some(root)));
-        assert!(each.admit(Visitor::User(65_534)).is_err());
-        assert!(each.admit(Visitor::Unknown).is_err());
-        assert!(each.admit(Visitor::Gone).is_err());
-        assert_eq!(Welcome::All.admit(Visitor::Gone), Ok(None));
+        assert_eq!(each.admit(PeerUser::User(0)), Ok(Some(root)));
+        assert!(each.admit(PeerUser::User(65_534)).is_err());
+        assert!(each.admit(PeerUser::Unknown).is_err());
+        assert!(each.admit(PeerUser::Gone).is_err());
+        assert_eq!(AllowedPeers::All.admit(PeerUser::Gone), Ok(None));
     }
 }

@@ -105,7 +105,7 @@ impl Broker {
             .filter(|stored| stored.flow.provider.provider_id.as_str() == provider_id)
             .ok_or(Error::UnknownState)?;
         let flow = stored.flow.id;
-        match stored.flow.status_at(self.0.ambient.now()) {
+        match stored.flow.status_at(self.0.env.now()) {
             Status::Pending => {}
             Status::Exchanging => return Err(Error::UnknownState),
             Status::Completed(_) | Status::Failed { .. } => {
@@ -203,7 +203,7 @@ impl Broker {
             return Ok(None);
         };
         let flow = stored.flow;
-        let now = self.0.ambient.now();
+        let now = self.0.env.now();
         let outcome = match flow.status_at(now) {
             _ if flow.is_forgotten(now) => return Ok(None),
             Status::Pending | Status::Exchanging => return Ok(None),
@@ -245,7 +245,7 @@ impl Broker {
             .await;
         let exchanged = exchanged.or_else(|failed| match failed.refresh_token {
             // The code is spent, and this is all that is left of the login.
-            Some(token) => Ok(Grant::of_refresh_token(token, self.0.ambient.now())),
+            Some(token) => Ok(Grant::of_refresh_token(token, self.0.env.now())),
             None => Err(failed.error),
         });
         match exchanged {
@@ -253,10 +253,10 @@ impl Broker {
             Err(
                 error @ (oauth::Error::Unreachable
                 | oauth::Error::Unavailable { .. }
-                | oauth::Error::InDoubt { .. }),
+                | oauth::Error::OutcomeUnknown { .. }),
             ) => {
                 let description = match error {
-                    oauth::Error::InDoubt { .. } => error.to_string(),
+                    oauth::Error::OutcomeUnknown { .. } => error.to_string(),
                     _ => "the provider could not be reached to finish the login".to_owned(),
                 };
                 let ended = self
@@ -356,7 +356,7 @@ impl Broker {
     /// An event about a flow that has no token.
     fn flow_event(&self, flow: &Flow, kind: Kind, source: Source) -> Event {
         Event {
-            id: self.0.ambient.uuid(),
+            id: self.0.env.uuid(),
             owner: flow.owner,
             provider_id: flow.provider.provider_id.clone(),
             agent_id: flow.agent_id.clone(),
@@ -368,7 +368,7 @@ impl Broker {
             scopes: flow.requested.clone(),
             detail: serde_json::Map::new(),
             acknowledged_at: None,
-            created_at: self.0.ambient.now(),
+            created_at: self.0.env.now(),
         }
     }
 }
@@ -441,7 +441,7 @@ pub(crate) fn refusal(
 fn refused_exchange(error: oauth::Error) -> (String, Option<String>) {
     match error {
         oauth::Error::InvalidGrant { description } => ("invalid_grant".to_owned(), description),
-        oauth::Error::Misconfigured { code, description }
+        oauth::Error::ClientRejected { code, description }
         | oauth::Error::Refused { code, description } => (providers_error(code), description),
         other => (INVALID_RESPONSE.to_owned(), Some(other.to_string())),
     }

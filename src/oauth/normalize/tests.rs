@@ -8,7 +8,7 @@ use serde_json::json;
 use super::*;
 
 fn answered(quirks: &Quirks, status: u16, body: &str) -> Result<Value, Error> {
-    let reading = Reading {
+    let context = ReplyContext {
         quirks,
         redactor: &Redactor::default(),
         received_at: Timestamp::from_millis(0),
@@ -17,7 +17,7 @@ fn answered(quirks: &Quirks, status: u16, body: &str) -> Result<Value, Error> {
     *reply.status_mut() = StatusCode::from_u16(status).unwrap();
     let hint = "Thu, 01 Jan 1970 00:01:30 GMT".parse().unwrap();
     reply.headers_mut().insert(header::RETRY_AFTER, hint);
-    let conforming = conform(reply, &reading).map_err(|unusable| unusable.error)?;
+    let conforming = normalize(reply, &context).map_err(|unusable| unusable.error)?;
     assert_eq!(conforming.status(), StatusCode::OK);
     Ok(serde_json::from_slice(conforming.body()).unwrap())
 }
@@ -151,7 +151,7 @@ fn only_two_codes_refuse_the_client() {
         let body = format!(r#"{{"error":"{code}"}}"#);
         let error = answered(&Quirks::NONE, status, &body).unwrap_err();
         assert!(
-            matches!(&error, Error::Misconfigured { code: found, .. } if found == code),
+            matches!(&error, Error::ClientRejected { code: found, .. } if found == code),
             "{body}: {error:?}"
         );
     }
@@ -241,7 +241,10 @@ fn what_does_not_say_what_became_of_the_request_is_in_doubt_and_not_quoted() {
         (504, r#"{"error":"server_error"}"#),
     ] {
         let error = answered(&Quirks::NONE, status, body).unwrap_err();
-        assert!(matches!(error, Error::InDoubt { .. }), "{body}: {error:?}");
+        assert!(
+            matches!(error, Error::OutcomeUnknown { .. }),
+            "{body}: {error:?}"
+        );
         assert!(!format!("{error} {error:?}").contains("canary"));
     }
 }
@@ -254,7 +257,10 @@ fn a_refusal_that_is_not_oauths_is_not_quoted() {
         (400, r#"{"canary":true}"#),
     ] {
         let error = answered(&Quirks::NONE, status, body).unwrap_err();
-        assert!(matches!(error, Error::Nonsense { .. }), "{body}: {error:?}");
+        assert!(
+            matches!(error, Error::MalformedResponse { .. }),
+            "{body}: {error:?}"
+        );
         assert!(!format!("{error} {error:?}").contains("canary"));
     }
 }

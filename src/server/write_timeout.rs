@@ -14,22 +14,22 @@ use tokio::time::{Instant, Sleep, sleep};
 
 /// How long a client may take nothing of its answer. Longer than any pause of
 /// a program that means to read on.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A stream whose writes fail when they make no way for [`PATIENCE`].
+/// A stream whose writes fail when they make no way for [`TIMEOUT`].
 #[derive(Debug)]
-pub(super) struct Patient<S> {
+pub(super) struct WriteTimeout<S> {
     stream: S,
     /// Runs while a write waits.
     limit: Pin<Box<Sleep>>,
     waits: bool,
 }
 
-impl<S> Patient<S> {
+impl<S> WriteTimeout<S> {
     pub(super) fn new(stream: S) -> Self {
         Self {
             stream,
-            limit: Box::pin(sleep(PATIENCE)),
+            limit: Box::pin(sleep(TIMEOUT)),
             waits: false,
         }
     }
@@ -39,7 +39,7 @@ impl<S> Patient<S> {
         &self.stream
     }
 
-    /// The result of a write, or the end of patience while there is none.
+    /// The result of a write, or the end of timeout while there is none.
     fn within_limit<T>(
         &mut self,
         result: Poll<io::Result<T>>,
@@ -51,14 +51,14 @@ impl<S> Patient<S> {
         }
         if !self.waits {
             self.waits = true;
-            self.limit.as_mut().reset(Instant::now() + PATIENCE);
+            self.limit.as_mut().reset(Instant::now() + TIMEOUT);
         }
         ready!(self.limit.as_mut().poll(context));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for WriteTimeout<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -68,7 +68,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -111,16 +111,20 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_write_that_nobody_reads_is_given_up() {
         let (near, _far) = duplex(4);
-        let error = Patient::new(near).write_all(b"longer").await.unwrap_err();
+        let error = WriteTimeout::new(near)
+            .write_all(b"longer")
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_slow_reader_that_reads_is_waited_for() {
         let (near, mut far) = duplex(4);
-        let writing = tokio::spawn(async move { Patient::new(near).write_all(&[1; 16]).await });
+        let writing =
+            tokio::spawn(async move { WriteTimeout::new(near).write_all(&[1; 16]).await });
         for _ in 0..4 {
-            sleep(PATIENCE - Duration::from_secs(1)).await;
+            sleep(TIMEOUT - Duration::from_secs(1)).await;
             far.read_exact(&mut [0; 4]).await.unwrap();
         }
         writing.await.unwrap().unwrap();

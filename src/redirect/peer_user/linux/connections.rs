@@ -15,25 +15,25 @@ const HOSTS: [&str; 2] = ["127.0.0.1:0", "[::1]:0"];
 struct Pair {
     client: TcpStream,
     server: TcpStream,
-    arrival: Arrival,
+    endpoints: Endpoints,
 }
 
 impl Pair {
     async fn accepted(listener: &TcpListener, client: TcpStream) -> Self {
-        let (server, arrival) = accept(listener).await;
+        let (server, endpoints) = accept(listener).await;
         Self {
             client,
             server,
-            arrival,
+            endpoints,
         }
     }
 }
 
-async fn accept(listener: &TcpListener) -> (TcpStream, Arrival) {
+async fn accept(listener: &TcpListener) -> (TcpStream, Endpoints) {
     let (server, from) = listener.accept().await.unwrap();
     let inode = fstat(&server).unwrap().st_ino;
     let to = server.local_addr().unwrap();
-    (server, Arrival { from, to, inode })
+    (server, Endpoints { from, to, inode })
 }
 
 /// A listener at `address`, and a socket of its family.
@@ -48,24 +48,24 @@ async fn listening(address: &str) -> (TcpListener, SocketAddr, TcpSocket) {
     (listener, to, socket.unwrap())
 }
 
-fn me() -> Visitor {
-    Visitor::User(nix::unistd::geteuid().as_raw())
+fn me() -> PeerUser {
+    PeerUser::User(nix::unistd::geteuid().as_raw())
 }
 
 /// Both ways of asking say that it is this user.
-fn assert_named(arrival: Arrival) {
-    assert_eq!(arrival.diagnosed().unwrap(), Some(me()), "{arrival:?}");
-    assert_eq!(arrival.listed(), me(), "{arrival:?}");
+fn assert_named(endpoints: Endpoints) {
+    assert_eq!(endpoints.diagnosed().unwrap(), Some(me()), "{endpoints:?}");
+    assert_eq!(endpoints.listed(), me(), "{endpoints:?}");
 }
 
 /// Neither way of asking names anybody.
-fn assert_gone(arrival: Arrival) {
-    let diagnosed = arrival.diagnosed().unwrap();
+fn assert_gone(endpoints: Endpoints) {
+    let diagnosed = endpoints.diagnosed().unwrap();
     assert!(
-        matches!(diagnosed, None | Some(Visitor::Gone)),
+        matches!(diagnosed, None | Some(PeerUser::Gone)),
         "{diagnosed:?}"
     );
-    assert_eq!(arrival.listed(), Visitor::Gone);
+    assert_eq!(endpoints.listed(), PeerUser::Gone);
 }
 
 #[tokio::test]
@@ -74,8 +74,8 @@ async fn the_user_of_an_ordinary_connection_is_named() {
         let (listener, to, socket) = listening(address).await;
         let client = socket.connect(to).await.unwrap();
         let pair = Pair::accepted(&listener, client).await;
-        assert_named(pair.arrival);
-        assert_eq!(pair.arrival.visitor().await, me());
+        assert_named(pair.endpoints);
+        assert_eq!(pair.endpoints.peer_user().await, me());
     }
 }
 
@@ -85,7 +85,7 @@ async fn a_socket_that_is_bound_to_the_loopback_device_hides_nobody() {
         let (listener, to, socket) = listening(address).await;
         socket.bind_device(Some(b"lo")).unwrap();
         let client = socket.connect(to).await.unwrap();
-        assert_named(Pair::accepted(&listener, client).await.arrival);
+        assert_named(Pair::accepted(&listener, client).await.endpoints);
     }
 }
 
@@ -95,7 +95,7 @@ async fn a_socket_of_ipv6_that_speaks_ipv4_hides_nobody() {
     let mapped = SocketAddr::new("::ffff:127.0.0.1".parse().unwrap(), to.port());
     let socket = TcpSocket::new_v6().unwrap();
     let client = socket.connect(mapped).await.unwrap();
-    assert_named(Pair::accepted(&listener, client).await.arrival);
+    assert_named(Pair::accepted(&listener, client).await.endpoints);
 }
 
 #[tokio::test]
@@ -110,7 +110,7 @@ async fn a_socket_on_a_port_that_others_share_hides_nobody() {
     other.set_reuseport(true).unwrap();
     other.bind(shared).unwrap();
     let _other = other.listen(1).unwrap();
-    assert_named(Pair::accepted(&listener, client).await.arrival);
+    assert_named(Pair::accepted(&listener, client).await.endpoints);
 }
 
 #[tokio::test]
@@ -125,9 +125,9 @@ async fn a_peer_that_binds_and_closes_at_once_is_gone() {
             client.set_zero_linger().unwrap();
         }
         drop(client);
-        let (_server, arrival) = accept(&listener).await;
-        assert_gone(arrival);
-        assert_eq!(arrival.visitor().await, Visitor::Gone);
+        let (_server, endpoints) = accept(&listener).await;
+        assert_gone(endpoints);
+        assert_eq!(endpoints.peer_user().await, PeerUser::Gone);
     }
 }
 
@@ -138,7 +138,7 @@ async fn a_peer_that_closes_its_half_is_gone() {
         let client = socket.connect(to).await.unwrap();
         let mut pair = Pair::accepted(&listener, client).await;
         pair.client.shutdown().await.unwrap();
-        assert_gone(pair.arrival);
+        assert_gone(pair.endpoints);
     }
 }
 
@@ -146,25 +146,25 @@ async fn a_peer_that_closes_its_half_is_gone() {
 async fn a_connection_that_takes_over_a_closed_ones_port_does_not_speak_for_it() {
     let (listener, to, socket) = listening("127.0.0.1:0").await;
     let first = Pair::accepted(&listener, socket.connect(to).await.unwrap()).await;
-    let arrival = first.arrival;
+    let endpoints = first.endpoints;
     // The side that closes first keeps the TIME_WAIT (RFC 9293, section 3.6),
     // which a later connection may end (RFC 6191): here, the listener's.
     drop(first.server);
     drop(first.client);
     let again = TcpSocket::new_v4().unwrap();
     again.set_reuseaddr(true).unwrap();
-    again.bind(arrival.from).unwrap();
+    again.bind(endpoints.from).unwrap();
     let connected = tokio::time::timeout(Duration::from_secs(2), again.connect(to)).await;
     let second = Pair::accepted(&listener, connected.unwrap().unwrap()).await;
-    assert_eq!(second.arrival.from, arrival.from);
-    assert_named(second.arrival);
-    assert_gone(arrival);
+    assert_eq!(second.endpoints.from, endpoints.from);
+    assert_named(second.endpoints);
+    assert_gone(endpoints);
 }
 
 #[tokio::test]
 async fn a_peer_that_the_kernels_tables_do_not_hold_is_unknown() {
     let (listener, to, socket) = listening("127.0.0.1:0").await;
     let pair = Pair::accepted(&listener, socket.connect(to).await.unwrap()).await;
-    let ours = row_in(&tables(), pair.arrival.to, pair.arrival.from);
-    assert_eq!(pair.arrival.judge(None, ours), Visitor::Unknown);
+    let ours = row_in(&tables(), pair.endpoints.to, pair.endpoints.from);
+    assert_eq!(pair.endpoints.judge(None, ours), PeerUser::Unknown);
 }

@@ -15,7 +15,7 @@ use crate::provider::{self, EndpointError};
 
 /// How far a discovery may go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reach {
+pub(super) enum AddressPolicy {
     /// To public addresses.
     Public,
     /// To this machine's loopback addresses too, since it began at one.
@@ -36,7 +36,7 @@ pub(super) enum Forbidden {
     Localhost,
 }
 
-impl Reach {
+impl AddressPolicy {
     /// How far one that begins at `start` may go.
     pub(super) fn of(start: &Url) -> Self {
         if provider::is_loopback(start) {
@@ -100,11 +100,11 @@ pub(super) enum Unresolved {
     Forbidden(#[from] Forbidden),
 }
 
-impl Resolve for Reach {
+impl Resolve for AddressPolicy {
     fn resolve(&self, name: Name) -> Resolving {
-        let reach = *self;
+        let policy = *self;
         Box::pin(async move {
-            let addresses = reach.resolved(name.as_str()).await?;
+            let addresses = policy.resolved(name.as_str()).await?;
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })
     }
@@ -156,8 +156,8 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 mod tests {
     use super::*;
 
-    fn judged(reach: Reach, url: &str) -> bool {
-        reach.check(&Url::parse(url).unwrap()).is_ok()
+    fn judged(policy: AddressPolicy, url: &str) -> bool {
+        policy.check(&Url::parse(url).unwrap()).is_ok()
     }
 
     #[test]
@@ -223,16 +223,19 @@ mod tests {
             "https://localhost/",
             "http://localhost/",
         ] {
-            assert_eq!(Reach::of(&Url::parse(url).unwrap()), Reach::Loopback);
-            assert!(judged(Reach::Loopback, url), "{url}");
-            assert!(!judged(Reach::Public, url), "{url}");
+            assert_eq!(
+                AddressPolicy::of(&Url::parse(url).unwrap()),
+                AddressPolicy::Loopback
+            );
+            assert!(judged(AddressPolicy::Loopback, url), "{url}");
+            assert!(!judged(AddressPolicy::Public, url), "{url}");
         }
     }
 
     #[test]
     fn nothing_leads_into_a_network_that_is_not_public() {
-        for reach in [Reach::Public, Reach::Loopback] {
-            assert!(judged(reach, "https://1.1.1.1/"));
+        for policy in [AddressPolicy::Public, AddressPolicy::Loopback] {
+            assert!(judged(policy, "https://1.1.1.1/"));
             for url in [
                 "https://192.168.1.1/",
                 "https://0x0a000001/",
@@ -243,7 +246,7 @@ mod tests {
                 "ftp://example.com/",
                 "https://me@example.com/",
             ] {
-                assert!(!judged(reach, url), "{url}");
+                assert!(!judged(policy, url), "{url}");
             }
         }
     }
@@ -253,28 +256,28 @@ mod tests {
         let near: IpAddr = Ipv4Addr::LOCALHOST.into();
         let far: IpAddr = Ipv4Addr::new(1, 1, 1, 1).into();
         let router: IpAddr = Ipv4Addr::new(192, 168, 1, 1).into();
-        let admits = |reach: Reach, name, address| reach.admit_as(name, address).is_ok();
-        assert!(admits(Reach::Loopback, "localhost", near));
-        assert!(!admits(Reach::Public, "localhost", near));
-        for reach in [Reach::Public, Reach::Loopback] {
-            assert!(admits(reach, "example.com", far));
-            assert!(!admits(reach, "example.com", near));
-            assert!(!admits(reach, "example.com", router));
-            assert!(!admits(reach, "localhost", far));
+        let admits = |policy: AddressPolicy, name, address| policy.admit_as(name, address).is_ok();
+        assert!(admits(AddressPolicy::Loopback, "localhost", near));
+        assert!(!admits(AddressPolicy::Public, "localhost", near));
+        for policy in [AddressPolicy::Public, AddressPolicy::Loopback] {
+            assert!(admits(policy, "example.com", far));
+            assert!(!admits(policy, "example.com", near));
+            assert!(!admits(policy, "example.com", router));
+            assert!(!admits(policy, "localhost", far));
         }
     }
 
     #[tokio::test]
     async fn a_name_that_nobody_knows_is_not_forbidden() {
-        let unknown = Reach::Public.resolved("no-such-host.invalid").await;
+        let unknown = AddressPolicy::Public.resolved("no-such-host.invalid").await;
         assert_eq!(unknown, Err(Unresolved::Unknown));
     }
 
     #[tokio::test]
     async fn a_name_that_leads_to_this_machine_is_forbidden() {
-        let addresses = Reach::Loopback.resolved("localhost").await.unwrap();
+        let addresses = AddressPolicy::Loopback.resolved("localhost").await.unwrap();
         assert!(addresses.iter().all(|address| address.ip().is_loopback()));
-        let refused = Reach::Public.resolved("localhost").await;
+        let refused = AddressPolicy::Public.resolved("localhost").await;
         assert!(matches!(refused, Err(Unresolved::Forbidden(_))));
     }
 }

@@ -25,7 +25,7 @@ const SMALL: u64 = 16 * 1024;
 
 /// The answers that owners have not read yet.
 #[derive(Debug, Default)]
-pub(super) struct InFlight(Mutex<HashMap<Owner, Arc<Semaphore>>>);
+pub(super) struct ResponseBudget(Mutex<HashMap<Owner, Arc<Semaphore>>>);
 
 /// An answer's bytes, counted until they are sent or given up.
 pub(super) struct Counted<T> {
@@ -48,7 +48,7 @@ impl<T: AsRef<[u8]>> AsRef<[u8]> for Counted<T> {
     }
 }
 
-impl InFlight {
+impl ResponseBudget {
     /// The answer, counted; `None` if its owner has too many that are not read.
     pub(super) async fn count(&self, owner: Owner, reply: Reply) -> Option<Reply> {
         let Either::Left(body) = reply.body() else {
@@ -105,33 +105,33 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_not_read_is_bounded_per_owner_and_given_back() {
-        let in_flight = InFlight::default();
+        let budget = ResponseBudget::default();
         let (ada, grace) = (Owner::from_uid(1).unwrap(), Owner::from_uid(2).unwrap());
         let mut unread = Vec::new();
-        while let Some(answer) = in_flight.count(ada, reply(UNIT * UNIT)).await {
+        while let Some(answer) = budget.count(ada, reply(UNIT * UNIT)).await {
             unread.push(answer);
         }
         assert_eq!(unread.len(), BOUND / UNIT);
-        assert!(in_flight.count(grace, reply(UNIT * UNIT)).await.is_some());
+        assert!(budget.count(grace, reply(UNIT * UNIT)).await.is_some());
         assert!(
-            in_flight.count(ada, reply(UNIT)).await.is_some(),
+            budget.count(ada, reply(UNIT)).await.is_some(),
             "a small one"
         );
         drop(unread.pop());
-        assert!(in_flight.count(ada, reply(UNIT * UNIT)).await.is_some());
+        assert!(budget.count(ada, reply(UNIT * UNIT)).await.is_some());
     }
 
     #[tokio::test]
     async fn an_answer_beyond_the_bound_is_sent_alone() {
-        let in_flight = InFlight::default();
+        let budget = ResponseBudget::default();
         let ada = Owner::from_uid(1).unwrap();
-        let whole = in_flight.count(ada, reply(2 * BOUND * UNIT)).await.unwrap();
-        assert!(in_flight.count(ada, reply(2 * UNIT * 16)).await.is_none());
+        let whole = budget.count(ada, reply(2 * BOUND * UNIT)).await.unwrap();
+        assert!(budget.count(ada, reply(2 * UNIT * 16)).await.is_none());
         assert_eq!(
             whole.body().size_hint().exact(),
             Some(2 * (BOUND * UNIT) as u64)
         );
         drop(whole);
-        assert!(in_flight.count(ada, reply(2 * UNIT * 16)).await.is_some());
+        assert!(budget.count(ada, reply(2 * UNIT * 16)).await.is_some());
     }
 }

@@ -11,7 +11,7 @@ use crate::config::args::Flags;
 
 /// The places, as on the daemon's command line.
 #[derive(Clone, Debug, Args)]
-pub struct Places {
+pub struct VaultArgs {
     /// The folder of the vault [default: the one in agent-authd's settings]
     #[arg(
         long,
@@ -35,7 +35,7 @@ pub struct Places {
     system: bool,
 }
 
-impl Places {
+impl VaultArgs {
     /// The settings that a daemon would have.
     pub(super) fn config(&self) -> Result<Config> {
         let flags = Flags {
