@@ -10,7 +10,6 @@ mod attempts;
 mod ballast;
 pub mod backup;
 pub mod check;
-mod choices;
 mod cipher;
 mod columns;
 mod sqlite;
@@ -64,13 +63,13 @@ use uuid::Uuid;
 
 pub use self::attempts::Attempt;
 pub use self::ballast::Room;
-pub use self::choices::Group;
+pub use self::connections::Permission;
 pub use self::consent_tokens::Offer;
 pub use self::error::Error;
 pub use self::flows::StoredFlow;
 pub use self::pages::{Cursor, Page};
 pub use self::revocations::Revocation;
-pub use self::tokens::{Secrets, Stored};
+pub use self::tokens::{Group, Secrets, Stored};
 
 use self::ballast::Ballast;
 use self::cipher::Cipher;

@@ -1,18 +1,17 @@
 //! Which tokens an agent may use: listing, giving and taking them, and
 //! replacing the one that it brought along.
 
-use super::imports::{import_event, require_same_account};
+use super::imports::{holder_of, import_event, require_same_account, store_import};
 use super::tokens::no_such_token;
 use super::{Broker, Error};
 use crate::api::requests::UpsertAgentTokenRequest;
-use crate::clock::{Env, Timestamp};
 use crate::connection::Connection;
 use crate::event::{Event, Kind, Source};
 use crate::flow::Flow;
-use crate::identity::{AgentId, ConnectionId, Owner, Scopes, TokenId};
+use crate::identity::{AgentId, ConnectionId, Owner, TokenId};
 use crate::quota::New;
 use crate::token::Token;
-use crate::vault::{self, Change, Cursor, Page, View};
+use crate::vault::{self, Change, Cursor, Page, Permission, View};
 
 /// An agent's permission, and the token that it is for.
 type Connected = (Connection, Token);
@@ -154,7 +153,7 @@ impl Broker {
         let permission = self.permission(owner, agent_id, Source::Api, "imported");
         let room = self.room();
         let replace = move |change: &Change<'_>| {
-            let old = change.stored_before(owner, &given)?;
+            let old = holder_of(change, owner, &given)?.map(|stored| stored.token);
             if let Err(refused) = require_same_account(old.as_ref(), &imported) {
                 return Ok(Err(refused));
             }
@@ -163,7 +162,7 @@ impl Broker {
             if old.is_none() {
                 room.check(change, owner, New::Token)?;
             }
-            let token = change.store_import(old, imported, &given, true)?;
+            let token = store_import(change, old, imported, &given, true)?;
             change.add_event(&import_event(event, &token))?;
             let scopes = token.scopes_shown();
             let connection = change.permit(&permission, &token, &scopes)?;
@@ -202,109 +201,5 @@ impl Broker {
             now: self.0.env.now(),
             env: self.0.env.clone(),
         }
-    }
-}
-
-/// A permission for an agent, and how it came about.
-#[derive(Clone, Debug)]
-pub(super) struct Permission {
-    pub(super) agent_id: AgentId,
-    /// The `user_id` on whose behalf it is given.
-    pub(super) created_by: String,
-    pub(super) source: Source,
-    /// Why, in the event's words.
-    pub(super) reason: &'static str,
-    pub(super) now: Timestamp,
-    /// For identifiers.
-    pub(super) env: Env,
-}
-
-impl View<'_> {
-    /// Whether an agent may use a token with all the scopes that it has now; who
-    /// names no agent may use any.
-    pub(super) fn may_use(
-        &self,
-        agent_id: Option<&AgentId>,
-        token: &Token,
-    ) -> Result<bool, vault::Error> {
-        let Some(agent_id) = agent_id else {
-            return Ok(true);
-        };
-        let connection = self.connection(token.owner, agent_id, token.id)?;
-        let is_permitted = |found: Connection| token.widened_beyond(&found.scopes).is_empty();
-        Ok(connection.is_some_and(is_permitted))
-    }
-}
-
-impl Change<'_> {
-    /// Lets an agent use a token with these scopes, with the event that says
-    /// so, unless it may already.
-    pub(super) fn permit(
-        &self,
-        permission: &Permission,
-        token: &Token,
-        scopes: &Scopes,
-    ) -> Result<Connection, vault::Error> {
-        let id = ConnectionId::new(permission.env.uuid());
-        let before = self.connection(token.owner, &permission.agent_id, token.id)?;
-        let connection = self.connect(Connection {
-            id,
-            owner: token.owner,
-            agent_id: permission.agent_id.clone(),
-            token_id: token.id,
-            scopes: scopes.clone(),
-            created_by: permission.created_by.clone(),
-            created_at: permission.now,
-        })?;
-        if before.is_none_or(|before| before.scopes != connection.scopes) {
-            self.add_agent_event(permission, token, Kind::AgentConnected, permission.reason)?;
-        }
-        Ok(connection)
-    }
-
-    /// Takes from an agent whatever it can use of the provider that
-    /// `successor` came from, but for `kept`, and deletes what is then of no use
-    /// to anybody.
-    fn retire_tokens_of_agent(
-        &self,
-        successor: &Token,
-        kept: Option<TokenId>,
-        permission: &Permission,
-    ) -> Result<(), vault::Error> {
-        let (owner, agent_id) = (successor.owner, &permission.agent_id);
-        for connection in self.connections_of_agent(owner, agent_id)? {
-            let Some(stored) = self.token(owner, connection.token_id)? else {
-                continue;
-            };
-            let token = stored.token;
-            if token.provider != successor.provider || kept == Some(token.id) {
-                continue;
-            }
-            self.disconnect(owner, agent_id, connection.id)?;
-            let is_users = token.agent_id.is_none();
-            let kind = if is_users || !self.connections_of_token(owner, token.id)?.is_empty() {
-                Kind::AgentDisconnected
-            } else {
-                self.remove_token(&token)?;
-                Kind::Deleted
-            };
-            self.add_agent_event(permission, &token, kind, "replaced")?;
-        }
-        Ok(())
-    }
-
-    fn add_agent_event(
-        &self,
-        permission: &Permission,
-        token: &Token,
-        kind: Kind,
-        reason: &str,
-    ) -> Result<(), vault::Error> {
-        let id = permission.env.uuid();
-        let event = Event::about(token, kind, permission.source, id, permission.now);
-        self.add_event(&Event {
-            agent_id: Some(permission.agent_id.clone()),
-            ..event.because(reason)
-        })
     }
 }

@@ -96,7 +96,7 @@ impl Broker {
         let now = self.0.env.now();
         // What is offered is remembered with the form: its answer is for no more.
         let issue = move |change: &Change<'_>| {
-            let accounts = change.offered(&asked, &agent, now)?;
+            let accounts = offered(change, &asked, &agent, now)?;
             let scopes = |account: &OfferedAccount| {
                 let token = &account.token;
                 (token.id.to_string(), token.scopes_shown())
@@ -143,7 +143,7 @@ impl Broker {
             let ConsentAnswer::Allow(token_id) = answer else {
                 return Ok(true);
             };
-            let eligible = change.eligible(&asked, now)?;
+            let eligible = eligible(change, &asked, now)?;
             let Some(token) = eligible.into_iter().find(|token| token.id == token_id) else {
                 return Ok(false);
             };
@@ -198,39 +198,37 @@ impl Broker {
     }
 }
 
-impl View<'_> {
-    /// The accounts that a consent page offers for an agent.
-    fn offered(
-        &self,
-        flow: &Flow,
-        agent_id: &AgentId,
-        now: Timestamp,
-    ) -> Result<Vec<OfferedAccount>, vault::Error> {
-        let offer = |token: Token| {
-            let connection = self.connection(flow.owner, agent_id, token.id)?;
-            let added = connection.map(|found| token.scopes_shown().difference(&found.scopes));
-            Ok(OfferedAccount { token, added })
-        };
-        self.eligible(flow, now)?.into_iter().map(offer).collect()
-    }
+/// The accounts that a consent page offers for an agent.
+fn offered(
+    view: &View<'_>,
+    flow: &Flow,
+    agent_id: &AgentId,
+    now: Timestamp,
+) -> Result<Vec<OfferedAccount>, vault::Error> {
+    let offer = |token: Token| {
+        let connection = view.connection(flow.owner, agent_id, token.id)?;
+        let added = connection.map(|found| token.scopes_shown().difference(&found.scopes));
+        Ok(OfferedAccount { token, added })
+    };
+    eligible(view, flow, now)?.into_iter().map(offer).collect()
+}
 
-    /// The tokens that would do for a flow that asks to share one.
-    fn eligible(&self, flow: &Flow, now: Timestamp) -> Result<Vec<Token>, vault::Error> {
-        if let Purpose::Connect(Some(named)) = flow.purpose {
-            let stored = self.token(flow.owner, named)?;
-            let stored = stored.filter(|stored| stored.token.is_usable(now));
-            return Ok(stored.into_iter().map(|stored| stored.token).collect());
-        }
-        let user = Some(&flow.user_id);
-        let all = self.tokens_of_provider(flow.owner, &flow.provider, user, None)?;
-        let mut eligible: Vec<_> = all
-            .into_iter()
-            .map(|stored| stored.token)
-            .filter(|token| token.is_usable(now) && token.satisfies(&flow.requested))
-            .collect();
-        eligible.sort_by_key(preference);
-        Ok(eligible)
+/// The tokens that a person may share in answer to a flow.
+fn eligible(view: &View<'_>, flow: &Flow, now: Timestamp) -> Result<Vec<Token>, vault::Error> {
+    if let Purpose::Connect(Some(named)) = flow.purpose {
+        let stored = view.token(flow.owner, named)?;
+        let stored = stored.filter(|stored| stored.token.is_usable(now));
+        return Ok(stored.into_iter().map(|stored| stored.token).collect());
     }
+    let user = Some(&flow.user_id);
+    let all = view.tokens_of_provider(flow.owner, &flow.provider, user, None)?;
+    let mut eligible: Vec<_> = all
+        .into_iter()
+        .map(|stored| stored.token)
+        .filter(|token| token.is_usable(now) && token.satisfies(&flow.requested))
+        .collect();
+    eligible.sort_by_key(preference);
+    Ok(eligible)
 }
 
 fn no_consent() -> Error {

@@ -6,15 +6,15 @@
 
 use std::collections::BTreeMap;
 
-use super::agents::Permission;
 use super::grants::sameness;
+use super::renewed_account::{answer_account, renewed_account};
 use super::{Broker, Error};
 use crate::event::Source;
 use crate::flow::{Flow, Purpose, Status};
 use crate::identity::{AgentId, FlowId, Scopes, TokenId};
 use crate::secret::FormToken;
 use crate::token::{Sameness, Token};
-use crate::vault::{self, Change, Offer, Stored, StoredFlow, View};
+use crate::vault::{self, Change, Offer, Permission, Stored, StoredFlow, View};
 
 /// The key in a form's offer for the question about the account; agents have
 /// [`AGENT`] before their names.
@@ -65,7 +65,7 @@ impl Broker {
         let Some((flow, token_id)) = self.completed_flow(flow)? else {
             return Ok(FollowUp::default());
         };
-        let found = self.0.vault.read(|view| view.follow_up(&flow, token_id))?;
+        let found = self.0.vault.read(|view| follow_up(view, &flow, token_id))?;
         if !found.asks_account && found.agents.is_empty() {
             return Ok(found);
         }
@@ -73,7 +73,7 @@ impl Broker {
         let issued = form_token.clone();
         let owner = flow.owner;
         let issue = move |change: &Change<'_>| {
-            let found = change.follow_up(&flow, token_id)?;
+            let found = follow_up(change, &flow, token_id)?;
             change.issue_form(flow.owner, flow.id, &issued, &found.offer())?;
             Ok(found)
         };
@@ -111,12 +111,12 @@ impl Broker {
                 return Ok(());
             };
             if answer != FollowUpAnswer::SameAccount {
-                return change.allow_offered(&flow, token_id, &offer, &permissions);
+                return allow_offered(change, &flow, token_id, &offer, &permissions);
             }
             let completed = change.completed_flow(&flow, same_account.now)?;
             if let (Some((flow, token)), true) = (completed, offer.contains_key(ACCOUNT)) {
                 // If it cannot be stored now, the page asks again.
-                change.answer_account(&flow, &token, &same_account)?;
+                answer_account(change, &flow, &token, &same_account)?;
             }
             Ok(())
         };
@@ -148,69 +148,65 @@ impl FollowUp {
     }
 }
 
-impl View<'_> {
-    fn follow_up(&self, flow: &Flow, token_id: TokenId) -> Result<FollowUp, vault::Error> {
-        let mut found = FollowUp::default();
-        let Some(Stored { token, .. }) = self.token(flow.owner, token_id)? else {
-            return Ok(found);
-        };
-        match flow.purpose {
-            Purpose::Renew(renewed) if renewed == token.id => {
-                for connection in self.connections_of_token(flow.owner, token.id)? {
-                    let added = token.widened_beyond(&connection.scopes);
-                    if !added.is_empty() {
-                        found.agents.insert(connection.agent_id, added);
-                    }
+fn follow_up(view: &View<'_>, flow: &Flow, token_id: TokenId) -> Result<FollowUp, vault::Error> {
+    let mut found = FollowUp::default();
+    let Some(Stored { token, .. }) = view.token(flow.owner, token_id)? else {
+        return Ok(found);
+    };
+    match flow.purpose {
+        Purpose::Renew(renewed) if renewed == token.id => {
+            for connection in view.connections_of_token(flow.owner, token.id)? {
+                let added = token.widened_beyond(&connection.scopes);
+                if !added.is_empty() {
+                    found.agents.insert(connection.agent_id, added);
                 }
             }
-            Purpose::Renew(_) => {
-                let account = self.renewed_account(flow, token)?;
-                found.asks_account = account.is_asked;
-                if let (Some(false), Some(old)) = (account.is_same, account.previous) {
-                    let kept = old.label().map(str::to_owned);
-                    found.notice = Some(Notice::AnotherAccount { kept });
-                }
-            }
-            Purpose::Connect(_) => {
-                let is_known =
-                    token.created_at < flow.created_at || self.is_connected_already(&token)?;
-                found.notice = is_known.then_some(Notice::SameAccount);
-            }
-            Purpose::New => {}
         }
-        Ok(found)
+        Purpose::Renew(_) => {
+            let account = renewed_account(view, flow, token)?;
+            found.asks_account = account.is_asked;
+            if let (Some(false), Some(old)) = (account.is_same, account.previous) {
+                let kept = old.label().map(str::to_owned);
+                found.notice = Some(Notice::AnotherAccount { kept });
+            }
+        }
+        Purpose::Connect(_) => {
+            let is_known =
+                token.created_at < flow.created_at || is_connected_already(view, &token)?;
+            found.notice = is_known.then_some(Notice::SameAccount);
+        }
+        Purpose::New => {}
     }
-
-    /// Whether another token of the same user is for the same account.
-    fn is_connected_already(&self, token: &Token) -> Result<bool, vault::Error> {
-        let user_id = Some(&token.user_id);
-        let all = self.tokens_of_provider(token.owner, &token.provider, user_id, None)?;
-        let mut others = all.iter().filter(|other| other.token.id != token.id);
-        Ok(others.any(|other| sameness(&other.token, &token.account()) == Sameness::Same))
-    }
+    Ok(found)
 }
 
-impl Change<'_> {
-    /// Lets agents use a token with what the form offered them; one that was
-    /// taken off the token meanwhile stays off.
-    fn allow_offered(
-        &self,
-        flow: &Flow,
-        token_id: TokenId,
-        offer: &Offer,
-        permissions: &[Permission],
-    ) -> Result<(), vault::Error> {
-        let Some(Stored { token, .. }) = self.token(flow.owner, token_id)? else {
-            return Ok(());
-        };
-        for permission in permissions {
-            let agent = &permission.agent_id;
-            let offered = offer.get(&format!("{AGENT}{agent}"));
-            let connection = self.connection(flow.owner, agent, token_id)?;
-            if let (Some(scopes), Some(_)) = (offered, connection) {
-                self.permit(permission, &token, scopes)?;
-            }
+/// Whether another token of the same user is for the same account.
+fn is_connected_already(view: &View<'_>, token: &Token) -> Result<bool, vault::Error> {
+    let user_id = Some(&token.user_id);
+    let all = view.tokens_of_provider(token.owner, &token.provider, user_id, None)?;
+    let mut others = all.iter().filter(|other| other.token.id != token.id);
+    Ok(others.any(|other| sameness(&other.token, &token.account()) == Sameness::Same))
+}
+
+/// Lets agents use a token with what the form offered them; one that was
+/// taken off the token meanwhile stays off.
+fn allow_offered(
+    change: &Change<'_>,
+    flow: &Flow,
+    token_id: TokenId,
+    offer: &Offer,
+    permissions: &[Permission],
+) -> Result<(), vault::Error> {
+    let Some(Stored { token, .. }) = change.token(flow.owner, token_id)? else {
+        return Ok(());
+    };
+    for permission in permissions {
+        let agent = &permission.agent_id;
+        let offered = offer.get(&format!("{AGENT}{agent}"));
+        let connection = change.connection(flow.owner, agent, token_id)?;
+        if let (Some(scopes), Some(_)) = (offered, connection) {
+            change.permit(permission, &token, scopes)?;
         }
-        Ok(())
     }
+    Ok(())
 }

@@ -33,18 +33,18 @@ impl Broker {
         // What is imported may have been taken from where it was: it is stored as
         // surely as an answer of a provider's, or the import is not begun.
         let vault = &self.0.vault;
-        let renewed = vault.read(|view| view.holder_of(owner, &request.token))?;
+        let renewed = vault.read(|view| holder_of(view, owner, &request.token))?;
         let _room = vault.room_for_answer(renewed.as_ref()).await?;
         let import = move |change: &Change<'_>| {
             let given = &request.token;
-            let old = change.stored_before(owner, given)?;
+            let old = holder_of(change, owner, given)?.map(|stored| stored.token);
             if let Err(refused) = require_same_account(old.as_ref(), &imported) {
                 return Ok(Err(refused));
             }
             if old.is_none() {
                 room.check(change, owner, New::Token)?;
             }
-            let token = change.store_import(old, imported.clone(), given, request.is_default)?;
+            let token = store_import(change, old, imported.clone(), given, request.is_default)?;
             change.add_event(&import_event(event.clone(), &token))?;
             Ok(Ok(token.id))
         };
@@ -132,69 +132,56 @@ fn imported_secrets(given: &ImportedToken) -> Secrets<'_> {
     }
 }
 
-impl View<'_> {
-    /// The token that holds the refresh token of an import.
-    pub(super) fn stored_before(
-        &self,
-        owner: Owner,
-        given: &ImportedToken,
-    ) -> Result<Option<Token>, vault::Error> {
-        Ok(self.holder_of(owner, given)?.map(|stored| stored.token))
-    }
-
-    /// The same, as it is stored.
-    fn holder_of(
-        &self,
-        owner: Owner,
-        given: &ImportedToken,
-    ) -> Result<Option<Stored>, vault::Error> {
-        match &given.refresh_token {
-            Some(refresh_token) => self.token_with_refresh_token(owner, refresh_token),
-            None => Ok(None),
-        }
+/// The stored token that holds the refresh token of an import.
+pub(super) fn holder_of(
+    view: &View<'_>,
+    owner: Owner,
+    given: &ImportedToken,
+) -> Result<Option<Stored>, vault::Error> {
+    match &given.refresh_token {
+        Some(refresh_token) => view.token_with_refresh_token(owner, refresh_token),
+        None => Ok(None),
     }
 }
 
-impl Change<'_> {
-    /// Stores an imported token: over `old`, which holds its refresh token, or in
-    /// a row of its own.
-    pub(super) fn store_import(
-        &self,
-        old: Option<Token>,
-        imported: Token,
-        given: &ImportedToken,
-        is_default: bool,
-    ) -> Result<Token, vault::Error> {
-        match old {
-            Some(old) => self.renew_by_import(old, imported, given, is_default),
-            None => self.add_token(imported, imported_secrets(given), is_default),
-        }
+/// Stores an imported token: over `old`, which holds its refresh token, or in a
+/// row of its own.
+pub(super) fn store_import(
+    change: &Change<'_>,
+    old: Option<Token>,
+    imported: Token,
+    given: &ImportedToken,
+    is_default: bool,
+) -> Result<Token, vault::Error> {
+    match old {
+        Some(old) => renew_by_import(change, old, imported, given, is_default),
+        None => change.add_token(imported, imported_secrets(given), is_default),
     }
+}
 
-    /// Renews the token that holds the refresh token of an import.
-    fn renew_by_import(
-        &self,
-        old: Token,
-        imported: Token,
-        given: &ImportedToken,
-        is_default: bool,
-    ) -> Result<Token, vault::Error> {
-        // A refresh that is under way, or in doubt, spends what was imported: its
-        // answer is the newer grant.
-        if self.is_in_doubt(&old)? {
-            return Ok(old);
-        }
-        let renewed = renewed_by_import(&old, imported);
-        self.replace_token(&renewed, imported_secrets(given))?;
-        if old.is_default && old.agent_id != renewed.agent_id {
-            self.pass_default_on(&old)?;
-        }
-        if is_default || self.default_token(Group::of(&renewed))?.is_none() {
-            self.set_default(&renewed)?;
-        }
-        let stored = self.token(renewed.owner, renewed.id)?;
-        Ok(stored.ok_or(vault::Error::NotFound)?.token)
+/// Renews the token that holds the refresh token of an import.
+fn renew_by_import(
+    change: &Change<'_>,
+    old: Token,
+    imported: Token,
+    given: &ImportedToken,
+    is_default: bool,
+) -> Result<Token, vault::Error> {
+    // A refresh that is under way, or whose outcome is unknown, uses up the
+    // imported refresh token: its answer is the newer grant.
+    if change.is_in_doubt(&old)? {
+        return Ok(old);
     }
+    let renewed = renewed_by_import(&old, imported);
+    change.replace_token(&renewed, imported_secrets(given))?;
+    if old.is_default && old.agent_id != renewed.agent_id {
+        change.pass_default_on(&old)?;
+    }
+    if is_default || change.default_token(Group::of(&renewed))?.is_none() {
+        change.set_default(&renewed)?;
+    }
+    let stored = change.token(renewed.owner, renewed.id)?;
+    Ok(stored.ok_or(vault::Error::NotFound)?.token)
 }
 
 /// The stored token with the grant of an import. One that is imported for the

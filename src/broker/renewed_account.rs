@@ -6,7 +6,6 @@
 
 use uuid::Uuid;
 
-use super::agents::Permission;
 use super::grants::{permitted_in_place, sameness, takes_default};
 use super::{Broker, Error};
 use crate::clock::Timestamp;
@@ -14,7 +13,7 @@ use crate::event::{Event, Kind, Source};
 use crate::flow::{Flow, Purpose, Status};
 use crate::identity::{FlowId, Owner, TokenId};
 use crate::token::{Sameness, Token};
-use crate::vault::{self, Change, Secrets, Stored, View};
+use crate::vault::{self, Change, Permission, Secrets, Stored, View};
 
 /// What is known of the account that a completed login came back with.
 #[derive(Clone, Debug)]
@@ -65,7 +64,7 @@ impl Broker {
             .0
             .vault
             .read(|view| match view.completed_flow(&flow, now)? {
-                Some((flow, token)) => view.renewed_account(&flow, token).map(Some),
+                Some((flow, token)) => renewed_account(view, &flow, token).map(Some),
                 None => Ok(None),
             })?;
         found.ok_or_else(no_login)
@@ -91,7 +90,7 @@ impl Broker {
             let Some((flow, token)) = change.completed_flow(&flow, answer.now)? else {
                 return Ok(None);
             };
-            change.answer_account(&flow, &token, &answer).map(Some)
+            answer_account(change, &flow, &token, &answer).map(Some)
         };
         match self.0.vault.write(store).await? {
             None => return Err(no_login()),
@@ -135,112 +134,89 @@ fn no_login() -> Error {
     }
 }
 
-impl View<'_> {
-    /// A flow as it is now, and the token that it ended with; `None` if it did not,
-    /// ended too long ago, or the token was deleted.
-    pub(super) fn completed_flow(
-        &self,
-        flow: &Flow,
-        now: Timestamp,
-    ) -> Result<Option<(Flow, Token)>, vault::Error> {
-        let Some(stored) = self.flow(flow.owner, flow.id)? else {
-            return Ok(None);
-        };
-        let Status::Completed(token_id) = stored.flow.status else {
-            return Ok(None);
-        };
-        let token = self.token(flow.owner, token_id)?;
-        let token = token.filter(|_| !stored.flow.is_forgotten(now));
-        Ok(token.map(|found| (stored.flow, found.token)))
+/// What is known of the account of a completed flow and its token.
+pub(super) fn renewed_account(
+    view: &View<'_>,
+    flow: &Flow,
+    token: Token,
+) -> Result<RenewedAccount, vault::Error> {
+    let known = |is_same, previous| RenewedAccount {
+        is_asked: false,
+        is_same,
+        previous,
+        current: token.clone(),
+    };
+    let Purpose::Renew(renewed) = flow.purpose else {
+        return Ok(known(None, None));
+    };
+    if renewed == token.id {
+        return Ok(known(Some(true), None));
     }
+    let Some(Stored { token: old, .. }) = view.token(flow.owner, renewed)? else {
+        return Ok(known(None, None));
+    };
+    let is_other = flow.is_other_account || sameness(&old, &token.account()) == Sameness::Different;
+    Ok(RenewedAccount {
+        is_asked: !is_other,
+        ..known(is_other.then_some(false), Some(old))
+    })
+}
 
-    /// What is known of the account of a completed flow and its token.
-    pub(super) fn renewed_account(
-        &self,
-        flow: &Flow,
-        token: Token,
-    ) -> Result<RenewedAccount, vault::Error> {
-        let known = |is_same, previous| RenewedAccount {
-            is_asked: false,
-            is_same,
-            previous,
-            current: token.clone(),
-        };
-        let Purpose::Renew(renewed) = flow.purpose else {
-            return Ok(known(None, None));
-        };
-        if renewed == token.id {
-            return Ok(known(Some(true), None));
-        }
-        let Some(Stored { token: old, .. }) = self.token(flow.owner, renewed)? else {
-            return Ok(known(None, None));
-        };
-        let is_other =
-            flow.is_other_account || sameness(&old, &token.account()) == Sameness::Different;
-        Ok(RenewedAccount {
-            is_asked: !is_other,
-            ..known(is_other.then_some(false), Some(old))
-        })
+/// Stores a person's answer to the question about a completed flow, if it is
+/// asked.
+pub(super) fn answer_account(
+    change: &Change<'_>,
+    flow: &Flow,
+    token: &Token,
+    answer: &AccountAnswer,
+) -> Result<Answered, vault::Error> {
+    let found = renewed_account(change, flow, token.clone())?;
+    let Some(old) = found.previous.filter(|_| found.is_asked) else {
+        return Ok(Answered::NotAsked);
+    };
+    if answer.is_same {
+        merge_renewal(change, flow, &old, token.id, answer)
+    } else {
+        change.note_other_account(flow.owner, flow.id)?;
+        Ok(Answered::Stored)
     }
 }
 
-impl Change<'_> {
-    /// Stores a person's answer to the question about a completed flow, if it is
-    /// asked.
-    pub(super) fn answer_account(
-        &self,
-        flow: &Flow,
-        token: &Token,
-        answer: &AccountAnswer,
-    ) -> Result<Answered, vault::Error> {
-        let found = self.renewed_account(flow, token.clone())?;
-        let Some(old) = found.previous.filter(|_| found.is_asked) else {
-            return Ok(Answered::NotAsked);
-        };
-        if answer.is_same {
-            self.merge_renewal(flow, &old, token.id, answer)
-        } else {
-            self.note_other_account(flow.owner, flow.id)?;
-            Ok(Answered::Stored)
-        }
+/// Moves the grant that a flow brought into the token that it was to renew,
+/// and forgets the row that held it.
+fn merge_renewal(
+    change: &Change<'_>,
+    flow: &Flow,
+    old: &Token,
+    token_id: TokenId,
+    answer: &AccountAnswer,
+) -> Result<Answered, vault::Error> {
+    let Some(new) = change.token(flow.owner, token_id)? else {
+        return Ok(Answered::NotAsked);
+    };
+    if change.is_in_doubt(&new.token)? {
+        return Ok(Answered::RefreshUnderWay);
     }
-
-    /// Moves the grant that a flow brought into the token that it was to renew,
-    /// and forgets the row that held it.
-    fn merge_renewal(
-        &self,
-        flow: &Flow,
-        old: &Token,
-        token_id: TokenId,
-        answer: &AccountAnswer,
-    ) -> Result<Answered, vault::Error> {
-        let Some(new) = self.token(flow.owner, token_id)? else {
-            return Ok(Answered::NotAsked);
-        };
-        if self.is_in_doubt(&new.token)? {
-            return Ok(Answered::RefreshUnderWay);
-        }
-        let (access_token, refresh_token) = (self.access_token(&new)?, self.refresh_token(&new)?);
-        let secrets = Secrets {
-            access_token: &access_token,
-            refresh_token: refresh_token.as_ref(),
-        };
-        let merged = merged(old, new.token.clone());
-        self.remove_token(&new.token)?;
-        self.replace_token(&merged, secrets)?;
-        self.end_attempt(merged.owner, merged.id)?;
-        if takes_default(flow, &merged) {
-            self.set_default(&merged)?;
-        }
-        if let Some(permission) = &answer.permission {
-            self.permit(permission, &merged, &permitted_in_place(flow, old))?;
-        }
-        self.move_flow(flow, merged.id)?;
-        let (kind, source) = (Kind::Connected, answer.source);
-        let event = Event::about(&merged, kind, source, answer.event_id, answer.now);
-        self.add_event(&event.because("renewed"))?;
-        Ok(Answered::Stored)
+    let (access_token, refresh_token) = (change.access_token(&new)?, change.refresh_token(&new)?);
+    let secrets = Secrets {
+        access_token: &access_token,
+        refresh_token: refresh_token.as_ref(),
+    };
+    let merged = merged(old, new.token.clone());
+    change.remove_token(&new.token)?;
+    change.replace_token(&merged, secrets)?;
+    change.end_attempt(merged.owner, merged.id)?;
+    if takes_default(flow, &merged) {
+        change.set_default(&merged)?;
     }
+    if let Some(permission) = &answer.permission {
+        change.permit(permission, &merged, &permitted_in_place(flow, old))?;
+    }
+    change.move_flow(flow, merged.id)?;
+    let (kind, source) = (Kind::Connected, answer.source);
+    let event = Event::about(&merged, kind, source, answer.event_id, answer.now);
+    change.add_event(&event.because("renewed"))?;
+    Ok(Answered::Stored)
 }
 
 /// The token that was to be renewed, with the grant of the new one.

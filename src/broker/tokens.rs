@@ -8,7 +8,7 @@ use crate::event::{Event, Kind, Source};
 use crate::identity::{Owner, ProviderId, TokenId};
 use crate::provider;
 use crate::token::Token;
-use crate::vault::{self, Change, Cursor, Group, Page, Secrets, Stored, View};
+use crate::vault::{self, Change, Cursor, Page, Stored, View};
 
 impl Broker {
     /// A page of an owner's tokens, newest first, of one provider or all.
@@ -123,50 +123,5 @@ pub(super) fn no_such_token(error: vault::Error) -> Error {
     match error {
         vault::Error::NotFound => Error::no_token(),
         other => other.into(),
-    }
-}
-
-/// The rule of the default: exactly one token of an owner, provider, user and
-/// agent (no agent: the user's own tokens) is it, as long as there is any.
-impl Change<'_> {
-    /// Stores a new token; it becomes the default if it is to, or is the first.
-    pub(super) fn add_token(
-        &self,
-        token: Token,
-        secrets: Secrets<'_>,
-        is_default: bool,
-    ) -> Result<Token, vault::Error> {
-        let is_default = is_default || self.default_token(Group::of(&token))?.is_none();
-        if is_default {
-            self.clear_default(&token)?;
-        }
-        let token = Token {
-            is_default,
-            ..token
-        };
-        self.insert_token(&token, secrets)?;
-        Ok(token)
-    }
-
-    /// Deletes a token; if it was the default, the most recently used one
-    /// that remains becomes it.
-    pub(super) fn remove_token(&self, token: &Token) -> Result<(), vault::Error> {
-        self.delete_token(token.owner, token.id)?;
-        if token.is_default {
-            self.pass_default_on(token)?;
-        }
-        Ok(())
-    }
-
-    /// Makes the most recently used other token of the same owner, provider,
-    /// user and agent the default; nothing changes without another one.
-    pub(super) fn pass_default_on(&self, token: &Token) -> Result<(), vault::Error> {
-        match self.last_used_token(Group::of(token), token.id)? {
-            None => Ok(()),
-            Some(heir) => self.set_default(&Token {
-                id: heir,
-                ..token.clone()
-            }),
-        }
     }
 }

@@ -1,5 +1,7 @@
 //! Which agents may use which tokens.
 
+mod permission;
+
 use rusqlite::Row;
 
 use super::pages::{Cursor, PAGE_ROWS, Page};
@@ -8,6 +10,8 @@ use super::totals::CONNECTIONS;
 use super::{Change, Error, View};
 use crate::connection::Connection;
 use crate::identity::{AgentId, ConnectionId, Owner, TokenId};
+
+pub use self::permission::Permission;
 
 pub(super) const NAMED: Named = Named {
     table: "connections",
@@ -72,9 +76,7 @@ impl View<'_> {
         self.readable(NAMED, rows, |row| Ok(read(row).map(drop)?))?;
         Ok(())
     }
-}
 
-impl View<'_> {
     /// An agent's connection to a token.
     ///
     /// # Errors

@@ -13,10 +13,11 @@ use super::row_authentication;
 use super::rows::Named;
 use super::{Error, View};
 use crate::clock::Timestamp;
-use crate::flow::{Flow, FlowSecrets};
+use crate::flow::{Flow, FlowSecrets, Status};
 use crate::identity::{FlowId, Owner};
 use crate::provider::ProviderRef;
 use crate::secret::{CodeVerifier, ExposeSecret, State};
+use crate::token::Token;
 
 use self::row::{Sealed, read_flow};
 
@@ -55,6 +56,27 @@ impl View<'_> {
         self.one(NAMED, &mut statement, (owner, id), |row| {
             self.read_flow(row)
         })
+    }
+
+    /// A flow as it is now, and the token that it ended with; `None` if it ended
+    /// without a token or too long ago, or the token was deleted.
+    ///
+    /// # Errors
+    /// As [`Self::flow`].
+    pub fn completed_flow(
+        &self,
+        flow: &Flow,
+        now: Timestamp,
+    ) -> Result<Option<(Flow, Token)>, Error> {
+        let Some(stored) = self.flow(flow.owner, flow.id)? else {
+            return Ok(None);
+        };
+        let Status::Completed(token_id) = stored.flow.status else {
+            return Ok(None);
+        };
+        let token = self.token(flow.owner, token_id)?;
+        let token = token.filter(|_| !stored.flow.is_forgotten(now));
+        Ok(token.map(|found| (stored.flow, found.token)))
     }
 
     /// A flow by its identifier alone, for the browser, which has no owner.

@@ -1,11 +1,11 @@
 //! The stored tokens and their secrets.
 
 mod changes;
+mod defaults;
 mod row;
 
 use rusqlite::{Row, named_params};
 
-use super::choices::Group;
 use super::cipher::SealContext;
 use super::pages::{Cursor, PAGE_ROWS, Page};
 use super::row_authentication;
@@ -15,6 +15,8 @@ use crate::identity::{AgentId, Owner, ProviderId, TokenId, UserId};
 use crate::provider::ProviderRef;
 use crate::secret::{AccessToken, RefreshToken};
 use crate::token::Token;
+
+pub use self::defaults::Group;
 
 use self::row::{SELECT, Sealed};
 

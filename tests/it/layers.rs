@@ -95,6 +95,18 @@ fn no_module_uses_one_above_its_layer() {
 }
 
 #[test]
+fn the_methods_of_reads_and_changes_are_in_the_vault() {
+    for module in layers().iter().filter(|module| *module != "vault") {
+        for file in files(module) {
+            let text = fs::read_to_string(&file).unwrap();
+            for block in ["impl View<", "impl Change<"] {
+                assert!(!text.contains(block), "{}: {block}", file.display());
+            }
+        }
+    }
+}
+
+#[test]
 fn an_upward_use_is_seen_however_it_is_written() {
     let layers = ["clock", "token", "vault"].map(str::to_owned);
     for text in [

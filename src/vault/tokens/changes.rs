@@ -107,6 +107,24 @@ impl Change<'_> {
         Ok(())
     }
 
+    /// Stores the label that a person gave to a token's account; `None` restores
+    /// the provider's label.
+    ///
+    /// # Errors
+    /// [`Error::Unwritable`] if the store cannot take it.
+    pub fn set_label(
+        &self,
+        token: &Token,
+        label: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), Error> {
+        self.connection.execute(
+            "UPDATE tokens SET own_label = ?3, updated_at = ?4 WHERE owner = ?1 AND id = ?2",
+            (token.owner, token.id, label, now),
+        )?;
+        Ok(())
+    }
+
     /// Deletes a token, and with it its connections and refresh attempt.
     ///
     /// # Errors

@@ -1,14 +1,14 @@
-//! What a person chooses of a token: what its account is called, and whether
-//! it is the default.
+//! The default tokens. A group is the tokens of one owner, provider, user and
+//! agent; while a group has a token, exactly one of them is its default.
 
 use rusqlite::named_params;
 
-use super::tokens::TABLE;
-use super::{Change, Error, Stored, View};
+use super::{Secrets, Stored, TABLE};
 use crate::clock::Timestamp;
 use crate::identity::{AgentId, Owner, TokenId, UserId};
 use crate::provider::ProviderRef;
 use crate::token::Token;
+use crate::vault::{Change, Error, View};
 
 /// The tokens among which one is the default.
 #[derive(Clone, Copy, Debug)]
@@ -123,21 +123,55 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Stores what a person calls a token's account; `None` leaves it with the
-    /// provider's name for it.
+    /// Stores a new token. It becomes the default if `is_default` is set or its
+    /// group has no default.
     ///
     /// # Errors
     /// As [`Self::set_default`].
-    pub fn set_label(
+    pub fn add_token(
         &self,
-        token: &Token,
-        label: Option<&str>,
-        now: Timestamp,
-    ) -> Result<(), Error> {
-        self.connection.execute(
-            "UPDATE tokens SET own_label = ?3, updated_at = ?4 WHERE owner = ?1 AND id = ?2",
-            (token.owner, token.id, label, now),
-        )?;
+        token: Token,
+        secrets: Secrets<'_>,
+        is_default: bool,
+    ) -> Result<Token, Error> {
+        let is_default = is_default || self.default_token(Group::of(&token))?.is_none();
+        if is_default {
+            self.clear_default(&token)?;
+        }
+        let token = Token {
+            is_default,
+            ..token
+        };
+        self.insert_token(&token, secrets)?;
+        Ok(token)
+    }
+
+    /// Deletes a token. If it was the default, the most recently used token that
+    /// remains in its group becomes the default.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if the token was deleted before; otherwise as
+    /// [`Self::set_default`].
+    pub fn remove_token(&self, token: &Token) -> Result<(), Error> {
+        self.delete_token(token.owner, token.id)?;
+        if token.is_default {
+            self.pass_default_on(token)?;
+        }
         Ok(())
+    }
+
+    /// Makes the most recently used other token of the group the default. If the
+    /// group has no other token, nothing changes.
+    ///
+    /// # Errors
+    /// As [`Self::set_default`].
+    pub fn pass_default_on(&self, token: &Token) -> Result<(), Error> {
+        match self.last_used_token(Group::of(token), token.id)? {
+            None => Ok(()),
+            Some(successor) => self.set_default(&Token {
+                id: successor,
+                ..token.clone()
+            }),
+        }
     }
 }
