@@ -11,7 +11,7 @@ mod error;
 mod file;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
-pub mod key_store;
+mod key_store;
 pub mod listen;
 pub mod log;
 pub mod platform;
@@ -21,11 +21,11 @@ use std::time::Duration;
 
 use crate::paths::{self, Defaults};
 use crate::quota::{Limits, MIB};
+use crate::vault::KeyStore;
 use args::Flags;
 pub use change::settle_key_store;
 pub use error::Error;
 use file::File;
-use key_store::KeyStore;
 use listen::RedirectListen;
 use log::{LogFormat, LogLevel};
 

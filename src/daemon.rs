@@ -21,6 +21,7 @@ pub use self::running::{Running, start};
 use crate::clock::Env;
 use crate::config::args::DaemonArgs;
 use crate::config::{Config, platform};
+use crate::vault;
 
 /// Threads that serve; the vault's writer and name look-ups have their own.
 const MAX_WORKERS: usize = 4;
@@ -76,6 +77,17 @@ async fn serve(config: &Config) -> anyhow::Result<()> {
     readiness::stopping();
     running.stop().await;
     Ok(())
+}
+
+/// How the vault is opened by these settings.
+#[must_use]
+pub fn vault_options(config: &Config) -> vault::Options {
+    vault::Options {
+        data_dir: config.data_dir.clone(),
+        key_store: config.key_store,
+        key_file: config.key_file.clone(),
+        max_events: config.max_events,
+    }
 }
 
 /// How a shell would call the command line that belongs to this daemon: by

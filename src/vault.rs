@@ -27,6 +27,7 @@ mod consent_tokens;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod key;
+mod key_store;
 mod lock;
 mod mac;
 mod opening;
@@ -67,6 +68,7 @@ pub use self::connections::Permission;
 pub use self::consent_tokens::Offer;
 pub use self::error::Error;
 pub use self::flows::StoredFlow;
+pub use self::key_store::KeyStore;
 pub use self::pages::{Cursor, Page};
 pub use self::revocations::Revocation;
 pub use self::tokens::{Group, Secrets, Stored};
@@ -83,8 +85,6 @@ use self::survey::Surveyed;
 use self::usage::Usage;
 use self::writer::{Surroundings, Work, Writer, Written};
 use crate::clock::{Env, Timestamp};
-use crate::config::Config;
-use crate::config::key_store::KeyStore;
 use crate::identity::{OrganizationId, Owner, TokenId};
 use crate::trusted::Owners;
 
@@ -103,17 +103,6 @@ pub struct Options {
     pub key_file: PathBuf,
     /// How many events are kept per owner.
     pub max_events: u32,
-}
-
-impl From<&Config> for Options {
-    fn from(config: &Config) -> Self {
-        Self {
-            data_dir: config.data_dir.clone(),
-            key_store: config.key_store,
-            key_file: config.key_file.clone(),
-            max_events: config.max_events,
-        }
-    }
 }
 
 /// An open vault; clones share it.

@@ -42,9 +42,8 @@ mod tests {
     use super::*;
     use crate::api::requests::ProviderCreateRequest;
     use crate::clock::Env;
-    use crate::config::key_store::KeyStore;
     use crate::provider::Source;
-    use crate::vault::{Options, Vault};
+    use crate::vault::{KeyStore, Options, Vault};
 
     const PROVIDER: &[u8] = br#"{"provider_id": "p", "name": "P", "client_id": "c",
         "auth_url": "https://example.com/a", "token_url": "https://example.com/t"}"#;

@@ -12,10 +12,10 @@ use serde_json::json;
 use super::output;
 use super::vault_args::VaultArgs;
 use crate::clock::Env;
-use crate::config::key_store::KeyStore;
 use crate::config::settle_key_store;
+use crate::daemon::vault_options;
 use crate::paths::Defaults;
-use crate::vault::{self, Options, check, key_move, rotation};
+use crate::vault::{self, KeyStore, check, key_move, rotation};
 
 const ROTATE: &str = "\
 Stop agent-authd first. Every secret in the vault is sealed anew; then a backup
@@ -85,7 +85,7 @@ pub(super) fn execute(command: &KeyCommand, env: &Env) -> Result<ExitCode> {
     match command {
         KeyCommand::Status(args) => status(args)?,
         KeyCommand::Rotate(places) => {
-            let rotated = match rotation::rotate(&Options::from(&places.config()?), env) {
+            let rotated = match rotation::rotate(&places.options()?, env) {
                 Err(error @ vault::Error::RotationUnfinished { .. }) => return Err(error.into()),
                 rotated => rotated.context("the key was not changed")?,
             };
@@ -106,7 +106,7 @@ pub(super) fn execute(command: &KeyCommand, env: &Env) -> Result<ExitCode> {
 }
 
 fn status(args: &StatusArgs) -> Result<()> {
-    let key = check::key_of(&Options::from(&args.places.config()?))?;
+    let key = check::key_of(&args.places.options()?)?;
     if args.json {
         return Ok(output::json(&json!({
             "key_id": key.id,
@@ -132,7 +132,7 @@ fn move_key(args: &MoveArgs, env: &Env) -> Result<()> {
         None if config.system => Defaults::of_the_system().config_file(),
         None => Defaults::of_this_user()?.config_file(),
     };
-    let moving = key_move::move_key(&Options::from(&config), args.to, env)
+    let moving = key_move::move_key(&vault_options(&config), args.to, env)
         .context("the key was not moved")?;
     let (from, to) = (moving.from.clone(), moving.to.clone());
     settle_key_store(&file, moving.store).with_context(|| {

@@ -85,7 +85,7 @@ pub(super) async fn execute(
     match command {
         VaultCommand::Check(args) => check_vault(args),
         VaultCommand::Backup(places) => {
-            let made = back_up(&Options::from(&places.config()?), client, env)
+            let made = back_up(&places.options()?, client, env)
                 .await
                 .context("the vault was not backed up")?;
             output::line(&made.display().to_string())?;
@@ -110,7 +110,7 @@ async fn back_up(options: &Options, client: &Client, env: &Env) -> Result<PathBu
 }
 
 fn check_vault(args: &CheckArgs) -> Result<ExitCode> {
-    let report = check::check(&Options::from(&args.places.config()?))?;
+    let report = check::check(&args.places.options()?)?;
     if args.json {
         output::json(&Answer::of(&report))?;
     } else {
@@ -155,7 +155,7 @@ fn show(report: &Report) -> Result<()> {
 }
 
 fn restore_vault(args: &RestoreArgs, env: &Env) -> Result<ExitCode> {
-    let options = Options::from(&args.places.config()?);
+    let options = args.places.options()?;
     let mut accept = |addresses: &[String]| args.accept_unauthenticated && confirms(addresses);
     let restored = restore::restore(&options, &args.from, env, &mut accept)
         .context("nothing was restored; the vault is as it was")?;

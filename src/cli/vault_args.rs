@@ -8,6 +8,8 @@ use clap::Args;
 
 use crate::config::Config;
 use crate::config::args::Flags;
+use crate::daemon::vault_options;
+use crate::vault;
 
 /// The places, as on the daemon's command line.
 #[derive(Clone, Debug, Args)]
@@ -46,5 +48,10 @@ impl VaultArgs {
             ..Flags::default()
         };
         Ok(Config::resolve(&flags)?)
+    }
+
+    /// How a daemon would open the vault.
+    pub(super) fn options(&self) -> Result<vault::Options> {
+        Ok(vault_options(&self.config()?))
     }
 }

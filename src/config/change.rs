@@ -11,7 +11,7 @@ use toml::de::DeTable;
 
 use super::Error;
 use super::file::{File, read_trusted};
-use super::key_store::KeyStore;
+use crate::vault::KeyStore;
 
 /// Says in the file at `path` which place keeps the vault's key, and leaves
 /// the rest of it as it is. The file is made where there is none.

@@ -14,11 +14,11 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::Error;
-use super::key_store::KeyStore;
 use super::listen::RedirectListen;
 use super::log::{LogFormat, LogLevel};
 use crate::quota::{Limits, MIB};
 use crate::trusted::Owners;
+use crate::vault::KeyStore;
 
 /// Every key, in the order of `--check-config`.
 const KEYS: [&str; 20] = [

@@ -8,7 +8,7 @@ use clap::ValueEnum as _;
 
 use super::change::with_key_store;
 use super::file::File;
-use super::key_store::KeyStore;
+use crate::vault::KeyStore;
 
 /// Where the file would be.
 const PATH: &str = "/etc/agent-authd/config.toml";

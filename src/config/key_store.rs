@@ -1,34 +1,29 @@
-//! Which place keeps the vault's key.
-
-use std::fmt;
+//! The place of the vault's key, as the settings and the command line name it.
 
 use clap::ValueEnum;
+use clap::builder::PossibleValue;
 
-/// A place for the vault's key, as the settings name it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum KeyStore {
-    /// systemd's credential where the service manager gives one, else the
-    /// Keychain on macOS, else the file.
-    #[default]
-    Auto,
-    /// `vault-key` in `$CREDENTIALS_DIRECTORY` (systemd.exec(5), `LoadCredentialEncrypted=`).
-    Credential,
-    /// The login keychain of macOS.
-    Keychain,
-    /// The key file.
-    File,
-    /// The desktop's Secret Service; only on request.
-    SecretService,
-}
+use crate::vault::KeyStore;
 
-impl fmt::Display for KeyStore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Auto => "auto",
-            Self::Credential => "credential",
-            Self::Keychain => "keychain",
-            Self::File => "file",
-            Self::SecretService => "secret-service",
-        })
+impl ValueEnum for KeyStore {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let help = match self {
+            Self::Auto => {
+                "systemd's credential where the service manager gives one, else the Keychain on \
+                 macOS, else the file"
+            }
+            Self::Credential => {
+                "`vault-key` in `$CREDENTIALS_DIRECTORY` (systemd.exec(5), \
+                 `LoadCredentialEncrypted=`)"
+            }
+            Self::Keychain => "The login keychain of macOS",
+            Self::File => "The key file",
+            Self::SecretService => "The desktop's Secret Service; only on request",
+        };
+        Some(PossibleValue::new(self.as_str()).help(help))
     }
 }

@@ -71,7 +71,8 @@ pub async fn start(config: &Config, env: Env) -> anyhow::Result<Running> {
         }
     };
     let (path, socket_lock) = (socket.path().to_owned(), socket.lock().cloned());
-    let vault = takeover::attempt(|| Vault::open(&config.into(), &env)).await?;
+    let options = super::vault_options(config);
+    let vault = takeover::attempt(|| Vault::open(&options, &env)).await?;
     let clock = Arc::clone(&env.clock);
     let browsers = Browsers::open(config, redirects, (access, max_connections))?;
     let listener = browsers.listener.with_lock(socket_lock.clone());

@@ -23,9 +23,8 @@ use zeroize::Zeroizing;
 
 pub(super) use self::file::sync_folder;
 
-use super::{Error, Options};
+use super::{Error, KeyStore, Options};
 use crate::clock::Env;
-use crate::config::key_store::KeyStore;
 use crate::secret::{ExposeSecret as _, VaultKey};
 
 /// A ring is 45 bytes a key; more than this is something else.

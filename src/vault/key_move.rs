@@ -1,9 +1,8 @@
 //! Moving the key from one place to another.
 
 use super::key;
-use super::{Error, Options, Unlocked};
+use super::{Error, KeyStore, Options, Unlocked};
 use crate::clock::Env;
-use crate::config::key_store::KeyStore;
 
 /// A key that lies in two places, the old and the new one.
 pub struct Moving {

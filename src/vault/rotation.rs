@@ -17,9 +17,10 @@ use rusqlite::Connection;
 use super::cipher::Cipher;
 use super::key::{self, KeyRing, Store};
 use super::sealed::TABLES;
-use super::{Error, Options, Unlocked, backup, check, opening, restore, rows, unlock, writer};
+use super::{
+    Error, KeyStore, Options, Unlocked, backup, check, opening, restore, rows, unlock, writer,
+};
 use crate::clock::Env;
-use crate::config::key_store::KeyStore;
 
 /// Rows sealed anew per transaction: some milliseconds of work.
 const BATCH: u32 = 100;

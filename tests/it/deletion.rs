@@ -8,11 +8,10 @@ use std::time::{Duration, Instant};
 
 use agent_authd::broker::{Broker, Settings};
 use agent_authd::clock::Env;
-use agent_authd::config::key_store::KeyStore;
 use agent_authd::identity::Owner;
 use agent_authd::oauth;
 use agent_authd::quota::Limits;
-use agent_authd::vault::{Options, Vault};
+use agent_authd::vault::{KeyStore, Options, Vault};
 use serde_json::{Value, json};
 
 use crate::support::daemon::{Binary, Home, InProcess};

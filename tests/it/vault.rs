@@ -22,10 +22,9 @@ use std::process::{Command, Output};
 
 use agent_authd::api::replies::{AuthStatus, AuthenticateResponse};
 use agent_authd::client::{Authenticate, Client};
-use agent_authd::config::key_store::KeyStore;
 use agent_authd::identity::{ProviderId, Scopes};
 use agent_authd::secret::ExposeSecret as _;
-use agent_authd::vault::Options;
+use agent_authd::vault::{KeyStore, Options};
 use rusqlite::Connection;
 
 use crate::support::daemon::{Binary, Home};
