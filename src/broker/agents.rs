@@ -59,7 +59,7 @@ impl Broker {
     ) -> Result<Connected, Error> {
         let id = TokenId::parse(token_id).ok_or_else(Error::no_token)?;
         let permission = self.permission(owner, agent_id, Source::Api, "allowed");
-        let room = self.room();
+        let room = self.0.room();
         let connect = move |change: &Change<'_>| {
             let stored = change.token(owner, id)?.ok_or(vault::Error::NotFound)?;
             let others = change.connections_of_token(owner, id)?;
@@ -151,7 +151,7 @@ impl Broker {
         let given = request.token;
         let event = self.event(&imported, Kind::Imported);
         let permission = self.permission(owner, agent_id, Source::Api, "imported");
-        let room = self.room();
+        let room = self.0.room();
         let replace = move |change: &Change<'_>| {
             let old = holder_of(change, owner, &given)?.map(|stored| stored.token);
             if let Err(refused) = require_same_account(old.as_ref(), &imported) {
@@ -195,7 +195,7 @@ impl Broker {
     ) -> Permission {
         Permission {
             agent_id,
-            created_by: self.user(owner, None).to_string(),
+            created_by: self.0.user(owner, None).to_string(),
             source,
             reason,
             now: self.0.env.now(),

@@ -1,21 +1,16 @@
 //! `authenticate`: a usable token, or the flow that will give one.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use super::decision::{Candidate, Decision, decide};
 use super::flows::NewFlow;
-use super::newer::Served;
-use super::refresh::{self, Refreshed};
+use super::refresher::{Demand, IssuedToken, Served};
 use super::{Broker, Error};
 use crate::api::requests::AuthenticateRequest;
 use crate::flow::{Flow, Purpose};
-use crate::identity::{FlowId, Owner, ProviderId, Scopes, TokenId, UserId};
-use crate::metrics::Series;
-use crate::oauth;
+use crate::identity::{FlowId, Owner, Scopes, TokenId, UserId};
 use crate::provider::ProviderRef;
-use crate::secret::AccessToken;
-use crate::token::{Freshness, State, Token};
+use crate::token::Token;
 use crate::vault::{self, Group, Stored, View};
 
 /// What a caller gets.
@@ -31,17 +26,6 @@ pub enum Authenticated {
     TokenExpired(AuthorizationRequired),
     /// No token, and no flow was to be started.
     NoToken(UserId),
-}
-
-/// A token on its way to a permitted caller.
-#[derive(Debug)]
-pub struct IssuedToken {
-    /// What is known of it.
-    pub token: Box<Token>,
-    /// The token itself.
-    pub access_token: AccessToken,
-    /// Whether a resource is said to refuse it, and nothing can be done.
-    pub is_refused: bool,
 }
 
 /// What a person is to do.
@@ -63,7 +47,7 @@ pub(super) struct ResolvedRequest<'a> {
     owner: Owner,
     user_id: UserId,
     provider: ProviderRef,
-    pub(super) request: &'a AuthenticateRequest,
+    request: &'a AuthenticateRequest,
 }
 
 impl Broker {
@@ -79,7 +63,10 @@ impl Broker {
         owner: Owner,
         request: &AuthenticateRequest,
     ) -> Result<Authenticated, Error> {
-        let provider = self.wanted_provider(owner, request)?;
+        let provider =
+            self.0
+                .providers
+                .wanted(owner, &request.provider, request.use_platform_provider)?;
         if let Some(redirect_uri) = &request.redirect_uri
             && !self
                 .provider_of(owner, &provider)?
@@ -87,7 +74,7 @@ impl Broker {
         {
             return Err(Error::RedirectNotAllowed);
         }
-        let user_id = self.user(owner, request.user_id.as_ref());
+        let user_id = self.0.user(owner, request.user_id.as_ref());
         let question = ResolvedRequest {
             owner,
             user_id,
@@ -131,9 +118,9 @@ impl Broker {
         }
         let wanted = stored.token.requested.union(&question.request.scopes);
         if stored.token.is_usable(self.0.env.now())
-            && let Served::Token(handed_out) = self.serve(question, stored).await?
+            && let Served::Token(issued) = self.0.refresher.serve(stored, question.demand()).await?
         {
-            return Ok(Authenticated::Completed(handed_out));
+            return Ok(Authenticated::Completed(issued));
         }
         match self
             .ask_for(question, Decision::Renew(token_id, wanted))
@@ -160,8 +147,8 @@ impl Broker {
                 return self.ask_for(question, decision).await;
             };
             let (id, requested) = (stored.token.id, stored.token.requested.clone());
-            match self.serve(question, stored).await? {
-                Served::Token(handed_out) => return Ok(Authenticated::Completed(handed_out)),
+            match self.0.refresher.serve(stored, question.demand()).await? {
+                Served::Token(issued) => return Ok(Authenticated::Completed(issued)),
                 Served::Ended => ended.push(id),
                 Served::Refused => {
                     let scopes = question.request.scopes.union(&requested);
@@ -220,7 +207,7 @@ impl Broker {
             };
             Ok((decision, used.map(|index| stored.swap_remove(index))))
         };
-        Ok(self.read_at_length(question.owner, choose).await?)
+        Ok(self.0.read_at_length(question.owner, choose).await?)
     }
 
     /// Starts the flow that a decision asks for, unless the caller only looks.
@@ -267,97 +254,19 @@ impl Broker {
             is_new,
         })
     }
-
-    /// The token in a form that will still be good when it is used; `None` if
-    /// its grant has ended.
-    pub(super) async fn issue(
-        &self,
-        stored: Stored,
-        purpose: refresh::Purpose,
-    ) -> Result<Option<IssuedToken>, Error> {
-        let freshness = self.freshness(&stored.token);
-        if freshness == Freshness::Fresh {
-            return self.opened(&stored).map(Some);
-        }
-        if !stored.token.is_refreshable {
-            // Its last minute is all that is left of it.
-            return if freshness == Freshness::Stale {
-                self.opened(&stored).map(Some)
-            } else {
-                Ok(None)
-            };
-        }
-        self.hand_out_refreshed(stored, purpose).await
-    }
-
-    /// The token after a refresh, or as it is if it is still good and cannot be
-    /// refreshed now; `None` if its grant has ended.
-    pub(super) async fn hand_out_refreshed(
-        &self,
-        stored: Stored,
-        purpose: refresh::Purpose,
-    ) -> Result<Option<IssuedToken>, Error> {
-        let refreshed = self.refreshed(&stored.token, purpose).await;
-        // Whatever came of it, a person may have done something meanwhile.
-        let (owner, id) = (stored.token.owner, stored.token.id);
-        let current = self.0.vault.read(|view| view.token(owner, id))?;
-        let current = current.ok_or_else(Error::no_token)?;
-        if current.token.state != State::Active {
-            return Ok(None);
-        }
-        if self.freshness(&current.token) != Freshness::Dead {
-            return self.opened(&current).map(Some);
-        }
-        let provider_id = current.token.provider.provider_id;
-        match refreshed {
-            Refreshed::Ended => Ok(None),
-            Refreshed::RetryAfter(retry_after) => Err(self.why_not_now(provider_id, retry_after)),
-            Refreshed::Rejected(refusal @ oauth::Error::ClientRejected { .. }, retry_after) => {
-                Err(Error::ClientRefused {
-                    provider_id,
-                    refusal,
-                    retry_after,
-                })
-            }
-            Refreshed::Rejected(refusal, retry_after) => Err(Error::RefreshRefused {
-                provider_id,
-                refusal,
-                retry_after,
-            }),
-            Refreshed::Done => Err(Error::ProviderUnavailable {
-                provider_id,
-                retry_after: Duration::from_secs(1),
-            }),
-        }
-    }
-
-    /// Why a refresh could not be done now: nothing is sent while the store
-    /// could not keep the answer.
-    fn why_not_now(&self, provider_id: ProviderId, retry_after: Duration) -> Error {
-        match self.0.vault.unwritable() {
-            Some(why) => vault::Error::Unwritable { why }.into(),
-            None => Error::ProviderUnavailable {
-                provider_id,
-                retry_after,
-            },
-        }
-    }
-
-    /// The token as it is stored.
-    pub(super) fn opened(&self, stored: &Stored) -> Result<IssuedToken, Error> {
-        let access_token = self.0.vault.read(|view| view.access_token(stored))?;
-        self.0.vault.mark_used(stored.token.id, self.0.env.now());
-        let owner = stored.token.owner;
-        self.0.metrics.count(owner, Series::IssuedToken);
-        Ok(IssuedToken {
-            token: Box::new(stored.token.clone()),
-            access_token,
-            is_refused: false,
-        })
-    }
 }
 
 impl<'a> ResolvedRequest<'a> {
+    /// What the caller says of the token that it asks for.
+    fn demand(&self) -> Demand {
+        Demand {
+            newer_than: self.request.newer_than,
+            is_named: self.request.token_id.is_some(),
+            try_now: self.request.try_now,
+            check_only: self.request.check_only,
+        }
+    }
+
     fn flow(&'a self, purpose: Purpose, scopes: &Scopes) -> NewFlow<'a> {
         NewFlow {
             owner: self.owner,

@@ -112,7 +112,7 @@ impl Broker {
                 return Err(Error::AlreadyEnded { flow });
             }
         }
-        if self.is_stopping() {
+        if self.0.is_stopping() {
             return Err(Error::Stopping);
         }
         // From the moment that the flow is claimed its code is spent, so all of
@@ -288,16 +288,16 @@ impl Broker {
             Err(vault::Error::NotFound) => {
                 let event = self.flow_event(flow, Kind::Deleted, Source::Flow);
                 let event = event.because("arrived after its login was deleted");
-                self.revoke_orphan(event, &provider, &new).await;
+                self.0.revoker.revoke_orphan(event, &provider, &new).await;
                 return Err(vault::Error::NotFound.into());
             }
             Err(error) => return Err(error.into()),
         };
         if new.access_token.is_missing() {
-            self.begin_refresh(&token);
+            self.0.refresher.begin_refresh(&token);
         }
         self.0.waiters.wake(flow.id);
-        self.note_new_grant();
+        self.0.refresher.note_new_grant();
         log_limited!(20, info, provider.id = %provider.provider_id, token.id = %token.id, "a person connected an account");
         Ok(Ended {
             flow: flow.id,

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::authenticate::IssuedToken;
-use super::refresh;
+use super::refresher::{self, IssuedToken};
 use super::{Broker, Error};
 use crate::clock::Timestamp;
 use crate::event::Source;
@@ -75,7 +74,7 @@ impl Broker {
         let waiters = &self.0.waiters;
         let mut waiter = waiters.join(owner, id).ok_or(Error::TooManyWaiters)?;
         let deadline = tokio::time::Instant::now() + timeout;
-        let mut stopping = self.0.stopping.subscribe();
+        let mut stopping = self.0.stopping();
         let mut timed_out = timeout.is_zero();
         loop {
             let Some(flow) = self.0.vault.read(|view| view.flow(owner, id))? else {
@@ -122,7 +121,9 @@ impl Broker {
                     None => Some(Waited::NotFound),
                     Some((_, false)) => Some(not_permitted()),
                     Some((stored, true)) => Some(
-                        self.issue(stored, refresh::Purpose::Asked)
+                        self.0
+                            .refresher
+                            .issue(stored, refresher::Purpose::Asked)
                             .await?
                             .map_or(Waited::NotFound, Waited::Completed),
                     ),
@@ -161,7 +162,7 @@ impl Broker {
             requested: wanted.scopes,
             redirect_uri: wanted
                 .redirect_uri
-                .map_or_else(|| self.default_redirect_uri(provider), str::to_owned),
+                .map_or_else(|| self.0.default_redirect_uri(provider), str::to_owned),
             is_default: wanted.is_default,
             is_shareable: wanted.is_shareable,
             status: Status::Pending,
@@ -180,7 +181,7 @@ impl Broker {
             state: State::new(self.0.env.token()),
             verifier: (provider.pkce != Pkce::Off).then(|| CodeVerifier::new(self.0.env.token())),
         };
-        let room = self.room();
+        let room = self.0.room();
         let owner = flow.owner;
         let start = move |change: &Change<'_>| {
             if let Some(same) = find_same(change, &flow)? {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use super::grants::sameness;
+use super::accounts::sameness;
 use super::renewed_account::{answer_account, renewed_account};
 use super::{Broker, Error};
 use crate::event::Source;
@@ -121,7 +121,7 @@ impl Broker {
             Ok(())
         };
         self.0.vault.write(redeem).await?;
-        self.note_new_grant();
+        self.0.refresher.note_new_grant();
         Ok(())
     }
 

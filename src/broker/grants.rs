@@ -2,13 +2,13 @@
 //! is, with all that hangs on it.
 
 use super::Broker;
+use super::accounts::sameness;
 use crate::clock::Timestamp;
 use crate::event::{Event, Kind, Source};
 use crate::flow::{Flow, Purpose};
 use crate::identity::{Scopes, TokenId};
-use crate::oauth;
 use crate::provider::Provider;
-use crate::token::{Account, Grant, Sameness, State, Token};
+use crate::token::{Grant, Sameness, State, Token};
 use crate::vault::{self, Change, Secrets, Stored};
 
 impl Broker {
@@ -24,51 +24,53 @@ impl Broker {
         let token_id = TokenId::new(self.0.env.uuid());
         let event_id = self.0.env.uuid();
         let permission = self.permission_of_flow(&flow, Source::Flow, "login");
-        self.save(flow.owner, move |change| {
-            let target = target(change, &flow, &grant)?;
-            let (token, permitted) = match &target {
-                Target::New => {
-                    let token = new_token(token_id, &flow, &provider, &grant, now);
-                    let token = change.add_token(token, grant_secrets(&grant), flow.is_default)?;
-                    let permitted = token.scopes_shown();
-                    (token, permitted)
-                }
-                Target::Beside(_) => {
-                    let token = new_token(token_id, &flow, &provider, &grant, now);
-                    let token = change.add_token(token, grant_secrets(&grant), false)?;
-                    let permitted = token.scopes_shown();
-                    (token, permitted)
-                }
-                Target::InPlace(old) => {
-                    if takes_default(&flow, old) {
-                        change.set_default(old)?;
+        self.0
+            .save(flow.owner, move |change| {
+                let target = target(change, &flow, &grant)?;
+                let (token, permitted) = match &target {
+                    Target::New => {
+                        let token = new_token(token_id, &flow, &provider, &grant, now);
+                        let token =
+                            change.add_token(token, grant_secrets(&grant), flow.is_default)?;
+                        let permitted = token.scopes_shown();
+                        (token, permitted)
                     }
-                    let token = renewed_token(old, &flow, &provider, &grant, now);
-                    change.replace_token(&token, grant_secrets(&grant))?;
-                    // The person has answered whatever was in doubt.
-                    change.end_attempt(token.owner, token.id)?;
-                    (token, permitted_in_place(&flow, old))
+                    Target::Beside(_) => {
+                        let token = new_token(token_id, &flow, &provider, &grant, now);
+                        let token = change.add_token(token, grant_secrets(&grant), false)?;
+                        let permitted = token.scopes_shown();
+                        (token, permitted)
+                    }
+                    Target::InPlace(old) => {
+                        if takes_default(&flow, old) {
+                            change.set_default(old)?;
+                        }
+                        let token = renewed_token(old, &flow, &provider, &grant, now);
+                        change.replace_token(&token, grant_secrets(&grant))?;
+                        // The person has answered whatever was in doubt.
+                        change.end_attempt(token.owner, token.id)?;
+                        (token, permitted_in_place(&flow, old))
+                    }
+                };
+                if grant.access_token.is_missing() {
+                    // So that the next start finishes it, too.
+                    change.begin_attempt(&token, now)?;
                 }
-            };
-            if grant.access_token.is_missing() {
-                // So that the next start finishes it, too.
-                change.begin_attempt(&token, now)?;
-            }
-            let event = Event::about(&token, Kind::Connected, Source::Flow, event_id, now);
-            change.add_event(&event.because(target.reason()))?;
-            if let Some(permission) = &permission {
-                change.permit(permission, &token, &permitted)?;
-            }
-            // Its provider was deleted meanwhile, and its flows with it: then
-            // nothing of this change may stay.
-            let is_wanted = change.complete_flow(&flow, token.id, now)?;
-            if is_wanted {
-                Ok(token)
-            } else {
-                Err(vault::Error::NotFound)
-            }
-        })
-        .await
+                let event = Event::about(&token, Kind::Connected, Source::Flow, event_id, now);
+                change.add_event(&event.because(target.reason()))?;
+                if let Some(permission) = &permission {
+                    change.permit(permission, &token, &permitted)?;
+                }
+                // Its provider was deleted meanwhile, and its flows with it: then
+                // nothing of this change may stay.
+                let is_wanted = change.complete_flow(&flow, token.id, now)?;
+                if is_wanted {
+                    Ok(token)
+                } else {
+                    Err(vault::Error::NotFound)
+                }
+            })
+            .await
     }
 }
 
@@ -119,20 +121,6 @@ fn target(change: &Change<'_>, flow: &Flow, grant: &Grant) -> Result<Target, vau
         Sameness::Different => Target::Beside("another_account"),
         Sameness::Unknown => Target::Beside("account_unknown"),
     })
-}
-
-/// Whether a stored token is for the account that a provider has named now. Of
-/// one that was stored before accounts were, its metadata may tell.
-pub(super) fn sameness(old: &Token, named: &Account<'_>) -> Sameness {
-    let kept = match old.account_id {
-        Some(_) => None,
-        None => oauth::account_in(&old.metadata),
-    };
-    let account = Account {
-        id: old.account_id.as_ref().or(kept.as_ref()),
-        ..old.account()
-    };
-    account.compared_with(named)
 }
 
 /// The scopes that an agent's own flow permits it of a token that it renewed:
@@ -220,7 +208,7 @@ fn new_token(
     }
 }
 
-pub(super) fn grant_secrets(grant: &Grant) -> Secrets<'_> {
+fn grant_secrets(grant: &Grant) -> Secrets<'_> {
     Secrets {
         access_token: &grant.access_token,
         refresh_token: grant.refresh_token.as_ref(),

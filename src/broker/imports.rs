@@ -29,7 +29,7 @@ impl Broker {
         let provider = self.find_provider(owner, &request.provider_id)?;
         let imported = self.imported(owner, &provider, &request.token);
         let event = self.event(&imported, Kind::Imported);
-        let room = self.room();
+        let room = self.0.room();
         // What is imported may have been taken from where it was: it is stored as
         // surely as an answer of a provider's, or the import is not begun.
         let vault = &self.0.vault;
@@ -49,7 +49,7 @@ impl Broker {
             Ok(Ok(token.id))
         };
         let token_id = vault.save(owner, import).await??;
-        self.note_new_grant();
+        self.0.refresher.note_new_grant();
         Ok(token_id)
     }
 
@@ -66,7 +66,7 @@ impl Broker {
             owner,
             provider: provider.reference(),
             binding: provider.binding(),
-            user_id: self.user(owner, given.user_id.as_ref()),
+            user_id: self.0.user(owner, given.user_id.as_ref()),
             agent_id: None,
             account_id: None,
             account_label: None,

@@ -1,9 +1,9 @@
-//! Reads that take longer the more an owner has stored: one at a time for each
-//! owner, and off the threads that answer everybody.
+//! Reads that take longer the more an owner has stored. They run one at a time
+//! per owner, and off the threads that answer requests.
 //!
-//! A look-up takes some ten microseconds and runs where it is asked for. To read
-//! a hundred thousand rows takes a second; two of those would keep both threads
-//! of a small machine, and with them every other owner's requests.
+//! A look-up takes some ten microseconds and runs where it is asked for. Reading a
+//! hundred thousand rows takes a second; two such reads would occupy both threads
+//! of a small machine, and delay every other owner's requests.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::Broker;
+use super::context::Context;
 use crate::identity::Owner;
 use crate::vault::{self, View};
 
@@ -23,7 +23,7 @@ const FEW: u64 = 128;
 #[derive(Debug, Default)]
 pub(super) struct Turns(Mutex<HashMap<Owner, Arc<Semaphore>>>);
 
-/// An owner's turn, over when it is dropped.
+/// An owner's turn; it ends when dropped.
 #[derive(Debug)]
 pub struct Turn {
     _permit: Option<OwnedSemaphorePermit>,
@@ -42,10 +42,10 @@ impl Turns {
     }
 }
 
-impl Broker {
-    /// Waits until no other read at length of this owner's is under way.
-    pub async fn long_read_turn(&self, owner: Owner) -> Turn {
-        self.0.long_reads.take(owner).await
+impl Context {
+    /// Waits until no other long read of this owner's is under way.
+    pub(super) async fn long_read_turn(&self, owner: Owner) -> Turn {
+        self.long_reads.take(owner).await
     }
 
     /// Reads what may be all that an owner has stored.
@@ -57,20 +57,19 @@ impl Broker {
         owner: Owner,
         work: impl FnOnce(&View<'_>) -> Result<T, vault::Error>,
     ) -> Result<T, vault::Error> {
-        let vault = &self.0.vault;
-        if vault.read(|view| view.token_count(owner))? <= FEW {
-            return vault.read(work);
+        if self.vault.read(|view| view.token_count(owner))? <= FEW {
+            return self.vault.read(work);
         }
         let _turn = self.long_read_turn(owner).await;
-        off_worker(|| vault.read(work))
+        off_worker(|| self.vault.read(work))
     }
 }
 
-/// Runs `work` while the thread's other tasks go on elsewhere.
+/// Runs `work` while the thread's other tasks move to another thread.
 pub(super) fn off_worker<T>(work: impl FnOnce() -> T) -> T {
     match Handle::try_current().map(|handle| handle.runtime_flavor()) {
         Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(work),
-        // A runtime of one thread has nowhere else to go on.
+        // A runtime of one thread has no other thread to move them to.
         _ => work(),
     }
 }

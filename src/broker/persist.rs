@@ -1,8 +1,8 @@
-//! Storing what a provider has given, which cannot be had a second time.
+//! Storing what a provider answered, which cannot be asked for a second time.
 
 use std::time::Duration;
 
-use super::Broker;
+use super::context::Context;
 use crate::identity::Owner;
 use crate::log_limit::log_limited;
 use crate::vault::{self, Change};
@@ -10,11 +10,10 @@ use crate::vault::{self, Change};
 /// The first wait after a failed save, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 
-impl Broker {
-    /// Makes a change and, when the store cannot take it, makes it again until
-    /// it can: the code or refresh token is spent, so that an exchange could
-    /// not be repeated, but a save can. Whoever calls it runs in a task of its
-    /// own, which no disconnect cancels.
+impl Context {
+    /// Makes a change, and repeats it until the store can take it. The code or
+    /// refresh token is spent, so the exchange cannot be repeated, but the save
+    /// can. Callers run in a task of their own, which no disconnect cancels.
     ///
     /// # Errors
     /// Those that another try would not change.
@@ -25,7 +24,7 @@ impl Broker {
     ) -> Result<T, vault::Error> {
         let mut pause = PAUSES.0;
         loop {
-            match self.0.vault.save(owner, change.clone()).await {
+            match self.vault.save(owner, change.clone()).await {
                 Err(vault::Error::Unwritable { why }) => {
                     log_limited!(20, error, error = %why, "a new grant cannot be stored yet; trying again");
                 }

@@ -1,6 +1,6 @@
 //! An owner's providers: making, changing and deleting them.
 
-use super::deletion::{Deleted, Withdrawal, Withdrawn};
+use super::revoker::{Deleted, DeletedTokens, Deletion};
 use super::{Broker, Error};
 use crate::api::requests::{ProviderCreateRequest, ProviderUpdateRequest};
 use crate::event::{Event, Kind, Source};
@@ -30,7 +30,7 @@ impl Broker {
         owner: Owner,
         provider: Provider,
     ) -> Result<Provider, Error> {
-        let (stored, room) = (provider.clone(), self.room());
+        let (stored, room) = (provider.clone(), self.0.room());
         let insert = move |change: &Change<'_>| {
             if change.has_provider(owner, &stored.provider_id)? {
                 return Err(vault::Error::AlreadyExists);
@@ -107,7 +107,7 @@ impl Broker {
         });
         match updated.await {
             Ok(updated) => updated.inspect(|new| {
-                self.0.refreshes.forget_client(owner, &new.binding());
+                self.0.refresher.forget_client(owner, &new.binding());
             }),
             Err(vault::Error::NotFound) => Err(Error::no_provider(provider_id)),
             Err(error) => Err(error.into()),
@@ -126,21 +126,21 @@ impl Broker {
             }
             other => other?,
         };
-        let withdrawal = self.withdrawal("deleted with its provider");
+        let deletion = self.0.revoker.deletion("deleted with its provider");
         let change = move |change: &Change<'_>| {
             let reference = provider.reference();
-            let mut withdrawn = Withdrawn::default();
+            let mut deleted = DeletedTokens::default();
             for stored in change.tokens_of_provider(owner, &reference, None, None)? {
-                let at = Withdrawal::require_same_client(provider.clone(), &stored.token);
-                let revocation = withdrawal.write_down(change, &stored, at)?;
-                withdrawn.add(&stored.token, revocation);
+                let at = Deletion::require_same_client(provider.clone(), &stored.token);
+                let revocation = deletion.record(change, &stored, at)?;
+                deleted.add(&stored.token, revocation);
                 change.delete_token(owner, stored.token.id)?;
             }
             let flows = change.delete_flows_of_provider(owner, &reference)?;
             change.delete_provider(owner, &provider.provider_id)?;
-            Ok((withdrawn, flows))
+            Ok((deleted, flows))
         };
-        let (deleted, flows) = match self.delete_by(owner, change).await {
+        let (deleted, flows) = match self.0.revoker.delete(owner, change).await {
             Err(Error::Vault(vault::Error::NotFound)) => {
                 return Err(Error::no_provider(provider_id));
             }

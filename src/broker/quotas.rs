@@ -1,7 +1,7 @@
 //! Whether an owner has room for something new, asked in the change that makes
 //! it, so that two at once cannot both take the last place.
 
-use super::Broker;
+use super::context::Context;
 use crate::clock::Timestamp;
 use crate::identity::Owner;
 use crate::quota::{Limits, New};
@@ -14,12 +14,12 @@ pub(super) struct Room {
     now: Timestamp,
 }
 
-impl Broker {
-    /// What is asked for room.
+impl Context {
+    /// What asks whether an owner has room, with the limits and the present time.
     pub(super) fn room(&self) -> Room {
         Room {
-            limits: self.0.settings.limits,
-            now: self.0.env.now(),
+            limits: self.settings.limits,
+            now: self.env.now(),
         }
     }
 }

@@ -6,7 +6,8 @@
 
 use uuid::Uuid;
 
-use super::grants::{permitted_in_place, sameness, takes_default};
+use super::accounts::sameness;
+use super::grants::{permitted_in_place, takes_default};
 use super::{Broker, Error};
 use crate::clock::Timestamp;
 use crate::event::{Event, Kind, Source};
@@ -98,7 +99,7 @@ impl Broker {
             Some(Answered::RefreshUnderWay) => return Err(Error::RefreshUnderWay),
             Some(Answered::Stored) => {}
         }
-        self.note_new_grant();
+        self.0.refresher.note_new_grant();
         self.renewed_account(owner, auth_id)
     }
 

@@ -1,8 +1,8 @@
 //! Work that must not be cut off once it has begun: what spends a code or a
 //! refresh token, and what ends a grant.
 //!
-//! Each runs in a task of its own, which goes on when its caller has gone, and
-//! which a stop of the daemon waits for.
+//! Each piece runs in a task of its own, which goes on after its caller has
+//! disconnected, and which a stop of the daemon waits for.
 
 use std::future::Future;
 

@@ -63,6 +63,7 @@ impl Broker {
     /// An owner's tokens of Slack's, whatever their providers are called.
     pub(super) async fn slack_tokens(&self, owner: Owner) -> Result<Vec<Stored>, Error> {
         let all = self
+            .0
             .read_at_length(owner, |view| view.tokens(owner))
             .await?;
         let is_slack = |stored: &Stored| {

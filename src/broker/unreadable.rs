@@ -3,7 +3,7 @@
 
 use serde_json::Map;
 
-use super::deletion::Deleted;
+use super::revoker::Deleted;
 use super::{Broker, Error};
 use crate::event::{Event, Kind, Source};
 use crate::identity::{FlowId, Owner, ProviderId, Scopes};

@@ -84,7 +84,7 @@ pub async fn start(config: &Config, env: Env) -> anyhow::Result<Running> {
     let (phases, phase) = watch::channel(Phase::Serving);
     let background = broker.clone();
     let tasks = vec![
-        tokio::spawn(async move { background.run_refresher(background.stopping()).await }),
+        tokio::spawn(async move { background.refresher().run(background.stopping()).await }),
         tokio::spawn(serve_socket(
             socket,
             max_connections,

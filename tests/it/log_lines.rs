@@ -71,17 +71,17 @@ const UNBOUNDED: &[(&str, &str, &str)] = &[
         "twice a minute at most, by a timer",
     ),
     (
-        "broker/refresh/health.rs",
+        "broker/refresher/health.rs",
         "the machine slept, or its clock was set; catching up",
         "only root can set the clock or put the machine to sleep",
     ),
     (
-        "broker/revocations.rs",
+        "broker/revoker.rs",
         "a grant cannot be revoked: its row is damaged",
         "at a start, for rows that were damaged in the file",
     ),
     (
-        "broker/revocations.rs",
+        "broker/revoker.rs",
         "revoking grants of deleted tokens",
         "once, at a start",
     ),

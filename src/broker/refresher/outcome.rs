@@ -1,13 +1,13 @@
-//! What becomes of a refresh: the new pair is made durable, the grant has
-//! ended, or the trouble is noted and the grant stands.
+//! Storing how a refresh ended: the new pair, the end of the grant, or a failure
+//! that leaves the grant as it is.
 
 use std::sync::Arc;
 
-use super::super::grants::grant_secrets;
-use super::super::{Broker, Error};
+use super::attempt::Attempt;
 use super::backoff::Doubt;
 use super::client::Failed;
-use super::{Attempt, Purpose, Refreshed};
+use super::{Purpose, Refreshed, Refresher};
+use crate::broker::Error;
 use crate::event::{Event, Kind, Source};
 use crate::failpoint;
 use crate::log_limit::log_limited;
@@ -16,7 +16,7 @@ use crate::secret::RefreshToken;
 use crate::token::{Failure, Grant, Token};
 use crate::vault::{self, Secrets};
 
-impl Broker {
+impl Refresher {
     /// Makes the new pair durable.
     pub(super) async fn store_refresh(
         &self,
@@ -34,14 +34,15 @@ impl Broker {
             Purpose::Refused => "refused",
             _ => "expiring",
         };
-        let now = self.0.env.now();
-        let event_id = self.0.env.uuid();
+        let now = self.context.env.now();
+        let event_id = self.context.env.uuid();
         let (owner, id) = (old.owner, old.id);
         let orphaned = Event::about(&old, Kind::Deleted, Source::Refresh, event_id, now)
             .because("arrived after its token was deleted");
         let grant = Arc::new(grant);
         let new = Arc::clone(&grant);
         let saved = self
+            .context
             .save(owner, move |change| {
                 let Some(current) = change.token(old.owner, old.id)? else {
                     return Err(vault::Error::NotFound);
@@ -49,8 +50,8 @@ impl Broker {
                 let renewed = renewed(current.token, &old, &grant, now);
                 // A reply without a refresh token keeps the old one.
                 let secrets = Secrets {
+                    access_token: &grant.access_token,
                     refresh_token: grant.refresh_token.as_ref().or(Some(&spent)),
-                    ..grant_secrets(&grant)
                 };
                 change.replace_token(&renewed, secrets)?;
                 change.end_attempt(renewed.owner, renewed.id)?;
@@ -63,11 +64,16 @@ impl Broker {
             .await;
         match saved {
             Ok(()) => log_limited!(20, info, token.id = %id, "a grant was refreshed"),
-            // Deleted or renewed by a person in the meantime: theirs stands.
+            // Deleted or renewed by a person meanwhile, which takes precedence.
             Err(vault::Error::NotFound) => {
                 log_limited!(20, info, token.id = %id, "a refreshed token was gone");
-                if self.0.vault.read(|view| view.token(owner, id))?.is_none() {
-                    self.revoke_orphan(orphaned, &provider, &new).await;
+                if self
+                    .context
+                    .vault
+                    .read(|view| view.token(owner, id))?
+                    .is_none()
+                {
+                    self.revoker.revoke_orphan(orphaned, &provider, &new).await;
                 }
             }
             Err(error) => return Err(error.into()),
@@ -75,18 +81,19 @@ impl Broker {
         Ok(Refreshed::Done)
     }
 
-    /// Makes a refresh token durable that came without an access token: the
-    /// one that was sent may be spent, and this is what follows on it. It is
-    /// what the attempt goes on with, still in doubt. `false` if the token was
-    /// deleted or renewed by a person meanwhile, so that nothing is to follow.
+    /// Stores a refresh token that arrived without an access token. It replaces the
+    /// one that was sent, which may be spent, and the attempt goes on with it, still
+    /// in doubt. `false` if the token was deleted or renewed by a person meanwhile;
+    /// the attempt then ends.
     pub(super) async fn keep_refresh_token(
         &self,
         attempt: &mut Attempt,
         new: RefreshToken,
     ) -> Result<bool, Error> {
-        let (old, now) = (attempt.token.clone(), self.0.env.now());
+        let (old, now) = (attempt.token.clone(), self.context.env.now());
         let kept = new.clone();
         let saved = self
+            .context
             .save(old.owner, move |change| {
                 let stored = change.token(old.owner, old.id)?;
                 let stored = stored.ok_or(vault::Error::NotFound)?;
@@ -120,44 +127,47 @@ impl Broker {
         }
     }
 
-    /// Revokes a refresh token that came alone, and whose token was deleted
-    /// meanwhile. One that a person has renewed meanwhile is only forgotten: at
-    /// many providers its revocation would end the new login, too.
+    /// Revokes a refresh token that arrived alone after its token was deleted. If a
+    /// person renewed the token meanwhile, it is only forgotten: at many providers
+    /// its revocation would end the new login, too.
     async fn end_leftover(&self, attempt: &Attempt, left: RefreshToken) -> Result<(), Error> {
         let old = &attempt.token;
         if self
-            .0
+            .context
             .vault
             .read(|view| view.token(old.owner, old.id))?
             .is_some()
         {
             return Ok(());
         }
-        let (now, id) = (self.0.env.now(), self.0.env.uuid());
+        let (now, id) = (self.context.env.now(), self.context.env.uuid());
         let event = Event::about(old, Kind::Deleted, Source::Refresh, id, now)
             .because("arrived after its token was deleted");
         let grant = Grant::of_refresh_token(left, now);
-        self.revoke_orphan(event, &attempt.provider, &grant).await;
+        self.revoker
+            .revoke_orphan(event, &attempt.provider, &grant)
+            .await;
         Ok(())
     }
 
-    /// Ends a grant, if its token still holds the generation that was refused.
+    /// Ends a grant, if its token still has the generation that was refused.
     pub(super) async fn end_grant(
         &self,
         token: &Token,
         reason: &'static str,
         source: Source,
     ) -> Result<Refreshed, Error> {
-        let now = self.0.env.now();
+        let now = self.context.env.now();
         let event = Event::about(
             token,
             Kind::ReconnectRequired,
             source,
-            self.0.env.uuid(),
+            self.context.env.uuid(),
             now,
         );
         let (token, id) = (token.clone(), token.id);
         let ended = self
+            .context
             .save(token.owner, move |change| {
                 let is_current = change.mark_person_needed(&token, reason, now)?;
                 if is_current {
@@ -174,8 +184,8 @@ impl Broker {
         Ok(Refreshed::Ended)
     }
 
-    /// Notes a refresh that did not succeed; the grant stands. One in doubt
-    /// stays written down as an open attempt.
+    /// Stores that a refresh failed. The grant stays. If the outcome is unknown, the
+    /// attempt stays open in the vault.
     pub(super) async fn note_failed_refresh(
         &self,
         attempt: Attempt,
@@ -188,7 +198,7 @@ impl Broker {
             in_doubt,
             ..
         } = attempt;
-        let env = &self.0.env;
+        let env = &self.context.env;
         let failed = Failed {
             error: &error,
             doubt: in_doubt.then_some(Doubt {
@@ -196,7 +206,7 @@ impl Broker {
                 sent_at,
             }),
         };
-        let health = &self.0.refreshes.health;
+        let health = &self.state.health;
         let wait = health.failed(&token, ticket, failed, env);
         let (now, retry_after) = (env.now(), wait.as_secs_f32());
         log_limited!(20, warn,
@@ -208,13 +218,13 @@ impl Broker {
             at: now,
             retry_at: now.plus(wait),
         };
-        // The same trouble again is told once.
+        // The same error in a row makes one event.
         let known = token.failure.as_ref();
         let is_news = known.is_none_or(|known| known.error != failure.error);
         let (kind, source) = (Kind::RefreshFailed, Source::Refresh);
         let event =
             Event::about(&token, kind, source, env.uuid(), now).because(failure.error.clone());
-        let noted = self.0.vault.write_for(token.owner, move |change| {
+        let noted = self.context.vault.write_for(token.owner, move |change| {
             if !in_doubt {
                 change.end_attempt(token.owner, token.id)?;
             }
@@ -225,7 +235,7 @@ impl Broker {
             Ok(())
         });
         if let Err(error) = noted.await {
-            // The attempt stays open, which only makes it doubted.
+            // The attempt stays open, so that it counts as in doubt.
             log_limited!(20, error, error = %error, "a failed refresh was not written down");
         }
         Ok(match error {
@@ -237,9 +247,9 @@ impl Broker {
     }
 }
 
-/// The token with its refreshed grant. `old` is what was spent: the new grant
-/// follows on it, and on nothing that came in between. A token that needs the
-/// person by now, since its provider was changed, goes on to.
+/// The token with its refreshed grant. `old` is the token whose refresh token was
+/// sent. A token that needs a person by now, because its provider was changed,
+/// stays so.
 fn renewed(current: Token, old: &Token, grant: &Grant, now: crate::clock::Timestamp) -> Token {
     let mut metadata = current.metadata.clone();
     metadata.extend(grant.metadata.clone());

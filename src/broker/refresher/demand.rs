@@ -1,17 +1,15 @@
-//! Callers who know more about a token than its expiry says: a resource refused
-//! it (`newer_than`), or a person waits for it (`try_now`).
+//! Callers who know more about a token than its expiry: a resource refused it
+//! (`newer_than`), or a person waits for it (`try_now`).
 //!
-//! A caller is believed, but no more often than the provider and the person can
-//! bear: a resource that refuses every token must not cost a refresh, or a
-//! login, at each request.
+//! A caller is believed, within limits: a resource that refuses every token must not
+//! cause a refresh, or a login, at each request.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::authenticate::{IssuedToken, ResolvedRequest};
-use super::refresh::Purpose;
-use super::{Broker, Error};
+use super::{IssuedToken, Purpose, Refresher};
+use crate::broker::Error;
 use crate::clock::{ClockReading, Cooldown};
 use crate::identity::TokenId;
 use crate::token::{Freshness, Token};
@@ -20,10 +18,23 @@ use crate::vault::Stored;
 /// How often a person is asked about one token that a resource refuses.
 const REMINDER: Duration = Duration::from_secs(3600);
 
-/// What becomes of a request for one token.
+/// What a caller says about the token that it asks for.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::broker) struct Demand {
+    /// The generation of a token that a resource refused.
+    pub(in crate::broker) newer_than: Option<i64>,
+    /// Whether the caller named this token, and takes no other.
+    pub(in crate::broker) is_named: bool,
+    /// Whether a person waits, so that a backoff is passed over.
+    pub(in crate::broker) try_now: bool,
+    /// Whether no person may be asked.
+    pub(in crate::broker) check_only: bool,
+}
+
+/// The answer to a request for one token.
 #[derive(Debug)]
-pub(super) enum Served {
-    /// It is handed out.
+pub(in crate::broker) enum Served {
+    /// It is issued.
     Token(IssuedToken),
     /// Its grant has ended.
     Ended,
@@ -49,29 +60,24 @@ impl Reminders {
     }
 }
 
-impl Broker {
-    /// Hands a token out, refreshed first if it dies soon or the caller says
-    /// that a resource refused it.
+impl Refresher {
+    /// Issues a token, after a refresh if it expires soon or the caller says that a
+    /// resource refused it.
     ///
     /// # Errors
-    /// Those of [`Broker::authenticate`] for a token that cannot be refreshed.
-    pub(super) async fn serve(
+    /// As [`Self::issue`].
+    pub(in crate::broker) async fn serve(
         &self,
-        question: &ResolvedRequest<'_>,
         stored: Stored,
+        demand: Demand,
     ) -> Result<Served, Error> {
-        let request = question.request;
-        let is_refused = is_refused(
-            &stored.token,
-            request.newer_than,
-            request.token_id.is_some(),
-        );
+        let is_refused = is_refused(&stored.token, demand.newer_than, demand.is_named);
         if is_refused && !stored.token.is_refreshable {
-            return self.serve_refused(stored, request.check_only);
+            return self.serve_refused(stored, demand.check_only);
         }
         let served = if is_refused {
-            self.hand_out_refreshed(stored, Purpose::Refused).await?
-        } else if request.try_now {
+            self.issue_refreshed(stored, Purpose::Refused).await?
+        } else if demand.try_now {
             self.issue(stored, Purpose::Person).await?
         } else {
             self.issue(stored, Purpose::Asked).await?
@@ -79,19 +85,19 @@ impl Broker {
         Ok(served.map_or(Served::Ended, Served::Token))
     }
 
-    /// What becomes of a refused token that cannot be refreshed. With
+    /// Answers a request for a refused token that cannot be refreshed. With
     /// `check_only` no person can be asked.
     fn serve_refused(&self, stored: Stored, check_only: bool) -> Result<Served, Error> {
         if self.freshness(&stored.token) == Freshness::Dead {
             return Ok(Served::Ended);
         }
-        let now = self.0.env.reading();
-        if !check_only && self.0.reminders.take(stored.token.id, now) {
+        let now = self.context.env.reading();
+        if !check_only && self.state.reminders.take(stored.token.id, now) {
             return Ok(Served::Refused);
         }
         Ok(Served::Token(IssuedToken {
             is_refused: true,
-            ..self.opened(&stored)?
+            ..self.open(&stored)?
         }))
     }
 }

@@ -1,17 +1,22 @@
-//! Ending grants at their providers, behind the answer of whoever deleted them.
+//! Revoking grants at their providers, after their tokens have been deleted here.
 //!
-//! A deleted token's grant is a row of its own from the change that deleted the
-//! token on. Each row is worked on in a task that a stop waits for, and by the
-//! next start if the process ends before. It ends with the event that says
-//! whether the provider has revoked the grant.
+//! The change that deletes a token writes its grant into a table of its own. Each
+//! row there is worked on in a task that a stop waits for, or by the next start if
+//! the process ends first. The row goes with the event that says whether the
+//! provider has revoked the grant.
+
+mod deletion;
+mod endpoint;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 use url::Url;
 
-use super::Broker;
+use super::context::Context;
+use super::provider_lookup::ProviderLookup;
 use crate::event::{Event, Kind};
 use crate::failpoint;
 use crate::log_limit::log_limited;
@@ -20,7 +25,10 @@ use crate::provider::{Binding, Provider, ProviderRef, Source};
 use crate::token::Grant;
 use crate::vault::{self, Revocation};
 
-/// How many revocations are on the wire at once, over all owners.
+pub use self::deletion::Deleted;
+pub(super) use self::deletion::{DeletedTokens, Deletion};
+
+/// How many revocations are sent at once, over all owners.
 const MAX_AT_ONCE: usize = 8;
 
 /// How long a provider has to revoke a grant. With the time in which its
@@ -28,24 +36,19 @@ const MAX_AT_ONCE: usize = 8;
 const TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The waits between the attempts of a revocation that an earlier daemon left
-/// behind: after a boot the network may not be there yet.
+/// open: after a boot the network may not be there yet.
 const RESUMED_PAUSES: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(20)];
 
-/// What is remembered about revocations, in memory.
-#[derive(Debug)]
-pub(super) struct Revocations {
-    places: Semaphore,
+/// Revokes the grants of deleted tokens; clones share its state.
+#[derive(Clone, Debug)]
+pub(super) struct Revoker {
+    context: Arc<Context>,
+    providers: Arc<ProviderLookup>,
+    /// One permit for each revocation that may be sent at once.
+    permits: Arc<Semaphore>,
 }
 
-impl Default for Revocations {
-    fn default() -> Self {
-        Self {
-            places: Semaphore::new(MAX_AT_ONCE),
-        }
-    }
-}
-
-/// How far the revocations that were begun together are.
+/// How far the revocations are that were begun together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Progress {
     /// How many have ended, well or not.
@@ -59,12 +62,13 @@ pub(super) struct Progress {
 enum NotRevoked {
     /// The provider cannot be reached now.
     Unreachable(oauth::Error),
-    /// Another attempt would change nothing; the text is for the event.
+    /// Another attempt would not help; the text is for the event.
     Final(String),
 }
 
 impl NotRevoked {
-    fn words(self) -> String {
+    /// Why, for the event.
+    fn reason(self) -> String {
         match self {
             Self::Unreachable(error) => error.to_string(),
             Self::Final(why) => why,
@@ -72,21 +76,29 @@ impl NotRevoked {
     }
 }
 
-impl Broker {
-    /// Begins what an earlier daemon left behind.
+impl Revoker {
+    pub(super) fn new(context: Arc<Context>, providers: Arc<ProviderLookup>) -> Self {
+        Self {
+            context,
+            providers,
+            permits: Arc::new(Semaphore::new(MAX_AT_ONCE)),
+        }
+    }
+
+    /// Begins the revocations that an earlier daemon left open.
     ///
     /// # Errors
     /// [`vault::Error`] if the table cannot be read. A row that cannot be read
     /// is logged and left.
-    pub(super) fn resume_revocations(&self) -> Result<(), vault::Error> {
-        if self.0.vault.is_read_only() {
+    pub(super) fn resume(&self) -> Result<(), vault::Error> {
+        if self.context.vault.is_read_only() {
             // Their ends could not be written down, and they would be revoked
             // again at each start.
             return Ok(());
         }
         let mut open = Vec::new();
-        for (owner, id) in self.0.vault.read(|view| view.open_revocations())? {
-            match self.0.vault.read(|view| view.revocation(owner, id)) {
+        for (owner, id) in self.context.vault.read(|view| view.open_revocations())? {
+            match self.context.vault.read(|view| view.revocation(owner, id)) {
                 Ok(found) => open.extend(found),
                 Err(error) => {
                     tracing::error!(revocation.id = %id, error = %error, "a grant cannot be revoked: its row is damaged");
@@ -95,14 +107,14 @@ impl Broker {
         }
         if !open.is_empty() {
             tracing::info!(grants = open.len(), "revoking grants of deleted tokens");
-            self.begin_revocations(open, &RESUMED_PAUSES);
+            self.begin(open, &RESUMED_PAUSES);
         }
         Ok(())
     }
 
-    /// Begins revocations that are written down. They go on whether or not
-    /// their progress is looked at.
-    pub(super) fn begin_revocations(
+    /// Begins revocations that are stored already. They go on even if the
+    /// receiver of their progress is dropped.
+    pub(super) fn begin(
         &self,
         open: Vec<Revocation>,
         pauses: &'static [Duration],
@@ -115,16 +127,18 @@ impl Broker {
             clients.entry(key).or_default().push(revocation);
         }
         for of_one_client in clients.into_values() {
-            let (broker, sender) = (self.clone(), sender.clone());
-            self.0.tasks.spawn(async move {
-                broker.revoke_of_client(of_one_client, pauses, sender).await;
+            let (revoker, sender) = (self.clone(), sender.clone());
+            self.context.tasks.spawn(async move {
+                revoker
+                    .revoke_of_client(of_one_client, pauses, sender)
+                    .await;
             });
         }
         progress
     }
 
-    /// Revokes grants of one client, for which the provider's metadata is
-    /// looked for at most once.
+    /// Revokes grants of one client. Its provider's metadata is looked for at most
+    /// once.
     async fn revoke_of_client(
         &self,
         open: Vec<Revocation>,
@@ -139,9 +153,9 @@ impl Broker {
             if let Some(endpoint) = &learnt {
                 revocation.provider.endpoints.revocation = Some(endpoint.clone());
             }
-            let (broker, progress) = (self.clone(), progress.clone());
-            self.0.tasks.spawn(async move {
-                let is_revoked = broker.revoke_and_note(revocation, pauses).await;
+            let (revoker, progress) = (self.clone(), progress.clone());
+            self.context.tasks.spawn(async move {
+                let is_revoked = revoker.revoke_and_note(revocation, pauses).await;
                 progress.send_modify(|progress| {
                     progress.ended += 1;
                     progress.revoked += usize::from(is_revoked);
@@ -150,10 +164,10 @@ impl Broker {
         }
     }
 
-    /// Where grants of a client are revoked whose provider does not say so.
+    /// The revocation endpoint of a provider that was defined without one.
     async fn revocation_endpoint(&self, revocation: &Revocation) -> Option<Url> {
         let provider = &revocation.provider;
-        // What the administrator defines is the administrator's to complete.
+        // The administrator completes the administrator's own definitions.
         if oauth::can_revoke(provider) || provider.source == Source::Platform {
             return None;
         }
@@ -161,15 +175,15 @@ impl Broker {
             .await
     }
 
-    /// Revokes a grant, and ends its row with the event; whether the provider
-    /// has confirmed it.
+    /// Revokes a grant, and deletes its row with the event. Returns whether the
+    /// provider has confirmed it.
     async fn revoke_and_note(&self, revocation: Revocation, pauses: &[Duration]) -> bool {
         let mut outcome = self.revoke(&revocation).await;
         for pause in pauses {
             if !matches!(outcome, Err(NotRevoked::Unreachable(_))) {
                 break;
             }
-            let mut stopping = self.0.stopping.subscribe();
+            let mut stopping = self.context.stopping();
             tokio::select! {
                 () = tokio::time::sleep(*pause) => {}
                 // The row stays, and the next daemon goes on.
@@ -179,7 +193,7 @@ impl Broker {
         }
         failpoint::pass("revocation.answered");
         let is_revoked = outcome.is_ok();
-        self.end_revocation(revocation, outcome.map_err(NotRevoked::words))
+        self.end_revocation(revocation, outcome.map_err(NotRevoked::reason))
             .await;
         is_revoked
     }
@@ -191,13 +205,13 @@ impl Broker {
             refresh_token,
             ..
         } = revocation;
-        let place = self.0.revocations.places.acquire().await;
+        let permit = self.permits.acquire().await;
         let revoking = self
-            .0
+            .context
             .oauth
             .revoke(provider, access_token, refresh_token.as_ref());
         let answer = tokio::time::timeout(TIMEOUT, revoking).await;
-        drop(place);
+        drop(permit);
         match answer {
             Ok(Ok(Answer::Revoked)) => Ok(()),
             Ok(Ok(Answer::NoEndpoint)) => {
@@ -214,12 +228,12 @@ impl Broker {
         }
     }
 
-    /// Takes a row away and adds the event of how it ended, in one change.
+    /// Deletes a row and adds the event of how it ended, in one change.
     async fn end_revocation(&self, revocation: Revocation, outcome: Result<(), String>) {
         let Revocation { id, event, .. } = revocation;
         let ended = Event {
-            id: self.0.env.uuid(),
-            created_at: self.0.env.now(),
+            id: self.context.env.uuid(),
+            created_at: self.context.env.now(),
             ..outcome_event(event, outcome)
         };
         let token_id = ended.token_id.map(|id| id.to_string());
@@ -230,7 +244,7 @@ impl Broker {
             outcome = ended.reason,
             "a grant has ended"
         );
-        let saved = self.save(ended.owner, move |change| {
+        let saved = self.context.save(ended.owner, move |change| {
             if change.delete_revocation(ended.owner, id)? {
                 change.add_event(&ended)?;
             }
@@ -241,29 +255,32 @@ impl Broker {
         }
     }
 
-    /// Revokes a grant that arrived when its token was gone: nothing else knows
-    /// it. It is written down first where the store can take it. `event` is
-    /// that of its end, whose reason says why it was revoked.
+    /// Revokes a grant that arrived after its token was deleted, so that nothing
+    /// else refers to it. It is stored first where the store can take it. `event`
+    /// tells of its end; its reason says why it is revoked.
     pub(super) async fn revoke_orphan(&self, event: Event, provider: &Provider, grant: &Grant) {
         let revocation = Revocation {
-            id: self.0.env.uuid(),
+            id: self.context.env.uuid(),
             event,
             provider: provider.clone(),
             access_token: grant.access_token.clone(),
             refresh_token: grant.refresh_token.clone(),
         };
         let row = revocation.clone();
-        let written = self.0.vault.write_for(row.event.owner, move |change| {
-            change.insert_revocation(&row)
-        });
+        let written = self
+            .context
+            .vault
+            .write_for(row.event.owner, move |change| {
+                change.insert_revocation(&row)
+            });
         if let Err(error) = written.await {
             log_limited!(20, error, error = %error, "a grant that is to be revoked was not written down");
         }
-        self.begin_revocations(vec![revocation], &[]);
+        self.begin(vec![revocation], &[]);
     }
 }
 
-/// The event of a revocation that has ended; `event.reason` says why it was
+/// The event of a revocation that has ended. `event.reason` says why it was
 /// begun.
 pub(super) fn outcome_event(event: Event, outcome: Result<(), String>) -> Event {
     let cause = event.reason.clone().unwrap_or_default();

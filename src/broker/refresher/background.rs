@@ -1,10 +1,9 @@
-//! Refreshing before anybody asks: tokens in use before they expire, refresh
-//! tokens before they die of idleness, and what a crash has left in doubt.
+//! Refreshing in the background: tokens in use before they expire, refresh tokens
+//! before they expire from disuse, and attempts that a crash has left in doubt.
 //!
 //! Timers stand still while a machine sleeps, so the loop wakes at least every
-//! half minute and looks at the clocks. What has become due while nobody
-//! looked is caught up with spread out, so that a laptop that wakes does not
-//! send everything at once.
+//! half minute and looks at the clocks. What became due during a sleep is spread
+//! over some seconds, so that a laptop that wakes does not send everything at once.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -12,9 +11,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::super::Broker;
-use super::super::long_reads::off_worker;
-use super::Purpose;
+use super::{Purpose, Refresher};
+use crate::broker::long_reads::off_worker;
 use crate::clock::{ClockReading, Cooldown, Timestamp};
 use crate::identity::{Owner, TokenId};
 use crate::log_limit::log_limited;
@@ -32,7 +30,7 @@ const SHORTEST_SLEEP: Duration = Duration::from_millis(100);
 /// [`LONGEST_SLEEP`], everything is under way within a minute of waking.
 const CATCH_UP: Duration = Duration::from_secs(20);
 
-/// The same for grants in doubt: a provider's period of grace is running out.
+/// The same for grants in doubt, whose provider's grace period is running out.
 const CATCH_UP_IN_DOUBT: Duration = Duration::from_secs(5);
 
 /// The share of its idle life after which a refresh token is used: early
@@ -42,15 +40,15 @@ const IDLE_SHARE: (i64, i64) = (2, 3);
 /// Tokens that are overdue, and how long each still waits.
 type Delays = HashMap<(TokenId, i64), Cooldown>;
 
-impl Broker {
-    /// Keeps tokens fresh until the daemon is to end.
-    pub async fn run_refresher(&self, mut stopping: watch::Receiver<bool>) {
+impl Refresher {
+    /// Keeps tokens fresh until the daemon stops.
+    pub async fn run(&self, mut stopping: watch::Receiver<bool>) {
         let mut delays = Delays::new();
-        // None yet: what has become due before the start is caught up with, too.
+        // `None`, so that what became due before the start is spread, too.
         let mut wakes = None;
         loop {
-            let now = self.0.env.reading();
-            let woken = Some(self.0.refreshes.health.wakes(now));
+            let now = self.context.env.reading();
+            let woken = Some(self.state.health.wakes(now));
             let is_behind = std::mem::replace(&mut wakes, woken) != woken;
             let wait = match self.refresh_what_is_due(now, is_behind, &mut delays) {
                 Ok(wait) => wait,
@@ -61,23 +59,23 @@ impl Broker {
             };
             let looked = Instant::now();
             let told = async {
-                // An error means that the daemon is gone already.
+                // An error means that the broker was dropped.
                 let _ = stopping.wait_for(|stopping| *stopping).await;
             };
             let asked = async {
-                self.0.refreshes.look_again.notified().await;
+                self.state.look_again.notified().await;
                 // Refreshes end many at a time, and each look reads every token.
                 sleep_until(looked + SHORTEST_SLEEP).await;
             };
             tokio::select! {
                 () = told => return,
                 () = asked => {}
-                () = self.0.env.clock.sleep(wait) => {}
+                () = self.context.env.clock.sleep(wait) => {}
             }
         }
     }
 
-    /// Starts every refresh that is due; how long nothing else will be.
+    /// Starts every refresh that is due. Returns how long until the next one is.
     fn refresh_what_is_due(
         &self,
         now: ClockReading,
@@ -88,7 +86,7 @@ impl Broker {
             let in_doubt = view.open_attempts()?;
             Ok((view.active_tokens()?, in_doubt))
         };
-        let (tokens, in_doubt) = off_worker(|| self.0.vault.read(read))?;
+        let (tokens, in_doubt) = off_worker(|| self.context.vault.read(read))?;
         // Of another generation than the token's, an attempt has ended: its answer
         // was stored between the two reads.
         let in_doubt: HashSet<_> = in_doubt
@@ -115,7 +113,7 @@ impl Broker {
                     .or_insert_with_key(|(owner, provider)| self.idle_life(*owner, provider));
                 self.time_left(token, *idle_life, now)
             };
-            let left = if self.0.refreshes.in_flight.has(token.id) {
+            let left = if self.state.in_flight.has(token.id) {
                 // Its end wakes the loop.
                 LONGEST_SLEEP
             } else if left.is_zero() {
@@ -127,7 +125,7 @@ impl Broker {
                 };
                 let delay = delays.entry(key).or_insert_with(|| {
                     let millis = u64::try_from(spread.as_millis()).unwrap_or(0);
-                    Cooldown::new(now, Duration::from_millis(self.0.env.below(millis)))
+                    Cooldown::new(now, Duration::from_millis(self.context.env.below(millis)))
                 });
                 self.start_if_over(token, *delay, now)
             } else {
@@ -137,12 +135,11 @@ impl Broker {
         }
         delays.retain(|key, _| overdue.contains(key));
         let ids = tokens.iter().map(|stored| stored.token.id).collect();
-        self.0.refreshes.keep(&ids, now);
+        self.keep(&ids, now);
         Ok(next)
     }
 
-    /// Starts a refresh when its delay is over; how long to wait for what
-    /// comes next.
+    /// Starts a refresh if its delay is over. Returns how long to wait then.
     fn start_if_over(&self, token: &Token, delay: Cooldown, now: ClockReading) -> Duration {
         let left = delay.left(now);
         if !left.is_zero() {
@@ -155,15 +152,15 @@ impl Broker {
         }
     }
 
-    /// After how many seconds without use a provider's refresh tokens die.
+    /// After how many seconds without use a provider's refresh tokens expire.
     fn idle_life(&self, owner: Owner, provider: &ProviderRef) -> Option<u32> {
-        let provider = self.provider_of(owner, provider).ok()?;
+        let provider = self.providers.referred(owner, provider).ok()?;
         provider.quirks().refresh_token_idle_life
     }
 
     /// How long a token need not be refreshed in the background.
     fn time_left(&self, token: &Token, idle_life: Option<u32>, now: ClockReading) -> Duration {
-        let settings = &self.0.settings;
+        let settings = &self.context.settings;
         let is_active = {
             let used_at = token
                 .used_at
@@ -188,7 +185,7 @@ impl Broker {
     }
 }
 
-/// When a refresh token that nobody uses is to be used, so that it lives on.
+/// When an unused refresh token is to be used, so that it does not expire.
 fn idle_due(token: &Token, idle_life: u32) -> Timestamp {
     let early = i64::from(idle_life) * IDLE_SHARE.0 / IDLE_SHARE.1;
     let spread = early / 10;
