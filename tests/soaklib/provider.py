@@ -32,6 +32,7 @@ class Exchange:
 
     came_at: float
     answered_at: Optional[float] = None
+    is_handled: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Provider(ThreadingHTTPServer):
     def __init__(self, faults: float) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.lock = threading.Lock()
+        self.handled = threading.Condition(self.lock)
         self.faults = faults
         self.grants: Dict[str, Grant] = {}
         self.owner_of: Dict[str, Grant] = {}
@@ -112,25 +114,37 @@ class Provider(ThreadingHTTPServer):
                 self.named[refresh_token].exchanges.append(exchange)
         return exchange
 
-    def refresh(self, refresh_token: str) -> Tuple[Optional[int], dict]:
-        """A status, or none where the answer is lost, and its body."""
+    def refresh(self, refresh_token: str, exchange: Exchange) -> Tuple[Optional[int], dict]:
+        """A status, or none where the answer is lost, and its body. The requests
+        of a grant are handled in the order in which they came, as a server does
+        that reads them from one queue: a killed client's request that was handled
+        after two later ones would end a grant that no client could have kept."""
+        with self.handled:
+            grant = self.named.get(refresh_token)
+            self.handled.wait_for(lambda: grant is None or _is_next(grant, exchange))
+            try:
+                return self._answer(refresh_token)
+            finally:
+                exchange.is_handled = True
+                self.handled.notify_all()
+
+    def _answer(self, refresh_token: str) -> Tuple[Optional[int], dict]:
         now = time.monotonic()
-        with self.lock:
-            if now < self.away_until or random.random() < self.faults:
-                self.failed += 1
-                return random.choice([500, 503, 429]), {}
-            grant = self.owner_of.get(refresh_token)
-            if grant is None:
-                return 400, {"error": "invalid_grant"}
-            if refresh_token != grant.current:
-                return self._used_again(grant, refresh_token, now)
-            grant.previous, grant.spent_at = refresh_token, now
-            self.refreshes += 1
-            grant.repeated = self._issue(grant, "refresh")
-            if not grant.is_strict and random.random() < self.faults:
-                self.lost_answers += 1
-                return random.choice([None, 502, 504]), {}
-            return 200, grant.repeated
+        if now < self.away_until or random.random() < self.faults:
+            self.failed += 1
+            return random.choice([500, 503, 429]), {}
+        grant = self.owner_of.get(refresh_token)
+        if grant is None:
+            return 400, {"error": "invalid_grant"}
+        if refresh_token != grant.current:
+            return self._used_again(grant, refresh_token, now)
+        grant.previous, grant.spent_at = refresh_token, now
+        self.refreshes += 1
+        grant.repeated = self._issue(grant, "refresh")
+        if not grant.is_strict and random.random() < self.faults:
+            self.lost_answers += 1
+            return random.choice([None, 502, 504]), {}
+        return 200, grant.repeated
 
     def _used_again(self, grant: Grant, token: str, now: float):
         is_repeat = token == grant.previous and now - grant.spent_at < GRACE
@@ -160,6 +174,16 @@ class Provider(ThreadingHTTPServer):
         return access
 
 
+def _is_next(grant: Grant, exchange: Exchange) -> bool:
+    """Whether all that came before it has been handled."""
+    for earlier in grant.exchanges:
+        if earlier is exchange:
+            return True
+        if not earlier.is_handled:
+            return False
+    return True
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Provider
@@ -170,7 +194,7 @@ class _Handler(BaseHTTPRequestHandler):
         exchange = self.server.note_request(token)
         while (held := self.server.frozen_until - time.monotonic()) > 0:
             time.sleep(held)
-        status, answer = self.server.refresh(token)
+        status, answer = self.server.refresh(token, exchange)
         if status is None:
             self.close_connection = True
             return
