@@ -74,7 +74,7 @@ pub async fn answer(
     let asked = path.strip_prefix(consent::PATH);
     let named = asked.or_else(|| path.strip_prefix(ENDED_PATH));
     if let (Some(owner), Some(flow)) = (owner, named)
-        && !broker.is_flow_of(owner, flow)
+        && !broker.logins().is_flow_of(owner, flow)
     {
         return reply(&pages::failed(&Failure::NotFound));
     }
@@ -126,7 +126,7 @@ async fn admit(allowed: AllowedPeers, endpoints: Endpoints) -> Result<Option<Own
 
 /// Sends a browser that was started on a link on to its login.
 fn follow_link(broker: &Broker, owner: Option<Owner>, token: &str) -> Reply {
-    match broker.follow_browser_link(owner, token) {
+    match broker.logins().follow_browser_link(owner, token) {
         Ok(Some(Followed::RedirectToProvider(address))) => see_other(&address),
         Ok(Some(Followed::Finished(flow))) => see_other(&format!("{ENDED_PATH}{flow}")),
         Ok(None) => reply(&pages::failed(&Failure::LinkUsed)),
@@ -197,7 +197,7 @@ async fn finish(
         response,
         owner: callback.owner,
     };
-    let finishing = match broker.begin_finish(arrived) {
+    let finishing = match broker.logins().begin_completion(arrived) {
         Ok(finishing) => finishing,
         Err(Error::AlreadyEnded { flow }) => return Ok(to_ended_page(callback, flow)),
         Err(error) => return Err(CallbackError::Broker(error)),

@@ -1,5 +1,9 @@
-//! Whether a stored token is for the account that a provider has named now.
+//! Comparing the accounts of stored tokens: whether two are the same, and which one
+//! is preferred.
 
+use std::cmp::Reverse;
+
+use crate::clock::Timestamp;
 use crate::oauth;
 use crate::token::{Account, Sameness, Token};
 
@@ -15,4 +19,13 @@ pub(super) fn sameness(old: &Token, named: &Account<'_>) -> Sameness {
         ..old.account()
     };
     account.compared_with(named)
+}
+
+/// The order in which tokens are preferred: the default first, then the most recently used, then the newest.
+pub(super) fn preference(token: &Token) -> (bool, Reverse<Timestamp>, Reverse<Timestamp>) {
+    (
+        !token.is_default,
+        Reverse(token.used_at.unwrap_or(token.created_at)),
+        Reverse(token.created_at),
+    )
 }

@@ -1,22 +1,37 @@
-//! Which tokens an agent may use: listing, giving and taking them, and
-//! replacing the one that it brought along.
+//! Which tokens an agent may use: listing, giving and taking away permissions, and
+//! storing a token that was obtained for one agent elsewhere.
 
-use super::imports::{holder_of, import_event, require_same_account, store_import};
-use super::tokens::no_such_token;
-use super::{Broker, Error};
+use std::sync::Arc;
+
+use super::Error;
+use super::context::Context;
+use super::provider_lookup::ProviderLookup;
+use super::tokens::imports::{
+    holder_of, import_event, imported, require_same_account, store_import,
+};
 use crate::api::requests::UpsertAgentTokenRequest;
 use crate::connection::Connection;
 use crate::event::{Event, Kind, Source};
-use crate::flow::Flow;
 use crate::identity::{AgentId, ConnectionId, Owner, TokenId};
 use crate::quota::New;
 use crate::token::Token;
-use crate::vault::{self, Change, Cursor, Page, Permission, View};
+use crate::vault::{self, Change, Cursor, Page, View};
 
 /// An agent's permission, and the token that it is for.
 type Connected = (Connection, Token);
 
-impl Broker {
+/// The permissions of agents; clones share its state.
+#[derive(Clone, Debug)]
+pub struct Agents {
+    context: Arc<Context>,
+    providers: Arc<ProviderLookup>,
+}
+
+impl Agents {
+    pub(super) fn new(context: Arc<Context>, providers: Arc<ProviderLookup>) -> Self {
+        Self { context, providers }
+    }
+
     /// A page of what an agent may use, newest first.
     ///
     /// # Errors
@@ -43,7 +58,7 @@ impl Broker {
                 next: page.next,
             })
         };
-        Ok(self.0.vault.read(read)?)
+        Ok(self.context.vault.read(read)?)
     }
 
     /// Lets an agent use a token; a permission that there is already stays as
@@ -58,8 +73,10 @@ impl Broker {
         token_id: &str,
     ) -> Result<Connected, Error> {
         let id = TokenId::parse(token_id).ok_or_else(Error::no_token)?;
-        let permission = self.permission(owner, agent_id, Source::Api, "allowed");
-        let room = self.0.room();
+        let permission = self
+            .context
+            .permission(owner, agent_id, Source::Api, "allowed");
+        let room = self.context.room();
         let connect = move |change: &Change<'_>| {
             let stored = change.token(owner, id)?.ok_or(vault::Error::NotFound)?;
             let others = change.connections_of_token(owner, id)?;
@@ -73,11 +90,11 @@ impl Broker {
             let connection = change.permit(&permission, &stored.token, &scopes)?;
             Ok((connection, stored.token))
         };
-        self.0
+        self.context
             .vault
             .write_for(owner, connect)
             .await
-            .map_err(no_such_token)
+            .map_err(Error::or_no_token)
     }
 
     /// Takes a token away from an agent; the token stays.
@@ -97,10 +114,10 @@ impl Broker {
         let delete_unreadable =
             move |change: &Change<'_>| change.delete_unreadable_connection(owner, &row);
         let Some(id) = ConnectionId::parse(connection_id) else {
-            let deleted = self.0.vault.write_for(owner, delete_unreadable).await;
+            let deleted = self.context.vault.write_for(owner, delete_unreadable).await;
             return deleted.map_err(|_| no_connection());
         };
-        let (env, now) = (self.0.env.clone(), self.0.env.now());
+        let (env, now) = (self.context.env.clone(), self.context.env.now());
         let disconnect = move |change: &Change<'_>| {
             let connection = change.disconnect(owner, &agent_id, id)?;
             let stored = change
@@ -113,12 +130,12 @@ impl Broker {
                 ..event.because("taken_away")
             })
         };
-        match self.0.vault.write_for(owner, disconnect).await {
+        match self.context.vault.write_for(owner, disconnect).await {
             Err(vault::Error::UnreadableRow { .. }) => {
                 let row = connection_id.to_owned();
                 let delete =
                     move |change: &Change<'_>| change.delete_unreadable_connection(owner, &row);
-                self.0
+                self.context
                     .vault
                     .write(delete)
                     .await
@@ -134,24 +151,26 @@ impl Broker {
     /// replaced goes only if no user owns it and no other agent uses it.
     ///
     /// # Errors
-    /// As [`Self::import_token`].
-    pub async fn replace_agent_token(
+    /// As [`super::Tokens::import`].
+    pub async fn replace_token(
         &self,
         owner: Owner,
         agent_id: AgentId,
         provider_id: &str,
         request: UpsertAgentTokenRequest,
     ) -> Result<Connected, Error> {
-        let provider = self.find_provider(owner, provider_id)?;
+        let provider = self.providers.of_owner(owner, provider_id)?;
         let imported = Token {
             agent_id: Some(agent_id.clone()),
             own_label: request.provider_account_label,
-            ..self.imported(owner, &provider, &request.token)
+            ..imported(&self.context, owner, &provider, &request.token)
         };
         let given = request.token;
-        let event = self.event(&imported, Kind::Imported);
-        let permission = self.permission(owner, agent_id, Source::Api, "imported");
-        let room = self.0.room();
+        let event = self.context.api_event(&imported, Kind::Imported);
+        let permission = self
+            .context
+            .permission(owner, agent_id, Source::Api, "imported");
+        let room = self.context.room();
         let replace = move |change: &Change<'_>| {
             let old = holder_of(change, owner, &given)?.map(|stored| stored.token);
             if let Err(refused) = require_same_account(old.as_ref(), &imported) {
@@ -168,38 +187,6 @@ impl Broker {
             let connection = change.permit(&permission, &token, &scopes)?;
             Ok(Ok((connection, token)))
         };
-        self.0.vault.write_for(owner, replace).await?
-    }
-
-    /// The permission that a flow asks for; `None` if it is for no agent.
-    pub(super) fn permission_of_flow(
-        &self,
-        flow: &Flow,
-        source: Source,
-        reason: &'static str,
-    ) -> Option<Permission> {
-        let agent_id = flow.agent_id.clone()?;
-        Some(Permission {
-            created_by: flow.user_id.to_string(),
-            ..self.permission(flow.owner, agent_id, source, reason)
-        })
-    }
-
-    /// A permission that is about to be given.
-    pub(super) fn permission(
-        &self,
-        owner: Owner,
-        agent_id: AgentId,
-        source: Source,
-        reason: &'static str,
-    ) -> Permission {
-        Permission {
-            agent_id,
-            created_by: self.0.user(owner, None).to_string(),
-            source,
-            reason,
-            now: self.0.env.now(),
-            env: self.0.env.clone(),
-        }
+        self.context.vault.write_for(owner, replace).await?
     }
 }

@@ -8,12 +8,14 @@ use super::login_names::LoginNames;
 use super::long_reads::Turns;
 use super::tasks::Tasks;
 use crate::clock::Env;
+use crate::event::{Event, Kind, Source};
 use crate::identity::{Owner, ProviderId, UserId};
 use crate::metrics::Metrics;
 use crate::oauth;
 use crate::provider::Provider;
 use crate::provider::quirks::LoopbackHost;
 use crate::quota::Limits;
+use crate::token::Token;
 use crate::vault::Vault;
 
 /// The daemon's settings that the broker follows.
@@ -101,5 +103,11 @@ impl Context {
     pub(super) fn redirect_uri_of(&self, provider_id: &ProviderId) -> String {
         let base = &self.settings.redirect_base;
         format!("{base}/host-oauth-callback/{provider_id}")
+    }
+
+    /// An event about a token that a call of the API causes.
+    pub(super) fn api_event(&self, token: &Token, kind: Kind) -> Event {
+        let (id, now) = (self.env.uuid(), self.env.now());
+        Event::about(token, kind, Source::Api, id, now)
     }
 }

@@ -138,4 +138,12 @@ impl Error {
             what: "token".to_owned(),
         }
     }
+
+    /// A vault's error about a token that the caller named.
+    pub(super) fn or_no_token(error: vault::Error) -> Self {
+        match error {
+            vault::Error::NotFound => Self::no_token(),
+            other => other.into(),
+        }
+    }
 }

@@ -1,36 +1,101 @@
-//! An owner's providers: making, changing and deleting them.
+//! An owner's providers: creating, discovering, changing and deleting them; and those
+//! that the machine's administrator offers.
 
-use super::revoker::{Deleted, DeletedTokens, Deletion};
-use super::{Broker, Error};
+mod discovery;
+mod unreadable;
+
+use std::sync::Arc;
+
+use super::Error;
+use super::context::Context;
+use super::logins::Logins;
+use super::provider_lookup::ProviderLookup;
+use super::refresher::Refresher;
+use super::revoker::{Deleted, DeletedTokens, Deletion, Revoker};
 use crate::api::requests::{ProviderCreateRequest, ProviderUpdateRequest};
 use crate::event::{Event, Kind, Source};
-use crate::identity::{FlowId, Owner, ProviderId};
+use crate::identity::{Owner, ProviderId};
 use crate::provider::{AuthMethod, Endpoints, Pkce, Provider, Source as DefinedBy};
 use crate::quota::New;
 use crate::vault::{self, Change, Cursor, Page};
 
-impl Broker {
+/// The providers; clones share its state.
+#[derive(Clone, Debug)]
+pub struct Providers {
+    context: Arc<Context>,
+    lookup: Arc<ProviderLookup>,
+    revoker: Revoker,
+    refresher: Refresher,
+    logins: Logins,
+}
+
+impl Providers {
+    pub(super) fn new(
+        context: Arc<Context>,
+        lookup: Arc<ProviderLookup>,
+        revoker: Revoker,
+        refresher: Refresher,
+        logins: Logins,
+    ) -> Self {
+        Self {
+            context,
+            lookup,
+            revoker,
+            refresher,
+            logins,
+        }
+    }
+
+    /// Replaces the administrator's providers.
+    pub fn set_platform(&self, providers: Vec<Provider>) {
+        self.lookup.set_platform(providers);
+    }
+
+    /// The administrator's providers, newest first.
+    #[must_use]
+    pub fn platform(&self) -> Arc<[Provider]> {
+        self.lookup.platform()
+    }
+
+    /// One of the administrator's providers.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn of_platform(&self, provider_id: &str) -> Result<Provider, Error> {
+        self.lookup.of_platform(provider_id)
+    }
+
+    /// The owner's provider of that name, or else the administrator's.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn usable(&self, owner: Owner, provider_id: &str) -> Result<Provider, Error> {
+        self.lookup.usable(owner, provider_id)
+    }
+
+    /// What to register with `provider` as its redirect address.
+    #[must_use]
+    pub fn default_redirect_uri(&self, provider: &Provider) -> String {
+        self.context.default_redirect_uri(provider)
+    }
+
     /// Creates a provider.
     ///
     /// # Errors
     /// [`Error::AlreadyExists`], [`Error::Reserved`].
-    pub async fn create_provider(
+    pub async fn create(
         &self,
         owner: Owner,
         request: ProviderCreateRequest,
     ) -> Result<Provider, Error> {
         Error::check_name(&request.provider_id)?;
-        let (id, now) = (self.0.env.uuid(), self.0.env.now());
+        let (id, now) = (self.context.env.uuid(), self.context.env.now());
         let provider = request.into_provider(id, DefinedBy::Owner, now);
-        self.store_provider(owner, provider).await
+        self.store(owner, provider).await
     }
 
-    pub(super) async fn store_provider(
-        &self,
-        owner: Owner,
-        provider: Provider,
-    ) -> Result<Provider, Error> {
-        let (stored, room) = (provider.clone(), self.0.room());
+    pub(super) async fn store(&self, owner: Owner, provider: Provider) -> Result<Provider, Error> {
+        let (stored, room) = (provider.clone(), self.context.room());
         let insert = move |change: &Change<'_>| {
             if change.has_provider(owner, &stored.provider_id)? {
                 return Err(vault::Error::AlreadyExists);
@@ -38,7 +103,7 @@ impl Broker {
             room.check(change, owner, New::Provider)?;
             change.insert_provider(owner, &stored)
         };
-        match self.0.vault.write_for(owner, insert).await {
+        match self.context.vault.write_for(owner, insert).await {
             Ok(()) => Ok(provider),
             Err(vault::Error::AlreadyExists) => Err(Error::provider_exists(&provider.provider_id)),
             Err(error) => Err(error.into()),
@@ -49,16 +114,19 @@ impl Broker {
     ///
     /// # Errors
     /// [`Error::Vault`].
-    pub fn providers(&self, owner: Owner, from: Cursor) -> Result<Page<Provider>, Error> {
-        Ok(self.0.vault.read(|view| view.providers_page(owner, from))?)
+    pub fn list(&self, owner: Owner, from: Cursor) -> Result<Page<Provider>, Error> {
+        Ok(self
+            .context
+            .vault
+            .read(|view| view.providers_page(owner, from))?)
     }
 
     /// One provider of an owner.
     ///
     /// # Errors
     /// [`Error::NotFound`].
-    pub fn provider(&self, owner: Owner, provider_id: &str) -> Result<Provider, Error> {
-        self.find_provider(owner, provider_id)
+    pub fn find(&self, owner: Owner, provider_id: &str) -> Result<Provider, Error> {
+        self.lookup.of_owner(owner, provider_id)
     }
 
     /// Changes a provider. A secret never goes to an address that it was not
@@ -68,16 +136,16 @@ impl Broker {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Rule`].
-    pub async fn update_provider(
+    pub async fn update(
         &self,
         owner: Owner,
         provider_id: &str,
         request: ProviderUpdateRequest,
     ) -> Result<Provider, Error> {
         let id = ProviderId::parse(provider_id).ok_or_else(|| Error::no_provider(provider_id))?;
-        let now = self.0.env.now();
-        let env = self.0.env.clone();
-        let updated = self.0.vault.write_for(owner, move |change| {
+        let now = self.context.env.now();
+        let env = self.context.env.clone();
+        let updated = self.context.vault.write_for(owner, move |change| {
             let old = change.provider(owner, &id)?.ok_or(vault::Error::NotFound)?;
             let new = Provider {
                 updated_at: now,
@@ -107,7 +175,7 @@ impl Broker {
         });
         match updated.await {
             Ok(updated) => updated.inspect(|new| {
-                self.0.refresher.forget_client(owner, &new.binding());
+                self.refresher.forget_client(owner, &new.binding());
             }),
             Err(vault::Error::NotFound) => Err(Error::no_provider(provider_id)),
             Err(error) => Err(error.into()),
@@ -119,14 +187,14 @@ impl Broker {
     ///
     /// # Errors
     /// [`Error::NotFound`].
-    pub async fn delete_provider(&self, owner: Owner, provider_id: &str) -> Result<Deleted, Error> {
-        let provider = match self.find_provider(owner, provider_id) {
+    pub async fn delete(&self, owner: Owner, provider_id: &str) -> Result<Deleted, Error> {
+        let provider = match self.lookup.of_owner(owner, provider_id) {
             Err(Error::Vault(vault::Error::UnreadableRow { .. })) => {
-                return self.delete_unreadable_provider(owner, provider_id).await;
+                return self.delete_unreadable(owner, provider_id).await;
             }
             other => other?,
         };
-        let deletion = self.0.revoker.deletion("deleted with its provider");
+        let deletion = self.revoker.deletion("deleted with its provider");
         let change = move |change: &Change<'_>| {
             let reference = provider.reference();
             let mut deleted = DeletedTokens::default();
@@ -140,14 +208,13 @@ impl Broker {
             change.delete_provider(owner, &provider.provider_id)?;
             Ok((deleted, flows))
         };
-        let (deleted, flows) = match self.0.revoker.delete(owner, change).await {
+        let (deleted, flows) = match self.revoker.delete(owner, change).await {
             Err(Error::Vault(vault::Error::NotFound)) => {
                 return Err(Error::no_provider(provider_id));
             }
             other => other?,
         };
-        let flows: Vec<FlowId> = flows;
-        flows.into_iter().for_each(|flow| self.0.waiters.wake(flow));
+        self.logins.wake(flows);
         Ok(deleted)
     }
 }

@@ -1,28 +1,71 @@
-//! An owner's tokens: listing, naming and choosing among them.
+//! An owner's tokens: authenticate, list, import, name, choose the default, delete.
+//!
+//! [`Tokens`] stands above the refresher, which issues tokens, and the logins, which
+//! bring new ones.
+
+mod authenticate;
+mod decision;
+mod delete;
+mod events;
+pub(super) mod imports;
+mod unreadable;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use super::{Broker, Error};
+use super::Error;
+use super::context::Context;
+use super::logins::Logins;
+use super::provider_lookup::ProviderLookup;
+use super::refresher::Refresher;
+use super::revoker::Revoker;
 use crate::api::requests::TokenUpdateRequest;
-use crate::event::{Event, Kind, Source};
 use crate::identity::{Owner, ProviderId, TokenId};
 use crate::provider;
 use crate::token::Token;
 use crate::vault::{self, Change, Cursor, Page, Stored, View};
 
-impl Broker {
+pub use self::authenticate::Authenticated;
+
+/// An owner's tokens; clones share its state.
+#[derive(Clone, Debug)]
+pub struct Tokens {
+    context: Arc<Context>,
+    providers: Arc<ProviderLookup>,
+    revoker: Revoker,
+    refresher: Refresher,
+    logins: Logins,
+}
+
+impl Tokens {
+    pub(super) fn new(
+        context: Arc<Context>,
+        providers: Arc<ProviderLookup>,
+        revoker: Revoker,
+        refresher: Refresher,
+        logins: Logins,
+    ) -> Self {
+        Self {
+            context,
+            providers,
+            revoker,
+            refresher,
+            logins,
+        }
+    }
+
     /// A page of an owner's tokens, newest first, of one provider or all.
     ///
     /// # Errors
     /// [`Error::Vault`].
-    pub fn tokens(
+    pub fn list(
         &self,
         owner: Owner,
         provider_id: Option<&ProviderId>,
         from: Cursor,
     ) -> Result<Page<Token>, Error> {
         let read = |view: &View<'_>| view.tokens_page(owner, provider_id, from);
-        Ok(self.0.vault.read(read)?)
+        Ok(self.context.vault.read(read)?)
     }
 
     /// Whether an owner has any token of a provider.
@@ -33,7 +76,7 @@ impl Broker {
         let Some(id) = ProviderId::parse(provider_id) else {
             return Ok(false);
         };
-        Ok(self.0.vault.read(|view| view.has_token(owner, &id))?)
+        Ok(self.context.vault.read(|view| view.has_token(owner, &id))?)
     }
 
     /// For each of these providers, whether an owner has any token of it.
@@ -61,15 +104,16 @@ impl Broker {
     }
 
     /// An owner's tokens of Slack's, whatever their providers are called.
-    pub(super) async fn slack_tokens(&self, owner: Owner) -> Result<Vec<Stored>, Error> {
+    async fn slack_tokens(&self, owner: Owner) -> Result<Vec<Stored>, Error> {
         let all = self
-            .0
+            .context
             .read_at_length(owner, |view| view.tokens(owner))
             .await?;
         let is_slack = |stored: &Stored| {
             stored.token.binding.is_of_slack()
                 || self
-                    .provider_of(owner, &stored.token.provider)
+                    .providers
+                    .referred(owner, &stored.token.provider)
                     .is_ok_and(|provider| provider.kind == Some(provider::Kind::Slack))
         };
         Ok(all.into_iter().filter(is_slack).collect())
@@ -82,14 +126,14 @@ impl Broker {
     ///
     /// # Errors
     /// [`Error::NotFound`].
-    pub async fn update_token(
+    pub async fn update(
         &self,
         owner: Owner,
         token_id: &str,
         request: TokenUpdateRequest,
     ) -> Result<Token, Error> {
         let id = TokenId::parse(token_id).ok_or_else(Error::no_token)?;
-        let now = self.0.env.now();
+        let now = self.context.env.now();
         let update = move |change: &Change<'_>| {
             let current =
                 || Ok::<_, vault::Error>(change.token(owner, id)?.map(|stored| stored.token));
@@ -105,24 +149,10 @@ impl Broker {
             }
             current()?.ok_or(vault::Error::NotFound)
         };
-        self.0
+        self.context
             .vault
             .write_for(owner, update)
             .await
-            .map_err(no_such_token)
-    }
-
-    /// An event that a call of the API brings about.
-    pub(super) fn event(&self, token: &Token, kind: Kind) -> Event {
-        let (id, now) = (self.0.env.uuid(), self.0.env.now());
-        Event::about(token, kind, Source::Api, id, now)
-    }
-}
-
-/// The caller named a token that is not the owner's.
-pub(super) fn no_such_token(error: vault::Error) -> Error {
-    match error {
-        vault::Error::NotFound => Error::no_token(),
-        other => other.into(),
+            .map_err(Error::or_no_token)
     }
 }

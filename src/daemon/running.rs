@@ -171,7 +171,7 @@ fn offer_platform(config: &Config, broker: &Broker) {
                 providers = providers.len(),
                 "the platform's providers were read"
             );
-            broker.set_platform_providers(providers);
+            broker.providers().set_platform(providers);
         }
         Err(error) => {
             tracing::error!(error = %error, "the platform's providers were left as they were");
@@ -222,7 +222,7 @@ async fn run_maintenance(
     clock: Arc<dyn Clock>,
     mut stopping: watch::Receiver<bool>,
 ) {
-    broker.survey().await;
+    broker.maintenance().survey().await;
     let mut probes = 0;
     loop {
         let told = stopping.wait_for(|stopping| *stopping);
@@ -232,10 +232,10 @@ async fn run_maintenance(
         }
         probes += 1;
         if probes < PROBES_PER_MAINTENANCE {
-            broker.probe().await;
+            broker.maintenance().probe().await;
         } else {
             probes = 0;
-            broker.run_maintenance().await;
+            broker.maintenance().run().await;
         }
     }
 }

@@ -37,6 +37,7 @@ async fn checked(client: &Client, broker: &Broker, limit: Duration) -> Result<()
         client.ok().await.map_err(|error| error.to_string())?;
         // A vault that cannot be written is trouble that a restart does not end.
         broker
+            .maintenance()
             .writer_turns()
             .await
             .map_err(|error| error.to_string())

@@ -25,7 +25,7 @@ const LONGEST_FORM: usize = 8 * 1024;
 
 /// Shows the page.
 pub(super) async fn show(broker: &Broker, auth_id: &str) -> Reply {
-    match broker.consent_question(auth_id).await {
+    match broker.logins().consent_question(auth_id).await {
         Ok(Consented::Open(question)) => ask(&question, 200),
         Ok(Consented::Finished(flow)) => see_other(&format!("{ENDED_PATH}{flow}")),
         Err(error) => reply(&failed_page(&error)),
@@ -50,7 +50,7 @@ pub(super) async fn answer(
     let Some(Form { token, answer }) = Form::parse(&bytes) else {
         return refused();
     };
-    match broker.answer_consent(auth_id, token, answer).await {
+    match broker.logins().answer_consent(auth_id, token, answer).await {
         Ok(Answered::Finished(flow)) => see_other(&format!("{ENDED_PATH}{flow}")),
         Ok(Answered::RedirectToProvider {
             provider_name,
@@ -66,7 +66,7 @@ pub(super) async fn answer(
 
 /// Shows the page anew in answer to a form that was out of date.
 async fn ask_again(broker: &Broker, auth_id: &str) -> Reply {
-    match broker.consent_question(auth_id).await {
+    match broker.logins().consent_question(auth_id).await {
         Ok(Consented::Open(question)) => ask(&question, 409),
         Ok(Consented::Finished(flow)) => see_other(&format!("{ENDED_PATH}{flow}")),
         Err(error) => reply(&failed_page(&error)),

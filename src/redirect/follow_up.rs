@@ -19,12 +19,12 @@ const LONGEST_FORM: usize = 64 * 1024;
 
 /// What a person is told about a flow that has ended, and asked.
 pub(super) async fn ended_page(broker: &Broker, flow: &str) -> Page {
-    match broker.exchanging(flow) {
+    match broker.logins().exchanging(flow) {
         Ok(None) => {}
         Ok(Some(provider_name)) => return pages::finishing(&provider_name),
         Err(error) => return failed_page(&error),
     }
-    let ended = match broker.ended(flow) {
+    let ended = match broker.logins().ended(flow) {
         Ok(Some(ended)) => ended,
         Ok(None) => return pages::failed(&Failure::NotFound),
         Err(error) => return failed_page(&error),
@@ -32,7 +32,7 @@ pub(super) async fn ended_page(broker: &Broker, flow: &str) -> Page {
     if !matches!(ended.outcome, Outcome::Connected(_)) {
         return outcome_page(&ended, &FollowUp::default());
     }
-    match broker.follow_up(ended.flow).await {
+    match broker.logins().follow_up(ended.flow).await {
         Ok(follow_up) => outcome_page(&ended, &follow_up),
         Err(error) => {
             // The account is connected all the same.
@@ -63,7 +63,7 @@ pub(super) async fn answer(
     let Some((token, answer)) = parse(&bytes) else {
         return refused();
     };
-    match broker.answer_follow_up(flow, token, answer).await {
+    match broker.logins().answer_follow_up(flow, token, answer).await {
         // A form that was out of date changed nothing: the page asks anew.
         Ok(()) => see_other(&format!("{ENDED_PATH}{flow}")),
         Err(error) => reply(&failed_page(&error)),

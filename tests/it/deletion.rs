@@ -115,7 +115,7 @@ async fn a_deletion_whose_caller_hangs_up_at_once_is_revoked_without_a_restart()
     let owner = Owner::from_uid(nix::unistd::geteuid().as_raw()).unwrap();
     {
         // The request's future, dropped in its first wait, as when its connection ends.
-        let mut request = pin!(broker.delete_one_token(owner, &token));
+        let mut request = pin!(broker.tokens().delete(owner, &token));
         let waits = poll_fn(|context| Poll::Ready(request.as_mut().poll(context).is_pending()));
         assert!(waits.await);
     }

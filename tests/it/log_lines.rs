@@ -59,14 +59,18 @@ const UNBOUNDED: &[(&str, &str, &str)] = &[
         "when tokens were last used was not written down",
         "once, at a stop",
     ),
-    ("broker.rs", "the vault was backed up", "once a day"),
     (
-        "broker.rs",
+        "broker/maintenance.rs",
+        "the vault was backed up",
+        "once a day",
+    ),
+    (
+        "broker/maintenance.rs",
         "the vault was not backed up; trying again later",
         "twice a minute at most, by a timer",
     ),
     (
-        "broker.rs",
+        "broker/maintenance.rs",
         "the vault was not tidied; trying again later",
         "twice a minute at most, by a timer",
     ),

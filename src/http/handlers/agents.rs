@@ -13,7 +13,7 @@ use crate::identity::AgentId;
 pub(in crate::http) async fn list_connections(call: Call) -> Answer {
     let (broker, owner, agent) = (call.broker.clone(), call.peer.owner, agent(&call)?);
     let read = move |from| {
-        let page = broker.connections(owner, &agent, from)?;
+        let page = broker.agents().connections(owner, &agent, from)?;
         Ok(page.map(|(connection, token)| ConnectionResponse::new(&connection, &token)))
     };
     // A ConnectionListResponse.
@@ -24,6 +24,7 @@ pub(in crate::http) async fn create_connection(call: Call) -> Answer {
     let request = CreateConnectionRequest::from_json(&call.body)?;
     let (connection, token) = call
         .broker
+        .agents()
         .connect(call.peer.owner, agent(&call)?, &request.oauth_token_id)
         .await?;
     let body = ConnectionResponse::new(&connection, &token);
@@ -32,6 +33,7 @@ pub(in crate::http) async fn create_connection(call: Call) -> Answer {
 
 pub(in crate::http) async fn remove_connection(call: Call) -> Answer {
     call.broker
+        .agents()
         .disconnect(call.peer.owner, agent(&call)?, call.parameter(1))
         .await?;
     Ok(reply::no_content())
@@ -41,7 +43,8 @@ pub(in crate::http) async fn upsert_token(call: Call) -> Answer {
     let request = UpsertAgentTokenRequest::from_json(&call.body)?;
     let (connection, token) = call
         .broker
-        .replace_agent_token(call.peer.owner, agent(&call)?, call.parameter(1), request)
+        .agents()
+        .replace_token(call.peer.owner, agent(&call)?, call.parameter(1), request)
         .await?;
     let body = ConnectionResponse::new(&connection, &token);
     reply::json(StatusCode::CREATED, &body)

@@ -19,7 +19,11 @@ use crate::redirect::{self, Callback};
 
 pub(in crate::http) async fn authenticate(call: Call) -> Answer {
     let request = AuthenticateRequest::from_json(&call.body)?;
-    let authenticated = call.broker.authenticate(call.peer.owner, &request).await?;
+    let authenticated = call
+        .broker
+        .tokens()
+        .authenticate(call.peer.owner, &request)
+        .await?;
     reply::ok(&authenticate_response(authenticated))
 }
 
@@ -68,6 +72,7 @@ pub(in crate::http) async fn wait(call: Call) -> Answer {
     let timeout = Duration::from_secs(query.timeout.into());
     let waited = call
         .broker
+        .logins()
         .wait(call.peer.owner, call.parameter(0), timeout)
         .await?;
     let bare = WaitResponse::new;
@@ -98,6 +103,7 @@ pub(in crate::http) async fn wait(call: Call) -> Answer {
 pub(in crate::http) async fn browser_link(call: Call) -> Answer {
     let link = call
         .broker
+        .logins()
         .browser_link(call.peer.owner, call.parameter(0))?;
     reply::ok(&BrowserLinkResponse {
         url: link.url,
@@ -139,13 +145,20 @@ pub(in crate::http) async fn callback(call: Call) -> Answer {
     // An unknown provider is 404, whatever the state.
     let provider = call
         .broker
-        .usable_provider(call.peer.owner, call.parameter(0))?;
+        .providers()
+        .usable(call.peer.owner, call.parameter(0))?;
     let arrived = AuthorizationResponse {
         provider_id: provider.provider_id.to_string(),
         response,
         owner: Some(call.peer.owner),
     };
-    match call.broker.finish(arrived).await?.outcome {
+    match call
+        .broker
+        .logins()
+        .complete_authorization(arrived)
+        .await?
+        .outcome
+    {
         Outcome::Connected(token) => {
             reply::ok(&json!({ "status": "completed", "metadata": token_metadata(&token) }))
         }

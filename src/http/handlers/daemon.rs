@@ -18,7 +18,7 @@ pub(in crate::http) async fn ok(_: Call) -> Answer {
 
 pub(in crate::http) async fn info(call: Call) -> Answer {
     let counts = call.broker.counts(Some(call.peer.owner))?;
-    let degraded_reason = call.broker.trouble();
+    let degraded_reason = call.broker.maintenance().trouble();
     reply::ok(&Info {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         status: if degraded_reason.is_none() {
@@ -31,7 +31,7 @@ pub(in crate::http) async fn info(call: Call) -> Answer {
         providers: counts.providers,
         tokens: counts.tokens,
         flows_pending: counts.flows_pending,
-        unreadable_rows: call.broker.unreadable_rows(call.peer.owner) as u64,
+        unreadable_rows: call.broker.maintenance().unreadable_rows(call.peer.owner) as u64,
         features: api::FEATURES.iter().copied().map(str::to_owned).collect(),
     })
 }
@@ -40,7 +40,7 @@ pub(in crate::http) async fn info(call: Call) -> Answer {
 pub(in crate::http) async fn metrics(call: Call) -> Answer {
     let owner = (call.peer.uid != 0).then_some(call.peer.owner);
     let counts = call.broker.counts(owner)?;
-    let is_degraded = call.broker.trouble().is_some();
+    let is_degraded = call.broker.maintenance().trouble().is_some();
     let gauges = [
         ("providers", "Providers stored.", counts.providers),
         ("tokens", "Tokens stored.", counts.tokens),
@@ -67,7 +67,7 @@ pub(in crate::http) async fn vault(call: Call) -> Answer {
         let why = "only root and the daemon's own account may copy the vault";
         return Err(reply::Error::status(StatusCode::FORBIDDEN, why));
     }
-    let (folder, copy) = call.broker.copy_vault().await?;
+    let (folder, copy) = call.broker.maintenance().copy_vault().await?;
     let mut answer = reply::text("application/vnd.sqlite3", copy);
     if let Ok(folder) = HeaderValue::from_bytes(folder.as_os_str().as_bytes()) {
         answer.headers_mut().insert(api::FOLDER_HEADER, folder);

@@ -9,7 +9,9 @@ use crate::broker::RenewedAccount;
 
 pub(in crate::http) async fn show_follow_up(call: Call) -> Answer {
     let (owner, flow) = (call.peer.owner, call.parameter(0));
-    reply::ok(&response(&call.broker.renewed_account(owner, flow)?))
+    reply::ok(&response(
+        &call.broker.logins().renewed_account(owner, flow)?,
+    ))
 }
 
 pub(in crate::http) async fn answer_follow_up(call: Call) -> Answer {
@@ -17,6 +19,7 @@ pub(in crate::http) async fn answer_follow_up(call: Call) -> Answer {
     let (owner, flow) = (call.peer.owner, call.parameter(0));
     let stored = call
         .broker
+        .logins()
         .answer_renewed_account(owner, flow, request.same_account)
         .await?;
     reply::ok(&response(&stored))

@@ -15,7 +15,7 @@ use crate::provider::{Provider, Source};
 pub(in crate::http) async fn list_providers(call: Call) -> Answer {
     let (broker, owner) = (call.broker.clone(), call.peer.owner);
     let read = move |from| {
-        let page = broker.providers(owner, from)?;
+        let page = broker.providers().list(owner, from)?;
         Ok(page.map(|provider| response(&broker, owner, &provider)))
     };
     lists::reply(&call, Enclosing("[", "]"), read).await
@@ -25,7 +25,8 @@ pub(in crate::http) async fn create_provider(call: Call) -> Answer {
     let request = ProviderCreateRequest::from_json(&call.body)?;
     let provider = call
         .broker
-        .create_provider(call.peer.owner, request)
+        .providers()
+        .create(call.peer.owner, request)
         .await?;
     reply::ok(&response(&call.broker, call.peer.owner, &provider))
 }
@@ -34,13 +35,17 @@ pub(in crate::http) async fn discover_provider(call: Call) -> Answer {
     let request = McpProviderCreateRequest::from_json(&call.body)?;
     let provider = call
         .broker
-        .discover_provider(call.peer.owner, request)
+        .providers()
+        .discover(call.peer.owner, request)
         .await?;
     reply::ok(&response(&call.broker, call.peer.owner, &provider))
 }
 
 pub(in crate::http) async fn show_provider(call: Call) -> Answer {
-    let provider = call.broker.provider(call.peer.owner, call.parameter(0))?;
+    let provider = call
+        .broker
+        .providers()
+        .find(call.peer.owner, call.parameter(0))?;
     reply::ok(&response(&call.broker, call.peer.owner, &provider))
 }
 
@@ -48,7 +53,8 @@ pub(in crate::http) async fn update_provider(call: Call) -> Answer {
     let request = ProviderUpdateRequest::from_json(&call.body)?;
     let provider = call
         .broker
-        .update_provider(call.peer.owner, call.parameter(0), request)
+        .providers()
+        .update(call.peer.owner, call.parameter(0), request)
         .await?;
     reply::ok(&response(&call.broker, call.peer.owner, &provider))
 }
@@ -57,7 +63,8 @@ pub(in crate::http) async fn delete_provider(call: Call) -> Answer {
     let provider_id = call.parameter(0);
     let deleted = call
         .broker
-        .delete_provider(call.peer.owner, provider_id)
+        .providers()
+        .delete(call.peer.owner, provider_id)
         .await?;
     let mut message = format!("Deleted the provider {provider_id} and its tokens");
     if deleted.tokens > 0 {
@@ -71,7 +78,7 @@ pub(in crate::http) async fn delete_provider(call: Call) -> Answer {
 }
 
 pub(in crate::http) async fn list_platform_providers(call: Call) -> Answer {
-    let providers = call.broker.platform_providers();
+    let providers = call.broker.providers().platform();
     reply::ok(
         &providers
             .iter()
@@ -81,7 +88,7 @@ pub(in crate::http) async fn list_platform_providers(call: Call) -> Answer {
 }
 
 pub(in crate::http) async fn show_platform_provider(call: Call) -> Answer {
-    let provider = call.broker.platform_provider(call.parameter(0))?;
+    let provider = call.broker.providers().of_platform(call.parameter(0))?;
     reply::ok(&response(&call.broker, call.peer.owner, &provider))
 }
 
@@ -95,6 +102,6 @@ fn response(broker: &Broker, caller: Owner, provider: &Provider) -> ProviderResp
     ProviderResponse::new(
         provider,
         organization_id,
-        broker.default_redirect_uri(provider),
+        broker.providers().default_redirect_uri(provider),
     )
 }

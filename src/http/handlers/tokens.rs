@@ -24,7 +24,7 @@ pub(in crate::http) async fn list_tokens(call: Call) -> Answer {
     };
     let (broker, owner) = (call.broker.clone(), call.peer.owner);
     let read = move |from| {
-        let page = broker.tokens(owner, provider_id.as_ref(), from)?;
+        let page = broker.tokens().list(owner, provider_id.as_ref(), from)?;
         Ok(page.map(|token| TokenSummary::new(&token)))
     };
     lists::reply(&call, Enclosing("[", "]"), read).await
@@ -34,7 +34,8 @@ pub(in crate::http) async fn delete_tokens(call: Call) -> Answer {
     let ProviderQuery { provider_id } = ProviderQuery::from_query(&call.query)?;
     let deleted = call
         .broker
-        .delete_tokens_of_provider(call.peer.owner, &provider_id)
+        .tokens()
+        .delete_of_provider(call.peer.owner, &provider_id)
         .await?;
     let Deleted {
         tokens, revoked, ..
@@ -49,7 +50,11 @@ pub(in crate::http) async fn delete_tokens(call: Call) -> Answer {
 
 pub(in crate::http) async fn import_token(call: Call) -> Answer {
     let request = TokenImportRequest::from_json(&call.body)?;
-    let token_id = call.broker.import_token(call.peer.owner, request).await?;
+    let token_id = call
+        .broker
+        .tokens()
+        .import(call.peer.owner, request)
+        .await?;
     reply::ok(&TokenImportResponse {
         token_id: token_id.to_string(),
     })
@@ -57,7 +62,10 @@ pub(in crate::http) async fn import_token(call: Call) -> Answer {
 
 pub(in crate::http) async fn token_exists(call: Call) -> Answer {
     let query = ProviderQuery::from_query(&call.query)?;
-    let has_token = call.broker.has_token(call.peer.owner, &query.provider_id)?;
+    let has_token = call
+        .broker
+        .tokens()
+        .has_token(call.peer.owner, &query.provider_id)?;
     reply::ok(&TokenStatusResponse { has_token })
 }
 
@@ -65,6 +73,7 @@ pub(in crate::http) async fn tokens_exist(call: Call) -> Answer {
     let request = TokenStatusBatchRequest::from_json(&call.body)?;
     let has_token = call
         .broker
+        .tokens()
         .have_tokens(call.peer.owner, request.provider_ids)?;
     reply::ok(&TokenStatusBatchResponse { has_token })
 }
@@ -72,7 +81,8 @@ pub(in crate::http) async fn tokens_exist(call: Call) -> Answer {
 pub(in crate::http) async fn delete_token(call: Call) -> Answer {
     let deleted = call
         .broker
-        .delete_one_token(call.peer.owner, call.parameter(0))
+        .tokens()
+        .delete(call.peer.owner, call.parameter(0))
         .await?;
     Ok(reply::deleted(&deleted.also_ended))
 }
@@ -81,18 +91,27 @@ pub(in crate::http) async fn update_token(call: Call) -> Answer {
     let request = TokenUpdateRequest::from_json(&call.body)?;
     let token = call
         .broker
-        .update_token(call.peer.owner, call.parameter(0), request)
+        .tokens()
+        .update(call.peer.owner, call.parameter(0), request)
         .await?;
     reply::ok(&TokenSummary::new(&token))
 }
 
 pub(in crate::http) async fn slack_token_exists(call: Call) -> Answer {
-    let has_token = call.broker.has_slack_token(call.peer.owner).await?;
+    let has_token = call
+        .broker
+        .tokens()
+        .has_slack_token(call.peer.owner)
+        .await?;
     reply::ok(&TokenStatusResponse { has_token })
 }
 
 pub(in crate::http) async fn delete_slack_tokens(call: Call) -> Answer {
-    let deleted = call.broker.delete_slack_tokens(call.peer.owner).await?;
+    let deleted = call
+        .broker
+        .tokens()
+        .delete_of_slack(call.peer.owner)
+        .await?;
     let Deleted {
         tokens, revoked, ..
     } = &deleted;
@@ -122,9 +141,10 @@ pub(in crate::http) async fn list_events(call: Call) -> Answer {
     let query = EventsQuery::from_query(&call.query)?;
     // A page takes a megabyte where scopes are many.
     let _turn = call.broker.long_read_turn(call.peer.owner).await;
-    let events = call
-        .broker
-        .events(call.peer.owner, query.provider_id.as_deref(), query.limit)?;
+    let events =
+        call.broker
+            .tokens()
+            .events(call.peer.owner, query.provider_id.as_deref(), query.limit)?;
     reply::ok(
         &events
             .iter()

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
+use super::Tokens;
 use super::decision::{Candidate, Decision, decide};
-use super::flows::NewFlow;
-use super::refresher::{Demand, IssuedToken, Served};
-use super::{Broker, Error};
 use crate::api::requests::AuthenticateRequest;
-use crate::flow::{Flow, Purpose};
-use crate::identity::{FlowId, Owner, Scopes, TokenId, UserId};
+use crate::broker::Error;
+use crate::broker::logins::{AuthorizationRequired, NewFlow};
+use crate::broker::refresher::{Demand, IssuedToken, Served};
+use crate::flow::Purpose;
+use crate::identity::{Owner, Scopes, TokenId, UserId};
 use crate::provider::ProviderRef;
 use crate::token::Token;
 use crate::vault::{self, Group, Stored, View};
@@ -28,20 +29,6 @@ pub enum Authenticated {
     NoToken(UserId),
 }
 
-/// What a person is to do.
-#[derive(Clone, Debug)]
-pub struct AuthorizationRequired {
-    /// Where they do it.
-    pub url: String,
-    /// The flow that waits for it.
-    pub flow: FlowId,
-    /// Who they are.
-    pub user_id: UserId,
-    /// Whether this caller is the one to open a browser: its request made the
-    /// flow, or no redirect has come for so long that another one may.
-    pub is_new: bool,
-}
-
 /// One request, resolved.
 pub(super) struct ResolvedRequest<'a> {
     owner: Owner,
@@ -50,7 +37,7 @@ pub(super) struct ResolvedRequest<'a> {
     request: &'a AuthenticateRequest,
 }
 
-impl Broker {
+impl Tokens {
     /// Returns a usable token, or starts the flow that will give one.
     ///
     /// # Errors
@@ -64,17 +51,17 @@ impl Broker {
         request: &AuthenticateRequest,
     ) -> Result<Authenticated, Error> {
         let provider =
-            self.0
-                .providers
+            self.providers
                 .wanted(owner, &request.provider, request.use_platform_provider)?;
         if let Some(redirect_uri) = &request.redirect_uri
             && !self
-                .provider_of(owner, &provider)?
+                .providers
+                .referred(owner, &provider)?
                 .allows_redirect(redirect_uri)
         {
             return Err(Error::RedirectNotAllowed);
         }
-        let user_id = self.0.user(owner, request.user_id.as_ref());
+        let user_id = self.context.user(owner, request.user_id.as_ref());
         let question = ResolvedRequest {
             owner,
             user_id,
@@ -88,7 +75,7 @@ impl Broker {
                     is_shareable: false,
                     ..question.flow(Purpose::New, &request.scopes)
                 };
-                Ok(Authenticated::Pending(self.ask(&question, flow).await?))
+                Ok(Authenticated::Pending(self.logins.begin(flow).await?))
             }
             None => self.authenticate_with_any(&question).await,
         }
@@ -108,7 +95,7 @@ impl Broker {
             let is_permitted = view.may_use(agent, &stored.token)?;
             Ok(Some((stored, is_permitted)))
         };
-        let found = self.0.vault.read(read)?;
+        let found = self.context.vault.read(read)?;
         let found = found.filter(|(stored, _)| stored.token.provider == question.provider);
         let (stored, permitted) = found.ok_or_else(Error::no_token)?;
         if !permitted {
@@ -117,8 +104,8 @@ impl Broker {
                 .await;
         }
         let wanted = stored.token.requested.union(&question.request.scopes);
-        if stored.token.is_usable(self.0.env.now())
-            && let Served::Token(issued) = self.0.refresher.serve(stored, question.demand()).await?
+        if stored.token.is_usable(self.context.env.now())
+            && let Served::Token(issued) = self.refresher.serve(stored, question.demand()).await?
         {
             return Ok(Authenticated::Completed(issued));
         }
@@ -147,7 +134,7 @@ impl Broker {
                 return self.ask_for(question, decision).await;
             };
             let (id, requested) = (stored.token.id, stored.token.requested.clone());
-            match self.0.refresher.serve(stored, question.demand()).await? {
+            match self.refresher.serve(stored, question.demand()).await? {
                 Served::Token(issued) => return Ok(Authenticated::Completed(issued)),
                 Served::Ended => ended.push(id),
                 Served::Refused => {
@@ -172,8 +159,8 @@ impl Broker {
             user_id: &question.user_id,
             agent_id: agent,
         };
-        let now = self.0.env.now();
-        let found = self.0.vault.read(|view| {
+        let now = self.context.env.now();
+        let found = self.context.vault.read(|view| {
             let Some(stored) = view.default_token(group)? else {
                 return Ok(None);
             };
@@ -196,7 +183,7 @@ impl Broker {
         question: &ResolvedRequest<'_>,
         ended: &[TokenId],
     ) -> Result<(Decision, Option<Stored>), Error> {
-        let now = self.0.env.now();
+        let now = self.context.env.now();
         let agent = question.request.agent_id.as_ref();
         let choose = |view: &View<'_>| {
             let (candidates, mut stored) = candidates(view, question, ended)?;
@@ -207,7 +194,7 @@ impl Broker {
             };
             Ok((decision, used.map(|index| stored.swap_remove(index))))
         };
-        Ok(self.0.read_at_length(question.owner, choose).await?)
+        Ok(self.context.read_at_length(question.owner, choose).await?)
     }
 
     /// Starts the flow that a decision asks for, unless the caller only looks.
@@ -220,39 +207,21 @@ impl Broker {
             return Ok(Authenticated::NoToken(question.user_id.clone()));
         }
         let wanted = &question.request.scopes;
-        match decision {
-            Decision::Use(_) | Decision::New => self
-                .ask(question, question.flow(Purpose::New, wanted))
-                .await
-                .map(Authenticated::Pending),
+        let (flow, answer): (_, fn(_) -> _) = match decision {
+            Decision::Use(_) | Decision::New => {
+                let flow = question.flow(Purpose::New, wanted);
+                (flow, Authenticated::Pending)
+            }
             Decision::Renew(token_id, scopes) => {
                 let flow = question.flow(Purpose::Renew(token_id), &scopes);
-                self.ask(question, flow).await.map(Authenticated::Pending)
+                (flow, Authenticated::Pending)
             }
             Decision::Connect(token_id) => {
                 let flow = question.flow(Purpose::Connect(token_id), wanted);
-                self.ask(question, flow)
-                    .await
-                    .map(Authenticated::ConnectionRequired)
+                (flow, Authenticated::ConnectionRequired)
             }
-        }
-    }
-
-    async fn ask(
-        &self,
-        question: &ResolvedRequest<'_>,
-        flow: NewFlow<'_>,
-    ) -> Result<AuthorizationRequired, Error> {
-        let provider = self.provider_of(question.owner, &question.provider)?;
-        let (stored, is_new) = self.find_or_start_flow(&provider, flow).await?;
-        let url = self.flow_url(&provider, &stored)?;
-        let Flow { id, user_id, .. } = stored.flow;
-        Ok(AuthorizationRequired {
-            url,
-            flow: id,
-            user_id,
-            is_new,
-        })
+        };
+        self.logins.begin(flow).await.map(answer)
     }
 }
 
@@ -270,6 +239,7 @@ impl<'a> ResolvedRequest<'a> {
     fn flow(&'a self, purpose: Purpose, scopes: &Scopes) -> NewFlow<'a> {
         NewFlow {
             owner: self.owner,
+            provider: &self.provider,
             user_id: &self.user_id,
             agent_id: self.request.agent_id.as_ref(),
             purpose,

@@ -6,9 +6,10 @@
 
 use uuid::Uuid;
 
-use super::accounts::sameness;
+use super::Logins;
 use super::grants::{permitted_in_place, takes_default};
-use super::{Broker, Error};
+use crate::broker::Error;
+use crate::broker::accounts::sameness;
 use crate::clock::Timestamp;
 use crate::event::{Event, Kind, Source};
 use crate::flow::{Flow, Purpose, Status};
@@ -52,7 +53,7 @@ pub(super) enum Answered {
     RefreshUnderWay,
 }
 
-impl Broker {
+impl Logins {
     /// What is known of the account that a login of the owner's came back with.
     ///
     /// # Errors
@@ -60,9 +61,9 @@ impl Broker {
     /// not long ago, or the token was deleted since.
     pub fn renewed_account(&self, owner: Owner, auth_id: &str) -> Result<RenewedAccount, Error> {
         let flow = self.own_completed_flow(owner, auth_id)?;
-        let now = self.0.env.now();
+        let now = self.context.env.now();
         let found = self
-            .0
+            .context
             .vault
             .read(|view| match view.completed_flow(&flow, now)? {
                 Some((flow, token)) => renewed_account(view, &flow, token).map(Some),
@@ -93,13 +94,13 @@ impl Broker {
             };
             answer_account(change, &flow, &token, &answer).map(Some)
         };
-        match self.0.vault.write(store).await? {
+        match self.context.vault.write(store).await? {
             None => return Err(no_login()),
             Some(Answered::NotAsked) => return Err(Error::NotAsked),
             Some(Answered::RefreshUnderWay) => return Err(Error::RefreshUnderWay),
             Some(Answered::Stored) => {}
         }
-        self.0.refresher.note_new_grant();
+        self.refresher.note_new_grant();
         self.renewed_account(owner, auth_id)
     }
 
@@ -112,17 +113,17 @@ impl Broker {
     ) -> AccountAnswer {
         AccountAnswer {
             is_same,
-            permission: self.permission_of_flow(flow, source, "allowed"),
+            permission: self.context.permission_of_flow(flow, source, "allowed"),
             source,
-            event_id: self.0.env.uuid(),
-            now: self.0.env.now(),
+            event_id: self.context.env.uuid(),
+            now: self.context.env.now(),
         }
     }
 
     /// A flow of the owner's that ended with a token.
     fn own_completed_flow(&self, owner: Owner, auth_id: &str) -> Result<Flow, Error> {
         let id = FlowId::parse(auth_id).ok_or_else(no_login)?;
-        let found = self.0.vault.read(|view| view.flow(owner, id))?;
+        let found = self.context.vault.read(|view| view.flow(owner, id))?;
         let flow = found.map(|stored| stored.flow);
         flow.filter(|flow| matches!(flow.status, Status::Completed(_)))
             .ok_or_else(no_login)

@@ -1,10 +1,11 @@
 //! What happened to an owner's tokens.
 
-use super::{Broker, Error};
+use super::Tokens;
+use crate::broker::Error;
 use crate::event::Event;
 use crate::identity::{Owner, ProviderId};
 
-impl Broker {
+impl Tokens {
     /// At most `limit` events of an owner, newest first, of one provider or
     /// all.
     ///
@@ -23,7 +24,7 @@ impl Broker {
             Some(None) => return Ok(Vec::new()),
         };
         let events = self
-            .0
+            .context
             .vault
             .read(|view| view.events(owner, named.as_ref(), limit))?;
         Ok(events)

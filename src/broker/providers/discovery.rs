@@ -2,19 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use super::{Broker, Error};
+use super::Providers;
 use crate::api::requests::McpProviderCreateRequest;
+use crate::broker::Error;
 use crate::identity::Owner;
 use crate::provider::{Pkce, Provider, Source as DefinedBy};
 use crate::quota::New;
 
-impl Broker {
+impl Providers {
     /// Creates a provider from an MCP server's address alone, registering a
     /// client of our own with the server that authorizes its callers.
     ///
     /// # Errors
     /// [`Error::AlreadyExists`] and [`Error::Reserved`], before anybody is asked; [`Error::Discovery`].
-    pub async fn discover_provider(
+    pub async fn discover(
         &self,
         owner: Owner,
         request: McpProviderCreateRequest,
@@ -26,23 +27,23 @@ impl Broker {
         } = request;
         Error::check_name(&provider_id)?;
         let known = self
-            .0
+            .context
             .vault
             .read(|view| view.provider(owner, &provider_id))?;
         if known.is_some() {
             return Err(Error::provider_exists(&provider_id));
         }
         // Before a client is registered that could not be kept.
-        let room = self.0.room();
-        self.0
+        let room = self.context.room();
+        self.context
             .vault
             .read(|view| room.check(view, owner, New::Provider))?;
-        let redirect_uri = self.0.redirect_uri_of(&provider_id);
-        let discovered = self.0.oauth.discover(&mcp_server_url, &redirect_uri);
+        let redirect_uri = self.context.redirect_uri_of(&provider_id);
+        let discovered = self.context.oauth.discover(&mcp_server_url, &redirect_uri);
         let discovered = discovered.await.map_err(Error::Discovery)?;
-        let now = self.0.env.now();
+        let now = self.context.env.now();
         let provider = Provider {
-            id: self.0.env.uuid(),
+            id: self.context.env.uuid(),
             source: DefinedBy::Owner,
             provider_id,
             name,
@@ -57,6 +58,6 @@ impl Broker {
             created_at: now,
             updated_at: now,
         };
-        self.store_provider(owner, provider).await
+        self.store(owner, provider).await
     }
 }

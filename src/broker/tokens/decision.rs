@@ -2,8 +2,7 @@
 //! request, or which flow is needed. Pure, row by row as the contract's
 //! semantics have it.
 
-use std::cmp::Reverse;
-
+use crate::broker::accounts::preference;
 use crate::clock::Timestamp;
 use crate::identity::{AgentId, Scopes, TokenId};
 use crate::token::{State, Token};
@@ -81,15 +80,6 @@ pub(super) fn decide(
     renewable.map_or(Decision::New, |Candidate { token, .. }| {
         Decision::Renew(token.id, wanted.union(&token.requested))
     })
-}
-
-/// The default first, then the most recently used, then the newest.
-pub(super) fn preference(token: &Token) -> (bool, Reverse<Timestamp>, Reverse<Timestamp>) {
-    (
-        !token.is_default,
-        Reverse(token.used_at.unwrap_or(token.created_at)),
-        Reverse(token.created_at),
-    )
 }
 
 #[cfg(test)]

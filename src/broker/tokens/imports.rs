@@ -4,8 +4,10 @@
 //! row. Two rows would each spend it, and a provider that rotates refresh tokens
 //! ends the whole grant at the second use (RFC 9700, section 4.14.2).
 
-use super::{Broker, Error};
+use super::Tokens;
 use crate::api::requests::{ImportedToken, TokenImportRequest};
+use crate::broker::Error;
+use crate::broker::context::Context;
 use crate::event::{Event, Kind};
 use crate::identity::{Owner, Scopes, TokenId};
 use crate::provider::Provider;
@@ -13,7 +15,7 @@ use crate::quota::New;
 use crate::token::{State, Token};
 use crate::vault::{self, Change, Group, Secrets, Stored, View};
 
-impl Broker {
+impl Tokens {
     /// Stores a token that was obtained elsewhere. One whose refresh token is
     /// stored renews that token.
     ///
@@ -21,18 +23,18 @@ impl Broker {
     /// [`Error::NotFound`] if the owner has no such provider;
     /// [`Error::AlreadyExists`] if the refresh token is stored for another
     /// provider or user.
-    pub async fn import_token(
+    pub async fn import(
         &self,
         owner: Owner,
         request: TokenImportRequest,
     ) -> Result<TokenId, Error> {
-        let provider = self.find_provider(owner, &request.provider_id)?;
-        let imported = self.imported(owner, &provider, &request.token);
-        let event = self.event(&imported, Kind::Imported);
-        let room = self.0.room();
+        let provider = self.providers.of_owner(owner, &request.provider_id)?;
+        let imported = imported(&self.context, owner, &provider, &request.token);
+        let event = self.context.api_event(&imported, Kind::Imported);
+        let room = self.context.room();
         // What is imported may have been taken from where it was: it is stored as
         // surely as an answer of a provider's, or the import is not begun.
-        let vault = &self.0.vault;
+        let vault = &self.context.vault;
         let renewed = vault.read(|view| holder_of(view, owner, &request.token))?;
         let _room = vault.room_for_answer(renewed.as_ref()).await?;
         let import = move |change: &Change<'_>| {
@@ -49,46 +51,46 @@ impl Broker {
             Ok(Ok(token.id))
         };
         let token_id = vault.save(owner, import).await??;
-        self.0.refresher.note_new_grant();
+        self.refresher.note_new_grant();
         Ok(token_id)
     }
+}
 
-    /// An imported token that is not stored yet.
-    pub(super) fn imported(
-        &self,
-        owner: Owner,
-        provider: &Provider,
-        given: &ImportedToken,
-    ) -> Token {
-        let now = self.0.env.now();
-        Token {
-            id: TokenId::new(self.0.env.uuid()),
-            owner,
-            provider: provider.reference(),
-            binding: provider.binding(),
-            user_id: self.0.user(owner, given.user_id.as_ref()),
-            agent_id: None,
-            account_id: None,
-            account_label: None,
-            own_label: None,
-            token_type: "Bearer".to_owned(),
-            granted: given.scopes.clone(),
-            requested: given.scopes.clone(),
-            issued_at: now,
-            expires_at: given
-                .expires_in_seconds
-                .map(|seconds| now.plus_seconds(seconds)),
-            is_refreshable: given.refresh_token.is_some(),
-            is_default: false,
-            state: State::Active,
-            generation: 1,
-            metadata: given.metadata.clone().unwrap_or_default(),
-            created_at: now,
-            updated_at: now,
-            refreshed_at: None,
-            failure: None,
-            used_at: None,
-        }
+/// An imported token that is not stored yet.
+pub(in crate::broker) fn imported(
+    context: &Context,
+    owner: Owner,
+    provider: &Provider,
+    given: &ImportedToken,
+) -> Token {
+    let now = context.env.now();
+    Token {
+        id: TokenId::new(context.env.uuid()),
+        owner,
+        provider: provider.reference(),
+        binding: provider.binding(),
+        user_id: context.user(owner, given.user_id.as_ref()),
+        agent_id: None,
+        account_id: None,
+        account_label: None,
+        own_label: None,
+        token_type: "Bearer".to_owned(),
+        granted: given.scopes.clone(),
+        requested: given.scopes.clone(),
+        issued_at: now,
+        expires_at: given
+            .expires_in_seconds
+            .map(|seconds| now.plus_seconds(seconds)),
+        is_refreshable: given.refresh_token.is_some(),
+        is_default: false,
+        state: State::Active,
+        generation: 1,
+        metadata: given.metadata.clone().unwrap_or_default(),
+        created_at: now,
+        updated_at: now,
+        refreshed_at: None,
+        failure: None,
+        used_at: None,
     }
 }
 
@@ -96,7 +98,10 @@ impl Broker {
 ///
 /// # Errors
 /// [`Error::AlreadyExists`] if that is another provider's or user's.
-pub(super) fn require_same_account(old: Option<&Token>, imported: &Token) -> Result<(), Error> {
+pub(in crate::broker) fn require_same_account(
+    old: Option<&Token>,
+    imported: &Token,
+) -> Result<(), Error> {
     let is_other =
         |old: &&Token| old.provider != imported.provider || old.user_id != imported.user_id;
     match old.filter(is_other) {
@@ -114,7 +119,7 @@ pub(super) fn require_same_account(old: Option<&Token>, imported: &Token) -> Res
 }
 
 /// The event of an import, about the token as it is stored.
-pub(super) fn import_event(event: Event, token: &Token) -> Event {
+pub(in crate::broker) fn import_event(event: Event, token: &Token) -> Event {
     let is_new = event.token_id == Some(token.id);
     let event = Event {
         token_id: Some(token.id),
@@ -133,7 +138,7 @@ fn imported_secrets(given: &ImportedToken) -> Secrets<'_> {
 }
 
 /// The stored token that holds the refresh token of an import.
-pub(super) fn holder_of(
+pub(in crate::broker) fn holder_of(
     view: &View<'_>,
     owner: Owner,
     given: &ImportedToken,
@@ -146,7 +151,7 @@ pub(super) fn holder_of(
 
 /// Stores an imported token: over `old`, which holds its refresh token, or in a
 /// row of its own.
-pub(super) fn store_import(
+pub(in crate::broker) fn store_import(
     change: &Change<'_>,
     old: Option<Token>,
     imported: Token,

@@ -1,30 +1,31 @@
 //! Deleting an owner's tokens, and having their providers revoke them.
 
-use super::revoker::{Deleted, DeletedTokens};
-use super::{Broker, Error};
+use super::Tokens;
+use crate::broker::Error;
+use crate::broker::revoker::{Deleted, DeletedTokens};
 use crate::identity::{Owner, TokenId};
 use crate::vault::{self, Change, Stored};
 
-impl Broker {
+impl Tokens {
     /// Deletes every token an owner has of a provider, and has the provider
     /// revoke them.
     ///
     /// # Errors
     /// [`Error::NotFound`] if there is neither such a provider nor a token.
     /// Nothing is deleted or revoked after an error.
-    pub async fn delete_tokens_of_provider(
+    pub async fn delete_of_provider(
         &self,
         owner: Owner,
         provider_id: &str,
     ) -> Result<Deleted, Error> {
         let named = |stored: &Stored| stored.token.provider.provider_id.as_str() == provider_id;
         let all = self
-            .0
+            .context
             .read_at_length(owner, |view| view.tokens(owner))
             .await?;
         let tokens: Vec<_> = all.into_iter().filter(named).collect();
         if tokens.is_empty() {
-            self.0.providers.usable(owner, provider_id)?;
+            self.providers.usable(owner, provider_id)?;
         }
         self.delete_stored(owner, tokens).await
     }
@@ -33,14 +34,14 @@ impl Broker {
     ///
     /// # Errors
     /// [`Error::NotFound`].
-    pub async fn delete_one_token(&self, owner: Owner, token_id: &str) -> Result<Deleted, Error> {
+    pub async fn delete(&self, owner: Owner, token_id: &str) -> Result<Deleted, Error> {
         let found = match TokenId::parse(token_id) {
-            Some(id) => self.0.vault.read(|view| view.token(owner, id)),
+            Some(id) => self.context.vault.read(|view| view.token(owner, id)),
             None => Err(vault::Error::NotFound),
         };
         match found {
             Err(vault::Error::UnreadableRow { .. } | vault::Error::NotFound) => {
-                self.delete_unreadable_token(owner, token_id).await?;
+                self.delete_unreadable(owner, token_id).await?;
                 Ok(Deleted::default())
             }
             found => {
@@ -55,13 +56,13 @@ impl Broker {
     ///
     /// # Errors
     /// [`Error::Vault`].
-    pub async fn delete_slack_tokens(&self, owner: Owner) -> Result<Deleted, Error> {
+    pub async fn delete_of_slack(&self, owner: Owner) -> Result<Deleted, Error> {
         let tokens = self.slack_tokens(owner).await?;
         self.delete_stored(owner, tokens).await
     }
 
     async fn delete_stored(&self, owner: Owner, tokens: Vec<Stored>) -> Result<Deleted, Error> {
-        let deletion = self.0.revoker.deletion("deleted");
+        let deletion = self.revoker.deletion("deleted");
         let ids: Vec<_> = tokens.iter().map(|stored| stored.token.id).collect();
         let change = move |change: &Change<'_>| {
             let mut deleted = DeletedTokens::default();
@@ -77,7 +78,7 @@ impl Broker {
             }
             Ok((deleted, ()))
         };
-        let (deleted, ()) = self.0.revoker.delete(owner, change).await?;
+        let (deleted, ()) = self.revoker.delete(owner, change).await?;
         Ok(deleted)
     }
 }

@@ -1,8 +1,8 @@
 //! Storing what an exchange gave: a new token, or a new grant for one there
 //! is, with all that hangs on it.
 
-use super::Broker;
-use super::accounts::sameness;
+use super::Logins;
+use crate::broker::accounts::sameness;
 use crate::clock::Timestamp;
 use crate::event::{Event, Kind, Source};
 use crate::flow::{Flow, Purpose};
@@ -11,7 +11,7 @@ use crate::provider::Provider;
 use crate::token::{Grant, Sameness, State, Token};
 use crate::vault::{self, Change, Secrets, Stored};
 
-impl Broker {
+impl Logins {
     /// Stores what the provider gave, with all that hangs on it, and ends the
     /// flow, in one change.
     pub(super) async fn store_grant(
@@ -20,11 +20,13 @@ impl Broker {
         provider: Provider,
         grant: Grant,
     ) -> Result<Token, vault::Error> {
-        let now = self.0.env.now();
-        let token_id = TokenId::new(self.0.env.uuid());
-        let event_id = self.0.env.uuid();
-        let permission = self.permission_of_flow(&flow, Source::Flow, "login");
-        self.0
+        let now = self.context.env.now();
+        let token_id = TokenId::new(self.context.env.uuid());
+        let event_id = self.context.env.uuid();
+        let permission = self
+            .context
+            .permission_of_flow(&flow, Source::Flow, "login");
+        self.context
             .save(flow.owner, move |change| {
                 let target = target(change, &flow, &grant)?;
                 let (token, permitted) = match &target {

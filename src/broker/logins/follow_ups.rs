@@ -6,9 +6,10 @@
 
 use std::collections::BTreeMap;
 
-use super::accounts::sameness;
+use super::Logins;
 use super::renewed_account::{answer_account, renewed_account};
-use super::{Broker, Error};
+use crate::broker::Error;
+use crate::broker::accounts::sameness;
 use crate::event::Source;
 use crate::flow::{Flow, Purpose, Status};
 use crate::identity::{AgentId, FlowId, Scopes, TokenId};
@@ -55,7 +56,7 @@ pub enum FollowUpAnswer {
     AllowAgents(Vec<AgentId>),
 }
 
-impl Broker {
+impl Logins {
     /// What a flow that ended with a token leaves to say and to ask, with a form
     /// token that replaces the one before.
     ///
@@ -65,11 +66,14 @@ impl Broker {
         let Some((flow, token_id)) = self.completed_flow(flow)? else {
             return Ok(FollowUp::default());
         };
-        let found = self.0.vault.read(|view| follow_up(view, &flow, token_id))?;
+        let found = self
+            .context
+            .vault
+            .read(|view| follow_up(view, &flow, token_id))?;
         if !found.asks_account && found.agents.is_empty() {
             return Ok(found);
         }
-        let form_token = FormToken::new(self.0.env.token());
+        let form_token = FormToken::new(self.context.env.token());
         let issued = form_token.clone();
         let owner = flow.owner;
         let issue = move |change: &Change<'_>| {
@@ -79,7 +83,7 @@ impl Broker {
         };
         Ok(FollowUp {
             form_token: Some(form_token),
-            ..self.0.vault.write_for(owner, issue).await?
+            ..self.context.vault.write_for(owner, issue).await?
         })
     }
 
@@ -99,7 +103,9 @@ impl Broker {
         };
         let permission = |agent: AgentId| Permission {
             created_by: flow.user_id.to_string(),
-            ..self.permission(flow.owner, agent, Source::Consent, "allowed")
+            ..self
+                .context
+                .permission(flow.owner, agent, Source::Consent, "allowed")
         };
         let permissions: Vec<_> = match &answer {
             FollowUpAnswer::SameAccount => Vec::new(),
@@ -120,15 +126,15 @@ impl Broker {
             }
             Ok(())
         };
-        self.0.vault.write(redeem).await?;
-        self.0.refresher.note_new_grant();
+        self.context.vault.write(redeem).await?;
+        self.refresher.note_new_grant();
         Ok(())
     }
 
     /// A flow that ended with a token not long ago, and the token.
     fn completed_flow(&self, id: FlowId) -> Result<Option<(Flow, TokenId)>, Error> {
-        let found = self.0.vault.read(|view| view.flow_by_id(id))?;
-        let now = self.0.env.now();
+        let found = self.context.vault.read(|view| view.flow_by_id(id))?;
+        let now = self.context.env.now();
         let found = found.filter(|stored| !stored.flow.is_forgotten(now));
         Ok(found.and_then(|StoredFlow { flow, .. }| match flow.status {
             Status::Completed(token_id) => Some((flow, token_id)),

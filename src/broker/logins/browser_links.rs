@@ -10,7 +10,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Broker, Error};
+use super::Logins;
+use crate::broker::Error;
 use crate::clock::Timestamp;
 use crate::flow::Status;
 use crate::identity::{FlowId, Owner};
@@ -99,7 +100,7 @@ fn digest(token: &str) -> Digest {
     Sha256::digest(token).into()
 }
 
-impl Broker {
+impl Logins {
     /// Makes a link that starts a browser on a pending flow of the owner's.
     ///
     /// # Errors
@@ -110,22 +111,25 @@ impl Broker {
             what: "login under way; start it again".to_owned(),
         };
         let flow = FlowId::parse(auth_id).ok_or_else(no_flow)?;
-        let now = self.0.env.now();
-        let stored = self.0.vault.read(|view| view.flow(owner, flow))?;
+        let now = self.context.env.now();
+        let stored = self.context.vault.read(|view| view.flow(owner, flow))?;
         let is_pending = stored.is_some_and(|stored| stored.flow.status_at(now) == Status::Pending);
         if !is_pending {
             return Err(no_flow());
         }
-        let token = self.0.env.token();
+        let token = self.context.env.token();
         let expires_at = now.plus_seconds(LIFETIME_SECONDS);
         let link = Pending {
             owner,
             flow,
             expires_at,
         };
-        self.0.browser_links.add(&token, link, now);
+        self.browser_links.add(&token, link, now);
         Ok(BrowserLink {
-            url: format!("{}{BROWSER_LINK_PATH}{token}", self.redirect_base()),
+            url: format!(
+                "{}{BROWSER_LINK_PATH}{token}",
+                self.context.settings.redirect_base
+            ),
             expires_at,
         })
     }
@@ -140,18 +144,21 @@ impl Broker {
         owner: Option<Owner>,
         token: &str,
     ) -> Result<Option<Followed>, Error> {
-        let now = self.0.env.now();
-        let Some(link) = self.0.browser_links.take(token, owner, now) else {
+        let now = self.context.env.now();
+        let Some(link) = self.browser_links.take(token, owner, now) else {
             return Ok(None);
         };
-        let found = self.0.vault.read(|view| view.flow(link.owner, link.flow))?;
+        let found = self
+            .context
+            .vault
+            .read(|view| view.flow(link.owner, link.flow))?;
         let Some(stored) = found else {
             return Ok(None);
         };
         if stored.flow.status_at(now) != Status::Pending {
             return Ok(Some(Followed::Finished(link.flow)));
         }
-        let provider = self.provider_of(link.owner, &stored.flow.provider)?;
+        let provider = self.providers.referred(link.owner, &stored.flow.provider)?;
         let url = self.flow_url(&provider, &stored)?;
         Ok(Some(Followed::RedirectToProvider(url)))
     }

@@ -4,9 +4,10 @@
 //! it was given to. A form carries a token that is good once: the one shown
 //! last, used up in the change that its answer makes.
 
-use super::decision::preference;
-use super::flows::authorization_address;
-use super::{Broker, Error};
+use super::Logins;
+use super::begin::authorization_address;
+use crate::broker::Error;
+use crate::broker::accounts::preference;
 use crate::clock::Timestamp;
 use crate::event::Source;
 use crate::flow::{Flow, Purpose, Status};
@@ -79,21 +80,21 @@ pub enum Answered {
     Stale,
 }
 
-impl Broker {
+impl Logins {
     /// What to ask a person, with a form token that replaces the one before.
     ///
     /// # Errors
     /// [`Error::NotFound`] for what is no consent flow, or is long over.
     pub async fn consent_question(&self, auth_id: &str) -> Result<Consented, Error> {
         let StoredFlow { flow, .. } = self.consent_flow(auth_id)?;
-        if flow.status_at(self.0.env.now()) != Status::Pending {
+        if flow.status_at(self.context.env.now()) != Status::Pending {
             return Ok(Consented::Finished(flow.id));
         }
-        let provider = self.provider_of(flow.owner, &flow.provider)?;
-        let form_token = FormToken::new(self.0.env.token());
+        let provider = self.providers.referred(flow.owner, &flow.provider)?;
+        let form_token = FormToken::new(self.context.env.token());
         let agent_id = flow.agent_id.clone().ok_or_else(no_consent)?;
         let (asked, agent, issued) = (flow.clone(), agent_id.clone(), form_token.clone());
-        let now = self.0.env.now();
+        let now = self.context.env.now();
         // What is offered is remembered with the form: its answer is for no more.
         let issue = move |change: &Change<'_>| {
             let accounts = offered(change, &asked, &agent, now)?;
@@ -105,7 +106,7 @@ impl Broker {
             change.issue_form(asked.owner, asked.id, &issued, &offer)?;
             Ok(accounts)
         };
-        let accounts = self.0.vault.write_for(flow.owner, issue).await?;
+        let accounts = self.context.vault.write_for(flow.owner, issue).await?;
         Ok(Consented::Open(Box::new(ConsentQuestion {
             accounts,
             agent_id,
@@ -127,13 +128,14 @@ impl Broker {
     ) -> Result<Answered, Error> {
         let stored = self.consent_flow(auth_id)?;
         let flow = &stored.flow;
-        let now = self.0.env.now();
+        let now = self.context.env.now();
         if flow.status_at(now) != Status::Pending {
             return Ok(Answered::Finished(flow.id));
         }
         let (asked, permission) = (
             flow.clone(),
-            self.permission_of_flow(flow, Source::Consent, "allowed"),
+            self.context
+                .permission_of_flow(flow, Source::Consent, "allowed"),
         );
         let permission = permission.ok_or_else(no_consent)?;
         let redeem = move |change: &Change<'_>| {
@@ -155,12 +157,12 @@ impl Broker {
             change.permit(&permission, &token, scopes)?;
             change.complete_flow(&asked, token.id, now)
         };
-        if !self.0.vault.write(redeem).await? {
+        if !self.context.vault.write(redeem).await? {
             return Ok(Answered::Stale);
         }
         match answer {
             ConsentAnswer::Allow(token_id) => {
-                self.0.waiters.wake(flow.id);
+                self.waiters.wake(flow.id);
                 log_limited!(20, info, token.id = %token_id, provider.id = %flow.provider.provider_id, "a person let an agent use an account");
                 Ok(Answered::Finished(flow.id))
             }
@@ -179,8 +181,10 @@ impl Broker {
     /// nobody has seen so far. The flow ends with whatever comes back, and
     /// until then the page may still be answered otherwise.
     fn redirect_to_provider(&self, stored: &StoredFlow) -> Result<Answered, Error> {
-        let provider: Provider = self.provider_of(stored.flow.owner, &stored.flow.provider)?;
-        let secrets = self.0.vault.read(|view| view.flow_secrets(stored))?;
+        let provider: Provider = self
+            .providers
+            .referred(stored.flow.owner, &stored.flow.provider)?;
+        let secrets = self.context.vault.read(|view| view.flow_secrets(stored))?;
         Ok(Answered::RedirectToProvider {
             address: authorization_address(&provider, &stored.flow, &secrets, true),
             provider_name: provider.name,
@@ -189,8 +193,8 @@ impl Broker {
 
     fn consent_flow(&self, auth_id: &str) -> Result<StoredFlow, Error> {
         let id = FlowId::parse(auth_id).ok_or_else(no_consent)?;
-        let found = self.0.vault.read(|view| view.flow_by_id(id))?;
-        let now = self.0.env.now();
+        let found = self.context.vault.read(|view| view.flow_by_id(id))?;
+        let now = self.context.env.now();
         found
             .filter(|stored| matches!(stored.flow.purpose, Purpose::Connect(_)))
             .filter(|stored| !stored.flow.is_forgotten(now))
