@@ -19,6 +19,7 @@ from harness.provider import AuthorizationServer, authorization_server
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "server(**options): options of this test's provider.mjs")
     config.addinivalue_line("markers", "alone(reason): no other test runs at the same time")
+    config.addinivalue_line("markers", "long(reason): has a command of its own, see tests/run")
 
 
 @pytest.fixture

@@ -18,13 +18,14 @@ EXAMINE = Path(__file__).parent / "conformance" / "examine.py"
 # For each operation and phase. `tests/run conformance` takes 200.
 EXAMPLES = int(os.environ.get("CONFORMANCE_EXAMPLES", "40"))
 
-# A run on every change asks the same each time, so that it fails for what was
-# changed. Another seed: CONFORMANCE_SEED; `tests/run conformance` draws one.
+# One seed unless told otherwise, so that a run fails for what was changed;
+# `tests/run conformance` draws one.
 SEED = os.environ.get("CONFORMANCE_SEED", "20261121")
 
 MOST_SECONDS = 1500
 
 
+@pytest.mark.long("thousands of requests; `tests/run conformance` runs it")
 @pytest.mark.timeout(MOST_SECONDS + 60)
 def test_the_api_keeps_to_its_document(
     daemon: Daemon, server: AuthorizationServer, command_line: CommandLine
