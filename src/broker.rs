@@ -6,6 +6,7 @@
 //! [`Broker`] holds the components, each of which owns its state. A component uses
 //! only those above it in this list:
 //!
+//! - [`commands`]: what the components are asked to do, as data;
 //! - `context`, `provider_lookup` and `revoker`, which all of them share;
 //! - [`Refresher`]: refreshes tokens, when asked and in the background, and issues
 //!   them;
@@ -14,6 +15,7 @@
 //! - [`Agents`]: which tokens an agent may use;
 //! - [`Providers`]: an owner's providers and the administrator's.
 
+pub mod commands;
 mod error;
 mod tasks;
 mod login_names;
@@ -38,13 +40,13 @@ use tokio::sync::watch;
 
 pub use self::agents::Agents;
 pub use self::context::Settings;
-pub use self::error::Error;
+pub use self::error::{Error, Missing};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::logins::refusal;
 pub use self::logins::{
-    Answered, AuthorizationRequired, AuthorizationResponse, BROWSER_LINK_PATH, BrowserLink,
-    Completion, ConsentAnswer, ConsentQuestion, Consented, Ended, FollowUp, FollowUpAnswer,
-    Followed, Logins, Notice, OfferedAccount, Outcome, RenewedAccount, Waited, is_own_error,
+    Answered, AuthorizationRequired, BROWSER_LINK_PATH, BrowserLink, Completion, ConsentQuestion,
+    Consented, Ended, FollowUp, Followed, Logins, Notice, OfferedAccount, Outcome, RenewedAccount,
+    Waited, is_own_error,
 };
 pub use self::maintenance::Maintenance;
 pub use self::providers::Providers;

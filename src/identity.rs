@@ -9,6 +9,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::visible::has_invisible;
+
 /// The kernel's overflow uid: what a foreign uid reads as inside a user
 /// namespace (user_namespaces(7)). Different people share it, so it owns nothing.
 const OVERFLOW_UID: u32 = 65_534;
@@ -39,6 +41,35 @@ impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0, f)
     }
+}
+
+/// The longest label or name that a caller chooses, in characters: far longer
+/// than any in use, and short enough that a list of thousands of rows stays small.
+pub const LONGEST_LABEL: usize = 256;
+
+/// Why a text cannot be a label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LabelError {
+    /// It is longer than [`LONGEST_LABEL`].
+    #[error("it must have at most {LONGEST_LABEL} characters")]
+    TooLong,
+    /// It looks like another label, or like none.
+    #[error("it has control characters or others that nobody can see")]
+    Invisible,
+}
+
+/// Checks a text that people tell apart from others by reading it.
+///
+/// # Errors
+/// [`LabelError`] says why it cannot be a label.
+pub fn check_label(text: &str) -> Result<(), LabelError> {
+    if text.chars().nth(LONGEST_LABEL).is_some() {
+        return Err(LabelError::TooLong);
+    }
+    if has_invisible(text) {
+        return Err(LabelError::Invisible);
+    }
+    Ok(())
 }
 
 macro_rules! label {

@@ -5,7 +5,10 @@
 //! the RFCs is in `provider/quirks.rs`. No input or output here.
 
 mod address;
+mod builder;
 pub mod catalog;
+mod changes;
+mod definition;
 mod parameters;
 pub mod quirks;
 
@@ -15,10 +18,15 @@ use url::Url;
 use uuid::Uuid;
 
 pub use self::address::{
-    EndpointError, is_loopback, is_loopback_redirect, parse_endpoint, parse_redirect,
+    EndpointError, LONGEST_ADDRESS, MOST_REDIRECT_URIS, is_loopback, is_loopback_redirect,
+    parse_endpoint, parse_redirect,
 };
+pub use self::builder::{Builder, Fault};
+pub use self::changes::Changes;
+pub use self::definition::{ClientRule, Definition};
 pub use self::parameters::{
-    CLIENT_ID_PATTERN, RESERVED_PARAMETERS, is_client_id, is_parameter_name, is_reserved_parameter,
+    CLIENT_ID_PATTERN, LONGEST_PARAMETERS, ParameterError, RESERVED_PARAMETERS,
+    check_parameter_name, is_client_id, is_parameter_name, is_reserved_parameter,
 };
 
 use crate::clock::Timestamp;

@@ -28,8 +28,9 @@ use self::pages::{Failure, Page};
 use self::peer_user::{AllowedPeers, Endpoints, PeerUser};
 use crate::api::requests::{CallbackQuery, SetupQuery};
 use crate::api::validate::FieldErrors;
-use crate::broker::{AuthorizationResponse, BROWSER_LINK_PATH, Broker, Ended, Error, Followed};
-use crate::identity::{FlowId, Owner};
+use crate::broker::commands::{AuthorizationResponse, CompleteAuthorization};
+use crate::broker::{BROWSER_LINK_PATH, Broker, Ended, Error, Followed};
+use crate::identity::{FlowId, Owner, ProviderId};
 use crate::log_limit::log_limited;
 use crate::server::Reply;
 use crate::server::body::RequestBody;
@@ -74,7 +75,7 @@ pub async fn answer(
     let asked = path.strip_prefix(consent::PATH);
     let named = asked.or_else(|| path.strip_prefix(ENDED_PATH));
     if let (Some(owner), Some(flow)) = (owner, named)
-        && !broker.logins().is_flow_of(owner, flow)
+        && !FlowId::parse(flow).is_some_and(|flow| broker.logins().is_flow_of(owner, flow))
     {
         return reply(&pages::failed(&Failure::NotFound));
     }
@@ -167,7 +168,7 @@ pub async fn handle_callback(
     callback: Callback<'_>,
 ) -> Result<Reply, CallbackError> {
     let response = CallbackQuery::from_query(callback.query).map_err(CallbackError::FieldErrors)?;
-    finish(broker, callback, response).await
+    complete(broker, callback, response.into()).await
 }
 
 /// The same for a redirect of GitHub's after an app was installed. One that
@@ -184,26 +185,27 @@ pub async fn handle_setup(broker: &Broker, callback: Callback<'_>) -> Result<Rep
     if is_update || (is_bare && response.error.is_none()) {
         return Ok(reply(&pages::failed(&Failure::SetupUpdated)));
     }
-    finish(broker, callback, response).await
+    complete(broker, callback, response.into()).await
 }
 
-async fn finish(
+async fn complete(
     broker: &Broker,
     callback: Callback<'_>,
-    response: CallbackQuery,
+    response: AuthorizationResponse,
 ) -> Result<Reply, CallbackError> {
-    let arrived = AuthorizationResponse {
-        provider_id: callback.provider_id.to_owned(),
+    let provider_id = ProviderId::parse(callback.provider_id);
+    let command = CompleteAuthorization {
+        provider_id: provider_id.ok_or(CallbackError::Broker(Error::UnknownState))?,
         response,
         owner: callback.owner,
     };
-    let finishing = match broker.logins().begin_completion(arrived) {
-        Ok(finishing) => finishing,
+    let completion = match broker.logins().begin_completion(command) {
+        Ok(completion) => completion,
         Err(Error::AlreadyEnded { flow }) => return Ok(to_ended_page(callback, flow)),
         Err(error) => return Err(CallbackError::Broker(error)),
     };
-    let flow = finishing.flow;
-    match tokio::time::timeout(BROWSER_WAIT, finishing.ended()).await {
+    let flow = completion.flow;
+    match tokio::time::timeout(BROWSER_WAIT, completion.ended()).await {
         // The page says that it goes on, until it has ended.
         Err(_) => Ok(to_ended_page(callback, flow)),
         // Whoever reloads the redirect sees how it ended; nothing is done again.
@@ -221,7 +223,7 @@ fn to_ended_page(callback: Callback<'_>, flow: FlowId) -> Reply {
 fn failed_page(error: &Error) -> Page {
     match error {
         Error::UnknownState => pages::failed(&Failure::UnknownState),
-        Error::NotFound { .. } => pages::failed(&Failure::NotFound),
+        Error::NotFound(_) => pages::failed(&Failure::NotFound),
         Error::Stopping => pages::failed(&Failure::Restarting),
         Error::Vault(vault::Error::Unwritable { why }) => {
             log_limited!(20, error, error = %error, "a login cannot be stored yet");

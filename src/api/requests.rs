@@ -8,6 +8,7 @@
 mod changes;
 mod flows;
 mod follow_ups;
+pub mod identifiers;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod providers;
@@ -18,12 +19,11 @@ mod tokens;
 pub use changes::{ProviderUpdateRequest, TokenUpdateRequest};
 pub use flows::{AuthenticateRequest, FinalizeRequest, WaitQuery};
 pub use follow_ups::FollowUpRequest;
-pub use providers::{McpProviderCreateRequest, ProviderCreateRequest};
+pub use providers::{McpProviderCreateRequest, ProviderCreateRequest, field_of_rule};
 pub use queries::{EventsQuery, OptionalProviderQuery, ProviderQuery};
 pub use redirects::{CallbackQuery, SetupQuery};
 pub use tokens::{
-    CreateConnectionRequest, ImportedToken, TokenImportRequest, TokenStatusBatchRequest,
-    UpsertAgentTokenRequest,
+    CreateConnectionRequest, TokenImportRequest, TokenStatusBatchRequest, UpsertAgentTokenRequest,
 };
 
 #[cfg(test)]

@@ -18,14 +18,16 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::identity::check_label;
+
 pub(crate) use echo::without_secrets;
 pub(crate) use field_value::FieldValue;
 pub(crate) use fields::Fields;
 pub(crate) use problem::Problem;
 pub(crate) use readers::{
-    INVISIBLE_LABEL, address_text, boolean, choice, client_id, endpoint, filled_label, generation,
-    label, list, non_empty_text, object, provider_id, redirect_uris, scopes, seconds, text,
-    text_map, token_id, whole_number,
+    address_text, boolean, choice, client_id, endpoint, filled_label, generation, label, list,
+    non_empty_text, object, provider_id, redirect_uris, scopes, seconds, text, text_map, token_id,
+    whole_number,
 };
 
 /// Every fault of one request: `{"detail": [ … ]}`.
@@ -80,13 +82,7 @@ impl FieldErrors {
     /// `None` if it has none.
     #[must_use]
     pub fn of_path_label(parameter: &str, label: &str) -> Option<Self> {
-        let problem = if label.chars().nth(lengths::LABEL).is_some() {
-            Problem::too_long(lengths::LABEL)
-        } else if crate::visible::has_invisible(label) {
-            Problem::rule(INVISIBLE_LABEL)
-        } else {
-            return None;
-        };
+        let problem = Problem::of_label(check_label(label).err()?);
         let steps = ["path", parameter].map(|step| Loc::Name(step.to_owned()));
         let input = field_value::shown(&Value::from(label), false);
         Some(field_value::fault(steps.into(), problem, input).into())

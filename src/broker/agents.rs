@@ -3,16 +3,16 @@
 
 use std::sync::Arc;
 
-use super::Error;
+use super::commands::{ConnectAgent, DisconnectAgent, RowName, SetAgentToken};
 use super::context::Context;
 use super::provider_lookup::ProviderLookup;
 use super::tokens::imports::{
     holder_of, import_event, imported, require_same_account, store_import,
 };
-use crate::api::requests::UpsertAgentTokenRequest;
+use super::{Error, Missing};
 use crate::connection::Connection;
 use crate::event::{Event, Kind, Source};
-use crate::identity::{AgentId, ConnectionId, Owner, TokenId};
+use crate::identity::{AgentId, Owner};
 use crate::quota::New;
 use crate::token::Token;
 use crate::vault::{self, Change, Cursor, Page, View};
@@ -66,20 +66,17 @@ impl Agents {
     ///
     /// # Errors
     /// [`Error::NotFound`] if the token is not the owner's.
-    pub async fn connect(
-        &self,
-        owner: Owner,
-        agent_id: AgentId,
-        token_id: &str,
-    ) -> Result<Connected, Error> {
-        let id = TokenId::parse(token_id).ok_or_else(Error::no_token)?;
+    pub async fn connect(&self, owner: Owner, command: ConnectAgent) -> Result<Connected, Error> {
+        let ConnectAgent { agent_id, token_id } = command;
         let permission = self
             .context
             .permission(owner, agent_id, Source::Api, "allowed");
         let room = self.context.room();
         let connect = move |change: &Change<'_>| {
-            let stored = change.token(owner, id)?.ok_or(vault::Error::NotFound)?;
-            let others = change.connections_of_token(owner, id)?;
+            let stored = change
+                .token(owner, token_id)?
+                .ok_or(vault::Error::NotFound)?;
+            let others = change.connections_of_token(owner, token_id)?;
             if !others
                 .iter()
                 .any(|other| other.agent_id == permission.agent_id)
@@ -101,21 +98,14 @@ impl Agents {
     ///
     /// # Errors
     /// [`Error::NotFound`].
-    pub async fn disconnect(
-        &self,
-        owner: Owner,
-        agent_id: AgentId,
-        connection_id: &str,
-    ) -> Result<(), Error> {
-        let no_connection = || Error::NotFound {
-            what: "connection".to_owned(),
-        };
-        let row = connection_id.to_owned();
-        let delete_unreadable =
-            move |change: &Change<'_>| change.delete_unreadable_connection(owner, &row);
-        let Some(id) = ConnectionId::parse(connection_id) else {
-            let deleted = self.context.vault.write_for(owner, delete_unreadable).await;
-            return deleted.map_err(|_| no_connection());
+    pub async fn disconnect(&self, owner: Owner, command: DisconnectAgent) -> Result<(), Error> {
+        let DisconnectAgent {
+            agent_id,
+            connection,
+        } = command;
+        let id = match connection {
+            RowName::Id(id) => id,
+            RowName::Damaged(row) => return self.delete_unreadable(owner, row).await,
         };
         let (env, now) = (self.context.env.clone(), self.context.env.now());
         let disconnect = move |change: &Change<'_>| {
@@ -132,18 +122,19 @@ impl Agents {
         };
         match self.context.vault.write_for(owner, disconnect).await {
             Err(vault::Error::UnreadableRow { .. }) => {
-                let row = connection_id.to_owned();
-                let delete =
-                    move |change: &Change<'_>| change.delete_unreadable_connection(owner, &row);
-                self.context
-                    .vault
-                    .write(delete)
-                    .await
-                    .map_err(|_| no_connection())
+                self.delete_unreadable(owner, id.to_string()).await
             }
-            Err(vault::Error::NotFound) => Err(no_connection()),
-            other => Ok(other?),
+            disconnected => {
+                disconnected.map_err(|error| Error::or_missing(error, Missing::Connection))
+            }
         }
+    }
+
+    /// Deletes a permission whose row cannot be read.
+    async fn delete_unreadable(&self, owner: Owner, row: String) -> Result<(), Error> {
+        let delete = move |change: &Change<'_>| change.delete_unreadable_connection(owner, &row);
+        let deleted = self.context.vault.write_for(owner, delete).await;
+        deleted.map_err(|error| Error::or_missing(error, Missing::Connection))
     }
 
     /// Stores a token that was obtained elsewhere for one agent, in place of
@@ -152,20 +143,19 @@ impl Agents {
     ///
     /// # Errors
     /// As [`super::Tokens::import`].
-    pub async fn replace_token(
+    pub async fn set_token(
         &self,
         owner: Owner,
-        agent_id: AgentId,
-        provider_id: &str,
-        request: UpsertAgentTokenRequest,
+        command: SetAgentToken,
     ) -> Result<Connected, Error> {
-        let provider = self.providers.of_owner(owner, provider_id)?;
+        let provider = self.providers.of_owner(owner, &command.provider_id)?;
+        let agent_id = command.agent_id;
         let imported = Token {
             agent_id: Some(agent_id.clone()),
-            own_label: request.provider_account_label,
-            ..imported(&self.context, owner, &provider, &request.token)
+            own_label: command.label,
+            ..imported(&self.context, owner, &provider, &command.token)
         };
-        let given = request.token;
+        let given = command.token;
         let event = self.context.api_event(&imported, Kind::Imported);
         let permission = self
             .context

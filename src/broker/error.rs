@@ -3,18 +3,20 @@
 use std::time::Duration;
 
 use crate::identity::{FlowId, ProviderId};
+use crate::provider::ClientRule;
 use crate::{oauth, vault};
+
+/// How much of a name that a caller gave is shown back, in characters: the
+/// longest that a provider's identifier can be.
+const LONGEST_NAME_SHOWN: usize = 128;
 
 /// Why a use case could not be done. The variants tell apart what the caller can
 /// do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The caller's own namespace has no such thing.
-    #[error("no such {what}")]
-    NotFound {
-        /// What is missing, with its name where the caller gave one.
-        what: String,
-    },
+    #[error("no such {0}")]
+    NotFound(Missing),
     /// The caller already has one of that name.
     #[error("{what} already exists")]
     AlreadyExists {
@@ -31,13 +33,8 @@ pub enum Error {
     #[error("it is neither a loopback address nor in the provider's allowed_redirect_uris")]
     RedirectNotAllowed,
     /// The change would break a rule that the contract has for providers.
-    #[error("{rule}")]
-    Rule {
-        /// The field that breaks the rule.
-        field: &'static str,
-        /// The rule.
-        rule: &'static str,
-    },
+    #[error("{0}")]
+    Rule(ClientRule),
     /// The state names no pending flow of the caller's.
     #[error("this state names no pending flow: it is unknown, expired or already used")]
     UnknownState,
@@ -63,9 +60,6 @@ pub enum Error {
     /// The token is being refreshed, and can be changed once that has ended.
     #[error("the token is being refreshed; try again in a moment")]
     RefreshUnderWay,
-    /// The provider answered with something else than what it was asked for.
-    #[error("{0}")]
-    Provider(oauth::Error),
     /// Discovery from an MCP server's address found no provider.
     #[error("{0}")]
     Discovery(oauth::discovery::Error),
@@ -109,18 +103,67 @@ pub enum Error {
     Vault(#[from] vault::Error),
 }
 
-impl Error {
-    pub(super) fn no_provider(provider_id: &str) -> Self {
-        // The caller's text is echoed, with a bound on its length.
-        let name: String = provider_id.chars().take(128).collect();
-        Self::NotFound {
-            what: format!("provider {name:?}; `agent-auth provider add` makes one"),
+/// What is missing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Missing {
+    /// A provider of this name.
+    #[error("provider {name:?}")]
+    Provider {
+        /// The name, as the caller gave it, cut at some length.
+        name: String,
+    },
+    /// A token.
+    #[error("token")]
+    Token,
+    /// An agent's permission to use a token.
+    #[error("connection")]
+    Connection,
+    /// A flow that waits for a person.
+    #[error("login under way; start it again")]
+    PendingLogin,
+    /// A flow that ended with a token.
+    #[error("login that ended with a stored token in the last ten minutes")]
+    CompletedLogin,
+    /// A flow that asks whether an agent may use an account.
+    #[error("question")]
+    Question,
+}
+
+impl Missing {
+    /// A provider, by the name that a caller gave.
+    #[must_use]
+    pub fn provider(name: &str) -> Self {
+        // The caller's text is shown back, but not at any length.
+        Self::Provider {
+            name: name.chars().take(LONGEST_NAME_SHOWN).collect(),
         }
     }
+}
 
-    pub(super) fn provider_exists(provider_id: &ProviderId) -> Self {
+impl From<Missing> for Error {
+    fn from(missing: Missing) -> Self {
+        Self::NotFound(missing)
+    }
+}
+
+impl From<ClientRule> for Error {
+    fn from(rule: ClientRule) -> Self {
+        Self::Rule(rule)
+    }
+}
+
+impl Error {
+    pub(super) fn no_provider(id: &ProviderId) -> Self {
+        Missing::provider(id.as_str()).into()
+    }
+
+    pub(super) fn no_token() -> Self {
+        Missing::Token.into()
+    }
+
+    pub(super) fn provider_exists(id: &ProviderId) -> Self {
         Self::AlreadyExists {
-            what: format!("provider {:?}", provider_id.as_str()),
+            what: format!("provider {:?}", id.as_str()),
         }
     }
 
@@ -133,16 +176,15 @@ impl Error {
         Ok(())
     }
 
-    pub(super) fn no_token() -> Self {
-        Self::NotFound {
-            what: "token".to_owned(),
-        }
-    }
-
     /// A vault's error about a token that the caller named.
     pub(super) fn or_no_token(error: vault::Error) -> Self {
+        Self::or_missing(error, Missing::Token)
+    }
+
+    /// A vault's error about something that the caller named.
+    pub(super) fn or_missing(error: vault::Error, missing: Missing) -> Self {
         match error {
-            vault::Error::NotFound => Self::no_token(),
+            vault::Error::NotFound => missing.into(),
             other => other.into(),
         }
     }

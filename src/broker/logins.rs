@@ -30,10 +30,10 @@ use crate::identity::FlowId;
 pub use self::begin::AuthorizationRequired;
 pub(super) use self::begin::NewFlow;
 pub use self::browser_links::{BROWSER_LINK_PATH, BrowserLink, Followed};
-pub use self::callback::{AuthorizationResponse, Completion};
-pub use self::consent::{Answered, ConsentAnswer, ConsentQuestion, Consented, OfferedAccount};
+pub use self::callback::Completion;
+pub use self::consent::{Answered, ConsentQuestion, Consented, OfferedAccount};
 pub use self::ending::{Ended, Outcome};
-pub use self::follow_ups::{FollowUp, FollowUpAnswer, Notice};
+pub use self::follow_ups::{FollowUp, Notice};
 pub use self::refusal::is_own_error;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::refusal::refusal;

@@ -1,10 +1,9 @@
 //! Finding a provider: an owner's own in the vault, or one that the machine's
 //! administrator offers to every owner.
 //!
-//! The administrator's providers come from files (see
-//! [`crate::config::platform`]). They are held here and replaced all at once. No
-//! call of the API changes them, and the tokens and flows made with them belong
-//! to the owner who made them.
+//! The administrator's providers come from files. They are held here and replaced
+//! all at once. No call of the API changes them, and the tokens and flows made with
+//! them belong to the owner who made them.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -50,32 +49,29 @@ impl ProviderLookup {
     ///
     /// # Errors
     /// [`Error::NotFound`].
-    pub(super) fn of_platform(&self, provider_id: &str) -> Result<Provider, Error> {
+    pub(super) fn of_platform(&self, id: &ProviderId) -> Result<Provider, Error> {
         let all = self.platform();
-        let named = |provider: &&Provider| provider.provider_id.as_str() == provider_id;
+        let named = |provider: &&Provider| provider.provider_id == *id;
         let found = all.iter().find(named).cloned();
-        found.ok_or_else(|| Error::no_provider(provider_id))
+        found.ok_or_else(|| Error::no_provider(id))
     }
 
     /// An owner's own provider.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Vault`].
-    pub(super) fn of_owner(&self, owner: Owner, provider_id: &str) -> Result<Provider, Error> {
-        let found = match ProviderId::parse(provider_id) {
-            Some(id) => self.context.vault.read(|view| view.provider(owner, &id))?,
-            None => None,
-        };
-        found.ok_or_else(|| Error::no_provider(provider_id))
+    pub(super) fn of_owner(&self, owner: Owner, id: &ProviderId) -> Result<Provider, Error> {
+        let found = self.context.vault.read(|view| view.provider(owner, id))?;
+        found.ok_or_else(|| Error::no_provider(id))
     }
 
     /// The owner's provider of that name, or else the administrator's.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Vault`].
-    pub(super) fn usable(&self, owner: Owner, provider_id: &str) -> Result<Provider, Error> {
-        match self.of_owner(owner, provider_id) {
-            Err(Error::NotFound { .. }) => self.of_platform(provider_id),
+    pub(super) fn usable(&self, owner: Owner, id: &ProviderId) -> Result<Provider, Error> {
+        match self.of_owner(owner, id) {
+            Err(Error::NotFound(_)) => self.of_platform(id),
             other => other,
         }
     }
@@ -90,8 +86,8 @@ impl ProviderLookup {
         reference: &ProviderRef,
     ) -> Result<Provider, Error> {
         match reference.source {
-            Source::Owner => self.of_owner(owner, reference.provider_id.as_str()),
-            Source::Platform => self.of_platform(reference.provider_id.as_str()),
+            Source::Owner => self.of_owner(owner, &reference.provider_id),
+            Source::Platform => self.of_platform(&reference.provider_id),
         }
     }
 
@@ -105,19 +101,18 @@ impl ProviderLookup {
     pub(super) fn wanted(
         &self,
         owner: Owner,
-        provider_id: &str,
+        provider_id: &ProviderId,
         from_platform: bool,
     ) -> Result<ProviderRef, Error> {
         if !from_platform
-            && let Some(provider_id) = ProviderId::parse(provider_id)
             && self
                 .context
                 .vault
-                .read(|view| view.has_provider(owner, &provider_id))?
+                .read(|view| view.has_provider(owner, provider_id))?
         {
             return Ok(ProviderRef {
                 source: Source::Owner,
-                provider_id,
+                provider_id: provider_id.clone(),
             });
         }
         self.of_platform(provider_id)

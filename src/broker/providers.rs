@@ -7,15 +7,15 @@ mod unreadable;
 use std::sync::Arc;
 
 use super::Error;
+use super::commands::UpdateProvider;
 use super::context::Context;
 use super::logins::Logins;
 use super::provider_lookup::ProviderLookup;
 use super::refresher::Refresher;
 use super::revoker::{Deleted, DeletedTokens, Deletion, Revoker};
-use crate::api::requests::{ProviderCreateRequest, ProviderUpdateRequest};
 use crate::event::{Event, Kind, Source};
 use crate::identity::{Owner, ProviderId};
-use crate::provider::{AuthMethod, Endpoints, Pkce, Provider, Source as DefinedBy};
+use crate::provider::{Definition, Provider, Source as DefinedBy};
 use crate::quota::New;
 use crate::vault::{self, Change, Cursor, Page};
 
@@ -61,16 +61,16 @@ impl Providers {
     ///
     /// # Errors
     /// [`Error::NotFound`].
-    pub fn of_platform(&self, provider_id: &str) -> Result<Provider, Error> {
-        self.lookup.of_platform(provider_id)
+    pub fn of_platform(&self, id: &ProviderId) -> Result<Provider, Error> {
+        self.lookup.of_platform(id)
     }
 
     /// The owner's provider of that name, or else the administrator's.
     ///
     /// # Errors
     /// [`Error::NotFound`].
-    pub fn usable(&self, owner: Owner, provider_id: &str) -> Result<Provider, Error> {
-        self.lookup.usable(owner, provider_id)
+    pub fn usable(&self, owner: Owner, id: &ProviderId) -> Result<Provider, Error> {
+        self.lookup.usable(owner, id)
     }
 
     /// What to register with `provider` as its redirect address.
@@ -83,14 +83,10 @@ impl Providers {
     ///
     /// # Errors
     /// [`Error::AlreadyExists`], [`Error::Reserved`].
-    pub async fn create(
-        &self,
-        owner: Owner,
-        request: ProviderCreateRequest,
-    ) -> Result<Provider, Error> {
-        Error::check_name(&request.provider_id)?;
+    pub async fn create(&self, owner: Owner, definition: Definition) -> Result<Provider, Error> {
+        Error::check_name(&definition.provider_id)?;
         let (id, now) = (self.context.env.uuid(), self.context.env.now());
-        let provider = request.into_provider(id, DefinedBy::Owner, now);
+        let provider = definition.into_provider(id, DefinedBy::Owner, now);
         self.store(owner, provider).await
     }
 
@@ -125,8 +121,8 @@ impl Providers {
     ///
     /// # Errors
     /// [`Error::NotFound`].
-    pub fn find(&self, owner: Owner, provider_id: &str) -> Result<Provider, Error> {
-        self.lookup.of_owner(owner, provider_id)
+    pub fn find(&self, owner: Owner, id: &ProviderId) -> Result<Provider, Error> {
+        self.lookup.of_owner(owner, id)
     }
 
     /// Changes a provider. A secret never goes to an address that it was not
@@ -136,24 +132,23 @@ impl Providers {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Rule`].
-    pub async fn update(
-        &self,
-        owner: Owner,
-        provider_id: &str,
-        request: ProviderUpdateRequest,
-    ) -> Result<Provider, Error> {
-        let id = ProviderId::parse(provider_id).ok_or_else(|| Error::no_provider(provider_id))?;
+    pub async fn update(&self, owner: Owner, command: UpdateProvider) -> Result<Provider, Error> {
+        let UpdateProvider {
+            provider_id,
+            changes,
+        } = command;
+        let id = provider_id.clone();
         let now = self.context.env.now();
         let env = self.context.env.clone();
         let updated = self.context.vault.write_for(owner, move |change| {
             let old = change.provider(owner, &id)?.ok_or(vault::Error::NotFound)?;
-            let new = Provider {
-                updated_at: now,
-                ..changed(old.clone(), request)
+            let new = match old.clone().changed(changes) {
+                Ok(changed) => Provider {
+                    updated_at: now,
+                    ..changed
+                },
+                Err(rule) => return Ok(Err(rule.into())),
             };
-            if let Some(rule) = broken_rule(&new) {
-                return Ok(Err(rule));
-            }
             change.update_provider(owner, &new)?;
             if old.binding() != new.binding()
                 || old.endpoints.authorization != new.endpoints.authorization
@@ -177,7 +172,7 @@ impl Providers {
             Ok(updated) => updated.inspect(|new| {
                 self.refresher.forget_client(owner, &new.binding());
             }),
-            Err(vault::Error::NotFound) => Err(Error::no_provider(provider_id)),
+            Err(vault::Error::NotFound) => Err(Error::no_provider(&provider_id)),
             Err(error) => Err(error.into()),
         }
     }
@@ -187,10 +182,10 @@ impl Providers {
     ///
     /// # Errors
     /// [`Error::NotFound`].
-    pub async fn delete(&self, owner: Owner, provider_id: &str) -> Result<Deleted, Error> {
-        let provider = match self.lookup.of_owner(owner, provider_id) {
+    pub async fn delete(&self, owner: Owner, id: &ProviderId) -> Result<Deleted, Error> {
+        let provider = match self.lookup.of_owner(owner, id) {
             Err(Error::Vault(vault::Error::UnreadableRow { .. })) => {
-                return self.delete_unreadable(owner, provider_id).await;
+                return self.delete_unreadable(owner, id).await;
             }
             other => other?,
         };
@@ -210,58 +205,11 @@ impl Providers {
         };
         let (deleted, flows) = match self.revoker.delete(owner, change).await {
             Err(Error::Vault(vault::Error::NotFound)) => {
-                return Err(Error::no_provider(provider_id));
+                return Err(Error::no_provider(id));
             }
             other => other?,
         };
         self.logins.wake(flows);
         Ok(deleted)
     }
-}
-
-/// The provider with what the request changes.
-fn changed(mut provider: Provider, request: ProviderUpdateRequest) -> Provider {
-    if let Some(token_url) = request.token_url
-        && token_url != provider.endpoints.token
-    {
-        // What is known of the old server is not true of the new one.
-        provider.endpoints = Endpoints {
-            authorization: provider.endpoints.authorization,
-            token: token_url,
-            revocation: None,
-            issuer: None,
-            sends_iss: false,
-        };
-        provider.client.client_secret = None;
-    }
-    if let Some(secret) = request.client_secret {
-        if provider.client.auth_method == AuthMethod::None {
-            provider.client.auth_method = AuthMethod::ClientSecretPost;
-        }
-        provider.client.client_secret = Some(secret);
-    }
-    let pkce = match (request.uses_pkce, request.code_challenge_method) {
-        (Some(false), _) => Some(Pkce::Off),
-        (Some(true), None) if provider.pkce == Pkce::Off => Some(Pkce::S256),
-        (Some(true), method) => method,
-        (None, method) => method.filter(|_| provider.pkce != Pkce::Off),
-    };
-    provider.pkce = pkce.unwrap_or(provider.pkce);
-    provider.name = request.name.unwrap_or(provider.name);
-    provider.client.client_id = request.client_id.unwrap_or(provider.client.client_id);
-    provider.endpoints.authorization = request.auth_url.unwrap_or(provider.endpoints.authorization);
-    provider.authorization_params = request
-        .authorization_params
-        .unwrap_or(provider.authorization_params);
-    provider.allowed_redirect_uris = request
-        .allowed_redirect_uris
-        .unwrap_or(provider.allowed_redirect_uris);
-    provider
-}
-
-fn broken_rule(provider: &Provider) -> Option<Error> {
-    (provider.pkce == Pkce::Off && !provider.client.is_confidential()).then_some(Error::Rule {
-        field: "uses_pkce",
-        rule: "PKCE cannot be turned off for a public client",
-    })
 }

@@ -40,13 +40,9 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::api::requests::ProviderCreateRequest;
     use crate::clock::Env;
-    use crate::provider::Source;
+    use crate::provider::{Builder, Source};
     use crate::vault::{KeyStore, Options, Vault};
-
-    const PROVIDER: &[u8] = br#"{"provider_id": "p", "name": "P", "client_id": "c",
-        "auth_url": "https://example.com/a", "token_url": "https://example.com/t"}"#;
 
     #[tokio::test]
     async fn an_owner_at_the_limit_leaves_the_others_their_room() {
@@ -60,8 +56,19 @@ mod tests {
         let env = Env::system();
         let vault = Vault::open(&options, &env).unwrap();
         let (ada, grace) = (Owner::from_uid(1).unwrap(), Owner::from_uid(2).unwrap());
-        let request = ProviderCreateRequest::from_json(PROVIDER).unwrap();
-        let provider = request.into_provider(Uuid::nil(), Source::Owner, env.now());
+        let definition = Builder {
+            provider_id: Some("p".to_owned()),
+            name: Some("P".to_owned()),
+            client_id: Some("c".to_owned()),
+            auth_url: Some("https://example.com/a".to_owned()),
+            token_url: Some("https://example.com/t".to_owned()),
+            ..Builder::default()
+        };
+        let provider =
+            definition
+                .build()
+                .unwrap()
+                .into_provider(Uuid::nil(), Source::Owner, env.now());
         let insert = move |change: &vault::Change<'_>| change.insert_provider(ada, &provider);
         vault.write(insert).await.unwrap();
         let room = Room {

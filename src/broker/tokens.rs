@@ -10,17 +10,16 @@ mod events;
 pub(super) mod imports;
 mod unreadable;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Error;
+use super::commands::UpdateToken;
 use super::context::Context;
 use super::logins::Logins;
 use super::provider_lookup::ProviderLookup;
 use super::refresher::Refresher;
 use super::revoker::Revoker;
-use crate::api::requests::TokenUpdateRequest;
-use crate::identity::{Owner, ProviderId, TokenId};
+use crate::identity::{Owner, ProviderId};
 use crate::provider;
 use crate::token::Token;
 use crate::vault::{self, Change, Cursor, Page, Stored, View};
@@ -72,26 +71,8 @@ impl Tokens {
     ///
     /// # Errors
     /// [`Error::Vault`].
-    pub fn has_token(&self, owner: Owner, provider_id: &str) -> Result<bool, Error> {
-        let Some(id) = ProviderId::parse(provider_id) else {
-            return Ok(false);
-        };
-        Ok(self.context.vault.read(|view| view.has_token(owner, &id))?)
-    }
-
-    /// For each of these providers, whether an owner has any token of it.
-    ///
-    /// # Errors
-    /// [`Error::Vault`].
-    pub fn have_tokens(
-        &self,
-        owner: Owner,
-        provider_ids: Vec<String>,
-    ) -> Result<BTreeMap<String, bool>, Error> {
-        provider_ids
-            .into_iter()
-            .map(|id| self.has_token(owner, &id).map(|has_token| (id, has_token)))
-            .collect()
+    pub fn has_token(&self, owner: Owner, id: &ProviderId) -> Result<bool, Error> {
+        Ok(self.context.vault.read(|view| view.has_token(owner, id))?)
     }
 
     /// Whether an owner has any token of Slack's.
@@ -126,23 +107,18 @@ impl Tokens {
     ///
     /// # Errors
     /// [`Error::NotFound`].
-    pub async fn update(
-        &self,
-        owner: Owner,
-        token_id: &str,
-        request: TokenUpdateRequest,
-    ) -> Result<Token, Error> {
-        let id = TokenId::parse(token_id).ok_or_else(Error::no_token)?;
+    pub async fn update(&self, owner: Owner, command: UpdateToken) -> Result<Token, Error> {
+        let id = command.token_id;
         let now = self.context.env.now();
         let update = move |change: &Change<'_>| {
             let current =
                 || Ok::<_, vault::Error>(change.token(owner, id)?.map(|stored| stored.token));
             let token = current()?.ok_or(vault::Error::NotFound)?;
-            if let Some(label) = &request.provider_account_label {
+            if let Some(label) = &command.label {
                 let label = Some(label.as_str()).filter(|label| !label.is_empty());
                 change.set_label(&token, label, now)?;
             }
-            match request.is_default {
+            match command.is_default {
                 Some(true) => change.set_default(&token)?,
                 Some(false) if token.is_default => change.pass_default_on(&token)?,
                 _ => {}

@@ -1,10 +1,10 @@
 //! The providers that the machine's administrator offers to every local user:
 //! a folder of TOML files, one provider each.
 //!
-//! A file has the fields of the contract's create request, but for the secret,
-//! which lies in a file of its own that `client_secret_file` names. What others
-//! than root and the daemon's own user could have written is not believed,
-//! since it would decide where people are sent to log in.
+//! A file has the fields of the API's request that creates a provider, but for the
+//! secret, which is in a file of its own that `client_secret_file` names. A file
+//! that others than root and the daemon's own user could have written is refused,
+//! since it decides where people are sent to log in.
 
 use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
@@ -13,39 +13,25 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use serde_json::{Map, Value};
+use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::Error;
-use crate::api::requests::ProviderCreateRequest;
 use crate::clock::Timestamp;
 use crate::identity::ProviderId;
-use crate::provider::{Provider, Source};
+use crate::provider::{Builder, Fault, Provider, Source};
+use crate::secret::ClientSecret;
 use crate::trusted::{Owners, shell_quoted};
 
 /// What a file's name ends with.
 const EXTENSION: &str = "toml";
 
-/// The key that stands for the contract's `client_secret`.
+/// A file's key for its secret, and the key of the API's request that it stands
+/// for.
 const SECRET_FILE: &str = "client_secret_file";
-
-/// The keys of a file.
-const KEYS: [&str; 12] = [
-    "allowed_redirect_uris",
-    "auth_url",
-    "authorization_params",
-    "client_id",
-    SECRET_FILE,
-    "code_challenge_method",
-    "name",
-    "provider_id",
-    "provider_type",
-    "token_endpoint_auth_method",
-    "token_url",
-    "uses_pkce",
-];
+const SECRET: &str = "client_secret";
 
 /// The longest file, in bytes: many times what a provider takes.
 const LONGEST_FILE: u64 = 64 * 1024;
@@ -97,49 +83,84 @@ fn files_of(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(files)
 }
 
+/// A file, as it is written.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProviderFile {
+    provider_id: Option<String>,
+    name: Option<String>,
+    client_id: Option<String>,
+    client_secret_file: Option<PathBuf>,
+    auth_url: Option<String>,
+    token_url: Option<String>,
+    uses_pkce: Option<bool>,
+    code_challenge_method: Option<String>,
+    provider_type: Option<String>,
+    token_endpoint_auth_method: Option<String>,
+    #[serde(default)]
+    authorization_params: BTreeMap<String, String>,
+    #[serde(default)]
+    allowed_redirect_uris: Vec<String>,
+}
+
+impl ProviderFile {
+    fn parse(path: &Path, text: &str) -> Result<Self, Error> {
+        toml::from_str(text).map_err(|error| {
+            if has_secret(text) {
+                let what =
+                    format!("the secret belongs into a file of its own; name it as {SECRET_FILE}");
+                return fault(path, what);
+            }
+            let before = error.span().map_or(0, |span| span.start);
+            Error::Syntax {
+                path: path.to_owned(),
+                line: super::file::line_of(text, before),
+                what: error.message().to_owned(),
+            }
+        })
+    }
+
+    fn into_builder(self, client_secret: Option<ClientSecret>) -> Builder {
+        Builder {
+            provider_id: self.provider_id,
+            name: self.name,
+            client_id: self.client_id,
+            client_secret,
+            auth_url: self.auth_url,
+            token_url: self.token_url,
+            uses_pkce: self.uses_pkce,
+            code_challenge_method: self.code_challenge_method,
+            provider_type: self.provider_type,
+            token_endpoint_auth_method: self.token_endpoint_auth_method,
+            authorization_params: self.authorization_params,
+            allowed_redirect_uris: self.allowed_redirect_uris,
+        }
+    }
+}
+
+/// Whether a file that was refused has the secret itself in it.
+fn has_secret(text: &str) -> bool {
+    toml::from_str::<toml::Table>(text).is_ok_and(|table| table.contains_key(SECRET))
+}
+
 fn read(path: &Path) -> Result<Provider, Error> {
     let (text, metadata) = read_file(path)?;
-    let table: toml::Table = toml::from_str(&text).map_err(|error| {
-        let before = error.span().map_or(0, |span| span.start);
-        Error::Syntax {
-            path: path.to_owned(),
-            line: super::file::line_of(&text, before),
-            what: error.message().to_owned(),
-        }
-    })?;
-    let mut fields = Map::new();
-    for (key, value) in table {
-        if key == "client_secret" {
-            let what =
-                format!("the secret belongs into a file of its own; name it as {SECRET_FILE}");
-            return Err(fault(path, what));
-        }
-        if !KEYS.contains(&key.as_str()) {
-            let known = KEYS.join(", ");
-            return Err(fault(
-                path,
-                format!("unknown key `{}`; known are {known}", key.escape_debug()),
-            ));
-        }
-        let value = serde_json::to_value(value).map_err(|error| fault(path, error.to_string()))?;
-        fields.insert(key, value);
-    }
-    if let Some(named) = fields.remove(SECRET_FILE) {
-        let secret = read_secret(path, &named)?;
-        fields.insert("client_secret".to_owned(), secret);
-    }
-    // The reader wipes what it parsed; the bytes are ours to wipe.
-    let body = serde_json::to_vec(&fields).map(Zeroizing::new);
-    wipe(&mut fields);
-    let body = body.map_err(|error| fault(path, error.to_string()))?;
-    let request = ProviderCreateRequest::from_json(&body)
-        .map_err(|faults| fault(path, faults.to_string()))?;
-    if request.provider_id.is_reserved() {
+    let file = ProviderFile::parse(path, &text)?;
+    let named = file.client_secret_file.as_deref();
+    let secret = named.map(|named| read_secret(path, named)).transpose()?;
+    let definition = file.into_builder(secret).build();
+    let definition = definition.map_err(|faults| fault(path, listed(&faults)))?;
+    if definition.provider_id.is_reserved() {
         let what = "its provider_id is reserved, since a path of the API has that name";
         return Err(fault(path, what.to_owned()));
     }
-    let id = stable_id(&request.provider_id);
-    Ok(request.into_provider(id, Source::Platform, changed_at(&metadata)))
+    let id = stable_id(&definition.provider_id);
+    Ok(definition.into_provider(id, Source::Platform, changed_at(&metadata)))
+}
+
+fn listed(faults: &[Fault]) -> String {
+    let faults: Vec<_> = faults.iter().map(ToString::to_string).collect();
+    faults.join("; ")
 }
 
 /// The text of a file that only the administrator can have written, and what
@@ -160,15 +181,12 @@ fn read_file(path: &Path) -> Result<(Zeroizing<String>, Metadata), Error> {
     Ok((text, metadata))
 }
 
-/// The secret in the file that `named`; its path starts at the provider's own
-/// folder.
-fn read_secret(path: &Path, named: &Value) -> Result<Value, Error> {
-    let Some(named) = named.as_str().filter(|name| !name.is_empty()) else {
-        return Err(fault(
-            path,
-            format!("`{SECRET_FILE}` must be a path as a string"),
-        ));
-    };
+/// The secret in the file `named`, whose path starts at the provider's own folder.
+fn read_secret(path: &Path, named: &Path) -> Result<ClientSecret, Error> {
+    if named.as_os_str().is_empty() {
+        let what = format!("`{SECRET_FILE}` must be the path of a file");
+        return Err(fault(path, what));
+    }
     let secret_path = path.parent().unwrap_or(Path::new("")).join(named);
     let (text, metadata) = read_file(&secret_path)?;
     if metadata.mode() & 0o007 != 0 {
@@ -180,7 +198,7 @@ fn read_secret(path: &Path, named: &Value) -> Result<Value, Error> {
     }
     match text.trim() {
         "" => Err(fault(&secret_path, "there is no secret in it".to_owned())),
-        secret => Ok(Value::from(secret)),
+        secret => Ok(ClientSecret::new(secret)),
     }
 }
 
@@ -210,13 +228,6 @@ fn changed_at(metadata: &Metadata) -> Timestamp {
         .and_then(|at| at.duration_since(UNIX_EPOCH).ok());
     let millis = age.and_then(|age| i64::try_from(age.as_millis()).ok());
     Timestamp::from_millis(millis.unwrap_or(0))
-}
-
-fn wipe(fields: &mut Map<String, Value>) {
-    use zeroize::Zeroize as _;
-    if let Some(Value::String(secret)) = fields.get_mut("client_secret") {
-        secret.zeroize();
-    }
 }
 
 fn unreadable(path: &Path, source: io::Error) -> Error {
@@ -310,15 +321,35 @@ mod tests {
         let missing = refusal(&[("a.toml", "provider_id = 'x'\n")]);
         assert!(missing.contains("a.toml: "), "{missing}");
         assert!(
-            missing.contains("body.token_url: Field required"),
+            missing.contains("`token_url`: it is missing, and must be there"),
             "{missing}"
         );
         let unknown = refusal(&[("a.toml", &format!("{GITHUB}use_pkce = true\n"))]);
-        assert!(unknown.contains("unknown key `use_pkce`"), "{unknown}");
+        assert!(
+            unknown.contains("line 6: unknown field `use_pkce`"),
+            "{unknown}"
+        );
+        assert!(unknown.contains("`uses_pkce`"), "{unknown}");
         let twice = refusal(&[("a.toml", GITHUB), ("b.toml", GITHUB)]);
         assert!(twice.contains("b.toml: another file"), "{twice}");
         let broken = refusal(&[("a.toml", "name = 'x'\nname = \n")]);
         assert!(broken.contains("line 2"), "{broken}");
+    }
+
+    #[test]
+    fn one_answer_names_every_fault_of_a_file() {
+        let refused = refusal(&[(
+            "a.toml",
+            "provider_id = 'a/b'\nname = 'X'\nclient_id = 'c'\nuses_pkce = false\n\
+             auth_url = 'http://example.com/'\ntoken_url = 'https://example.com/token'\n",
+        )]);
+        for fault in [
+            "`provider_id`: it must match",
+            "`auth_url`: it must be https",
+            "`uses_pkce`: PKCE cannot be turned off for a public client",
+        ] {
+            assert!(refused.contains(fault), "{refused}");
+        }
     }
 
     #[test]

@@ -8,8 +8,10 @@ use serde::Serialize;
 
 use super::{Reply, ReplyBody};
 use crate::api::replies::ErrorBody;
+use crate::api::requests::field_of_rule;
 use crate::api::validate::FieldErrors;
 use crate::api::{ALSO_ENDED_HEADER, MAX_ALSO_ENDED};
+use crate::broker::Missing;
 use crate::clock::Env;
 use crate::identity::TokenId;
 use crate::log_limit::log_limited;
@@ -167,9 +169,11 @@ fn from_broker(error: &broker::Error, env: &Env) -> Answer {
     use broker::Error as E;
     let text = error.to_string();
     match error {
-        E::NotFound { .. } | E::Vault(vault::Error::NotFound) => {
-            detailed(StatusCode::NOT_FOUND, text)
+        E::NotFound(Missing::Provider { .. }) => {
+            let detail = format!("{text}; `agent-auth provider add` makes one");
+            detailed(StatusCode::NOT_FOUND, detail)
         }
+        E::NotFound(_) | E::Vault(vault::Error::NotFound) => detailed(StatusCode::NOT_FOUND, text),
         E::AlreadyExists { .. } | E::Reserved { .. } | E::NotAsked => {
             detailed(StatusCode::CONFLICT, text)
         }
@@ -177,19 +181,18 @@ fn from_broker(error: &broker::Error, env: &Env) -> Answer {
             StatusCode::UNPROCESSABLE_ENTITY,
             &FieldErrors::of_rule("redirect_uri", &text),
         ),
-        E::Rule { field, rule } => json(
+        E::Rule(rule) => json(
             StatusCode::UNPROCESSABLE_ENTITY,
-            &FieldErrors::of_rule(field, rule),
+            &FieldErrors::of_rule(field_of_rule(*rule), &text),
         ),
         E::UnknownState | E::AlreadyEnded { .. } | E::FlowFailed { .. } => {
             detailed(StatusCode::BAD_REQUEST, text)
         }
         E::Discovery(error) => from_discovery(error, text),
-        E::Provider(_) => detailed(StatusCode::BAD_GATEWAY, text),
         E::ProviderUnavailable { retry_after, .. }
         | E::ClientRefused { retry_after, .. }
         | E::RefreshRefused { retry_after, .. } => {
-            // Rounded up: who comes earlier comes in vain.
+            // Rounded up, so that a retry is not early.
             let millis = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
             unavailable(text, millis.div_ceil(1000).max(1))
         }

@@ -11,7 +11,9 @@ use super::reply::Error;
 use super::response_budget::ResponseBudget;
 use super::routes::{Handler, Match};
 use super::{Api, Peer};
-use crate::broker::Broker;
+use crate::api::requests::identifiers;
+use crate::broker::{Broker, Missing};
+use crate::identity::{FlowId, ProviderId};
 use crate::server::body::{self, RequestBody};
 
 /// One call of an operation.
@@ -29,6 +31,20 @@ impl Call {
     /// The parameter of the path at `index`, which the route has.
     pub(super) fn parameter(&self, index: usize) -> &str {
         self.parameters.get(index).map_or("", String::as_str)
+    }
+
+    /// The provider that the path names at `index`.
+    ///
+    /// # Errors
+    /// That there is none, for a name that no provider can have.
+    pub(super) fn provider_id(&self, index: usize) -> Result<ProviderId, Error> {
+        Ok(identifiers::provider(self.parameter(index))?)
+    }
+
+    /// The flow that the path names; where it cannot be one, `missing` is the
+    /// answer.
+    pub(super) fn flow_id(&self, missing: Missing) -> Result<FlowId, Error> {
+        Ok(identifiers::flow(self.parameter(0), missing)?)
     }
 }
 

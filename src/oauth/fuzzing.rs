@@ -10,18 +10,17 @@ use std::time::Duration;
 
 use oauth2::HttpResponse;
 use oauth2::http::{HeaderValue, Response, StatusCode, header};
-use serde_json::{Value, json};
+use serde_json::Value;
 use url::form_urlencoded;
 use uuid::Uuid;
 
 use super::normalize::{self, ReplyContext};
 use super::redact::Redactor;
 use super::{Error, endpoint, grant, request};
-use crate::api::requests::ProviderCreateRequest;
 use crate::clock::Timestamp;
 use crate::provider::catalog::{PRESETS, Preset};
-use crate::provider::{Provider, Source};
-use crate::secret::{AuthorizationCode, ExposeSecret};
+use crate::provider::{Builder, Provider, Source};
+use crate::secret::{AuthorizationCode, ClientSecret, ExposeSecret};
 use crate::token::Grant;
 
 /// The secrets of the request, which a reply may repeat anywhere.
@@ -79,17 +78,18 @@ fn way_of_reading(provider: &Provider) -> impl PartialEq + use<> {
 }
 
 fn provider(preset: &Preset) -> Provider {
-    let body = json!({
-        "provider_id": preset.id,
-        "name": preset.name,
-        "client_id": "client",
-        "client_secret": CLIENT_SECRET,
-        "auth_url": preset.auth_url,
-        "token_url": preset.token_url,
-    });
-    let request = ProviderCreateRequest::from_json(body.to_string().as_bytes());
-    let request = request.expect("a preset is a provider");
-    request.into_provider(Uuid::nil(), Source::Owner, Timestamp::from_millis(0))
+    let text = |text: &str| Some(text.to_owned());
+    let builder = Builder {
+        provider_id: text(preset.id),
+        name: text(preset.name),
+        client_id: text("client"),
+        client_secret: Some(ClientSecret::new(CLIENT_SECRET)),
+        auth_url: text(preset.auth_url),
+        token_url: text(preset.token_url),
+        ..Builder::default()
+    };
+    let definition = builder.build().expect("a preset is a provider");
+    definition.into_provider(Uuid::nil(), Source::Owner, Timestamp::from_millis(0))
 }
 
 /// The target `token_reply`.

@@ -7,6 +7,12 @@
 
 use url::{Host, Url};
 
+/// The longest address, in characters: what browsers and servers take everywhere.
+pub const LONGEST_ADDRESS: usize = 2048;
+
+/// The most redirect addresses that one provider allows.
+pub const MOST_REDIRECT_URIS: usize = 100;
+
 /// Schemes that a browser answers itself, so that no app is behind them.
 const NO_APPS: [&str; 6] = ["about", "blob", "data", "file", "javascript", "vbscript"];
 

@@ -26,6 +26,35 @@ pub const RESERVED_PARAMETERS: [&str; 20] = [
     "web_message_uri",
 ];
 
+/// The most that the names and values of the fixed parameters take together, in
+/// bytes.
+pub const LONGEST_PARAMETERS: usize = 8 * 1024;
+
+/// Why a parameter cannot be fixed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ParameterError {
+    /// It is not of the letters of RFC 6749, section 8.2.
+    #[error("a parameter's name has letters, digits, hyphens, dots and underscores only")]
+    Name,
+    /// It is one of [`RESERVED_PARAMETERS`].
+    #[error("this parameter is set by each flow and cannot be fixed")]
+    Reserved,
+}
+
+/// Checks the name of a parameter that a provider's owner fixes.
+///
+/// # Errors
+/// [`ParameterError`] says why it cannot be fixed.
+pub fn check_parameter_name(name: &str) -> Result<(), ParameterError> {
+    if !is_parameter_name(name) {
+        return Err(ParameterError::Name);
+    }
+    if is_reserved_parameter(name) {
+        return Err(ParameterError::Reserved);
+    }
+    Ok(())
+}
+
 /// What a client identifier may be, in the words of the served document: VSCHAR
 /// (RFC 6749, appendix A.1), and no longer than an address (a client may be
 /// identified by the address of its metadata).

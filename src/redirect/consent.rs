@@ -11,8 +11,9 @@ use url::form_urlencoded;
 
 use super::pages::{self, Account, Consent, Decision, Failure, Onward};
 use super::{ENDED_PATH, failed_page, reply, see_other};
-use crate::broker::{Answered, Broker, ConsentAnswer, ConsentQuestion, Consented, OfferedAccount};
-use crate::identity::TokenId;
+use crate::broker::commands::{AnswerConsent, ConsentAnswer};
+use crate::broker::{Answered, Broker, ConsentQuestion, Consented, OfferedAccount};
+use crate::identity::{FlowId, TokenId};
 use crate::secret::FormToken;
 use crate::server::Reply;
 use crate::server::body::{self, RequestBody};
@@ -25,7 +26,10 @@ const LONGEST_FORM: usize = 8 * 1024;
 
 /// Shows the page.
 pub(super) async fn show(broker: &Broker, auth_id: &str) -> Reply {
-    match broker.logins().consent_question(auth_id).await {
+    let Some(flow) = FlowId::parse(auth_id) else {
+        return reply(&pages::failed(&Failure::NotFound));
+    };
+    match broker.logins().consent_question(flow).await {
         Ok(Consented::Open(question)) => ask(&question, 200),
         Ok(Consented::Finished(flow)) => see_other(&format!("{ENDED_PATH}{flow}")),
         Err(error) => reply(&failed_page(&error)),
@@ -50,7 +54,15 @@ pub(super) async fn answer(
     let Some(Form { token, answer }) = Form::parse(&bytes) else {
         return refused();
     };
-    match broker.logins().answer_consent(auth_id, token, answer).await {
+    let Some(flow) = FlowId::parse(auth_id) else {
+        return reply(&pages::failed(&Failure::NotFound));
+    };
+    let command = AnswerConsent {
+        flow,
+        form_token: token,
+        answer,
+    };
+    match broker.logins().answer_consent(command).await {
         Ok(Answered::Finished(flow)) => see_other(&format!("{ENDED_PATH}{flow}")),
         Ok(Answered::RedirectToProvider {
             provider_name,
@@ -59,14 +71,14 @@ pub(super) async fn answer(
             provider_name: &provider_name,
             authorization_url: &address,
         })),
-        Ok(Answered::Stale) => ask_again(broker, auth_id).await,
+        Ok(Answered::Stale) => ask_again(broker, flow).await,
         Err(error) => reply(&failed_page(&error)),
     }
 }
 
 /// Shows the page anew in answer to a form that was out of date.
-async fn ask_again(broker: &Broker, auth_id: &str) -> Reply {
-    match broker.logins().consent_question(auth_id).await {
+async fn ask_again(broker: &Broker, flow: FlowId) -> Reply {
+    match broker.logins().consent_question(flow).await {
         Ok(Consented::Open(question)) => ask(&question, 409),
         Ok(Consented::Finished(flow)) => see_other(&format!("{ENDED_PATH}{flow}")),
         Err(error) => reply(&failed_page(&error)),

@@ -7,7 +7,8 @@ use url::form_urlencoded;
 use super::consent::is_own_form;
 use super::pages::{self, Connected, Failure, FollowUpForm, Page};
 use super::{ENDED_PATH, failed_page, reply, see_other};
-use crate::broker::{Broker, Ended, FollowUp, FollowUpAnswer, Outcome, is_own_error};
+use crate::broker::commands::{AnswerFollowUp, FollowUpAnswer};
+use crate::broker::{Broker, Ended, FollowUp, Outcome, is_own_error};
 use crate::identity::{AgentId, FlowId};
 use crate::log_limit::log_limited;
 use crate::secret::FormToken;
@@ -19,6 +20,9 @@ const LONGEST_FORM: usize = 64 * 1024;
 
 /// What a person is told about a flow that has ended, and asked.
 pub(super) async fn ended_page(broker: &Broker, flow: &str) -> Page {
+    let Some(flow) = FlowId::parse(flow) else {
+        return pages::failed(&Failure::NotFound);
+    };
     match broker.logins().exchanging(flow) {
         Ok(None) => {}
         Ok(Some(provider_name)) => return pages::finishing(&provider_name),
@@ -60,10 +64,15 @@ pub(super) async fn answer(
     let Ok(bytes) = body::read_at_most(body, LONGEST_FORM).await else {
         return refused();
     };
-    let Some((token, answer)) = parse(&bytes) else {
+    let Some((form_token, answer)) = parse(&bytes) else {
         return refused();
     };
-    match broker.logins().answer_follow_up(flow, token, answer).await {
+    let command = AnswerFollowUp {
+        flow,
+        form_token,
+        answer,
+    };
+    match broker.logins().answer_follow_up(command).await {
         // A form that was out of date changed nothing: the page asks anew.
         Ok(()) => see_other(&format!("{ENDED_PATH}{flow}")),
         Err(error) => reply(&failed_page(&error)),

@@ -14,6 +14,7 @@ use super::pages::{self, Failure};
 use crate::api::requests::{CallbackQuery, ProviderCreateRequest, SetupQuery};
 use crate::api::validate::FieldErrors;
 use crate::broker;
+use crate::broker::commands::AuthorizationResponse;
 use crate::clock::Timestamp;
 use crate::flow::{Flow, Purpose, Status};
 use crate::identity::{FlowId, Owner, Scopes, UserId};
@@ -48,7 +49,7 @@ pub(crate) fn callback_query(data: &[u8]) {
         let mut provider = PROVIDER.clone();
         provider.endpoints.issuer = issuer.map(str::to_owned);
         provider.endpoints.sends_iss = sends_iss;
-        is_judged(&provider, &response);
+        is_judged(&provider, &response.clone().into());
     }
 }
 
@@ -117,7 +118,7 @@ fn is_read_again_as_it_was(response: &CallbackQuery) {
 }
 
 /// A response is refused or its code is taken, by the rules of RFC 9207.
-fn is_judged(provider: &Provider, response: &CallbackQuery) {
+fn is_judged(provider: &Provider, response: &AuthorizationResponse) {
     let issuer = provider.endpoints.issuer.as_deref();
     let is_mixed_up = match (&response.iss, issuer) {
         (Some(iss), Some(issuer)) => iss != issuer,
@@ -167,7 +168,9 @@ static PROVIDER: LazyLock<Provider> = LazyLock::new(|| {
     });
     let request = ProviderCreateRequest::from_json(body.to_string().as_bytes());
     let request = request.expect("it is a provider");
-    request.into_provider(Uuid::nil(), Source::Owner, Timestamp::from_millis(0))
+    request
+        .definition
+        .into_provider(Uuid::nil(), Source::Owner, Timestamp::from_millis(0))
 });
 
 /// A flow of this provider's that waits.

@@ -6,9 +6,10 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use agent_authd::broker::commands::RowName;
 use agent_authd::broker::{Broker, Settings};
 use agent_authd::clock::Env;
-use agent_authd::identity::Owner;
+use agent_authd::identity::{Owner, TokenId};
 use agent_authd::oauth;
 use agent_authd::quota::Limits;
 use agent_authd::vault::{KeyStore, Options, Vault};
@@ -115,7 +116,11 @@ async fn a_deletion_whose_caller_hangs_up_at_once_is_revoked_without_a_restart()
     let owner = Owner::from_uid(nix::unistd::geteuid().as_raw()).unwrap();
     {
         // The request's future, dropped in its first wait, as when its connection ends.
-        let mut request = pin!(broker.tokens().delete(owner, &token));
+        let mut request = pin!(
+            broker
+                .tokens()
+                .delete(owner, RowName::new(&token, TokenId::parse))
+        );
         let waits = poll_fn(|context| Poll::Ready(request.as_mut().poll(context).is_pending()));
         assert!(waits.await);
     }

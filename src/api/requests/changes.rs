@@ -1,15 +1,12 @@
 //! Requests that change what is stored: what is left out or null stays as it is.
 
-use std::collections::BTreeMap;
-
-use url::Url;
-
 use super::providers::{parameters, secret};
 use crate::api::validate::{
     FieldErrors, Fields, boolean, choice, client_id, endpoint, label, redirect_uris, text,
 };
-use crate::provider::Pkce;
-use crate::secret::ClientSecret;
+use crate::broker::commands::{UpdateProvider, UpdateToken};
+use crate::identity::{ProviderId, TokenId};
+use crate::provider::Changes;
 
 /// `PATCH /v2/auth/providers/{provider_id}`: what is `None` stays as it is.
 ///
@@ -17,24 +14,8 @@ use crate::secret::ClientSecret;
 /// not checked here.
 #[derive(Clone, Debug, Default)]
 pub struct ProviderUpdateRequest {
-    /// What people call it.
-    pub name: Option<String>,
-    /// The client registered there.
-    pub client_id: Option<String>,
-    /// The client's secret; an empty one counts as left out.
-    pub client_secret: Option<ClientSecret>,
-    /// The authorization endpoint.
-    pub auth_url: Option<Url>,
-    /// The token endpoint.
-    pub token_url: Option<Url>,
-    /// Whether PKCE is on.
-    pub uses_pkce: Option<bool>,
-    /// The PKCE method; never [`Pkce::Off`].
-    pub code_challenge_method: Option<Pkce>,
-    /// Fixed parameters of the authorization request, no reserved one.
-    pub authorization_params: Option<BTreeMap<String, String>>,
-    /// Redirect addresses allowed beside loopback ones.
-    pub allowed_redirect_uris: Option<Vec<String>>,
+    /// What the body says; an empty secret counts as left out.
+    pub changes: Changes,
 }
 
 impl ProviderUpdateRequest {
@@ -44,18 +25,27 @@ impl ProviderUpdateRequest {
     /// Every fault of it.
     pub fn from_json(body: &[u8]) -> Result<Self, FieldErrors> {
         let mut fields = Fields::body(body)?;
-        let request = Self {
+        let changes = Changes {
             name: fields.optional("name", label),
             client_id: fields.optional("client_id", client_id),
             client_secret: fields.optional("client_secret", text).and_then(secret),
             auth_url: fields.optional("auth_url", endpoint),
             token_url: fields.optional("token_url", endpoint),
             uses_pkce: fields.optional("uses_pkce", boolean),
-            code_challenge_method: fields.optional("code_challenge_method", choice),
+            pkce_method: fields.optional("code_challenge_method", choice),
             authorization_params: fields.optional("authorization_params", parameters),
             allowed_redirect_uris: fields.optional("allowed_redirect_uris", redirect_uris),
         };
-        fields.finish(|| Some(request))
+        fields.finish(|| Some(Self { changes }))
+    }
+
+    /// The command for the provider that the path names.
+    #[must_use]
+    pub fn into_command(self, provider_id: ProviderId) -> UpdateProvider {
+        UpdateProvider {
+            provider_id,
+            changes: self.changes,
+        }
     }
 }
 
@@ -81,6 +71,16 @@ impl TokenUpdateRequest {
         };
         fields.finish(|| Some(request))
     }
+
+    /// The command for the token that the path names.
+    #[must_use]
+    pub fn into_command(self, token_id: TokenId) -> UpdateToken {
+        UpdateToken {
+            token_id,
+            label: self.provider_account_label,
+            is_default: self.is_default,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -89,10 +89,10 @@ mod tests {
 
     #[test]
     fn what_an_update_leaves_out_or_makes_null_stays() {
-        let request =
-            ProviderUpdateRequest::from_json(br#"{"name": null, "uses_pkce": false}"#).unwrap();
-        assert!(request.name.is_none() && request.auth_url.is_none());
-        assert_eq!(request.uses_pkce, Some(false));
+        let request = ProviderUpdateRequest::from_json(br#"{"name": null, "uses_pkce": false}"#);
+        let changes = request.unwrap().changes;
+        assert!(changes.name.is_none() && changes.auth_url.is_none());
+        assert_eq!(changes.uses_pkce, Some(false));
     }
 
     #[test]

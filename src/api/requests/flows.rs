@@ -1,9 +1,12 @@
 //! Requests that ask for a token, wait for one, or bring a code by hand.
 
+use crate::api::requests::identifiers;
 use crate::api::validate::{
     FieldErrors, Fields, address_text, boolean, filled_label, generation, label, non_empty_text,
     scopes, text, token_id, whole_number,
 };
+use crate::broker::commands::{Authenticate, AuthorizationResponse};
+use crate::broker::{self};
 use crate::identity::{AgentId, Scopes, TokenId, UserId};
 use crate::secret::{AuthorizationCode, State};
 
@@ -85,6 +88,28 @@ impl AuthenticateRequest {
     }
 }
 
+impl TryFrom<AuthenticateRequest> for Authenticate {
+    type Error = broker::Error;
+
+    /// Fails for the name of a provider that no provider can have.
+    fn try_from(request: AuthenticateRequest) -> Result<Self, broker::Error> {
+        Ok(Self {
+            provider_id: identifiers::provider(&request.provider)?,
+            scopes: request.scopes,
+            user_id: request.user_id,
+            agent_id: request.agent_id,
+            token_id: request.token_id,
+            redirect_uri: request.redirect_uri,
+            use_platform_provider: request.use_platform_provider,
+            force_new: request.force_new,
+            is_default: request.is_default,
+            check_only: request.check_only,
+            newer_than: request.newer_than,
+            try_now: request.try_now,
+        })
+    }
+}
+
 /// `POST /v2/auth/callback/{provider_id}`.
 #[derive(Clone, Debug)]
 pub struct FinalizeRequest {
@@ -115,6 +140,17 @@ impl FinalizeRequest {
                 iss,
             })
         })
+    }
+}
+
+impl From<FinalizeRequest> for AuthorizationResponse {
+    fn from(request: FinalizeRequest) -> Self {
+        Self {
+            code: Some(request.code),
+            state: Some(request.state),
+            iss: request.iss,
+            ..Self::default()
+        }
     }
 }
 

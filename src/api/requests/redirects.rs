@@ -1,6 +1,7 @@
 //! What a browser brings back from a provider.
 
 use crate::api::validate::{FieldErrors, Fields, text, whole_number};
+use crate::broker::commands::AuthorizationResponse;
 use crate::secret::{AuthorizationCode, State};
 
 /// `GET /v2/auth/callback/{provider_id}`: an authorization response (RFC 6749,
@@ -38,6 +39,18 @@ impl CallbackQuery {
             error: fields.optional("error", text),
             error_description: fields.optional("error_description", text),
             iss: fields.optional("iss", text),
+        }
+    }
+}
+
+impl From<CallbackQuery> for AuthorizationResponse {
+    fn from(query: CallbackQuery) -> Self {
+        Self {
+            code: query.code,
+            state: query.state,
+            error: query.error,
+            error_description: query.error_description,
+            iss: query.iss,
         }
     }
 }

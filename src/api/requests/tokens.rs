@@ -1,12 +1,13 @@
 //! Requests that bring a token, look for tokens, or let an agent use one.
 
-use serde_json::{Map, Value};
-
+use crate::api::requests::identifiers;
 use crate::api::validate::{
     FieldErrors, Fields, boolean, filled_label, label, list, non_empty_text, object, scopes,
     seconds, text, without_secrets,
 };
-use crate::identity::{Scopes, UserId};
+use crate::broker;
+use crate::broker::commands::{ConnectAgent, ImportToken, ImportedToken, SetAgentToken};
+use crate::identity::{AgentId, ProviderId, Scopes, UserId};
 use crate::secret::{AccessToken, RefreshToken};
 
 /// `POST /v2/auth/tokens/import`.
@@ -28,7 +29,7 @@ impl TokenImportRequest {
     pub fn from_json(body: &[u8]) -> Result<Self, FieldErrors> {
         let mut fields = Fields::body(body)?;
         let provider_id = fields.required("provider_id", text);
-        let token = ImportedToken::read(&mut fields);
+        let token = imported_token(&mut fields);
         let is_default = fields.with_default("is_default", boolean, true);
         fields.finish(|| {
             Some(Self {
@@ -40,48 +41,42 @@ impl TokenImportRequest {
     }
 }
 
-/// A token that was obtained elsewhere.
-#[derive(Clone, Debug)]
-pub struct ImportedToken {
-    /// The access token, not empty.
-    pub access_token: AccessToken,
-    /// The refresh token; an empty one is none.
-    pub refresh_token: Option<RefreshToken>,
-    /// The access token's life from now, in seconds, not negative; `None` if
-    /// it does not expire.
-    pub expires_in_seconds: Option<i64>,
-    /// The scopes granted.
-    pub scopes: Scopes,
-    /// For whom it speaks; `None` for the owner's login name.
-    pub user_id: Option<UserId>,
-    /// What to store with it: without members that carry a credential, since
-    /// metadata is stored and handed out in clear.
-    pub metadata: Option<Map<String, Value>>,
-}
+impl TryFrom<TokenImportRequest> for ImportToken {
+    type Error = broker::Error;
 
-impl ImportedToken {
-    fn read(fields: &mut Fields) -> Option<Self> {
-        let access_token = fields
-            .required("access_token", non_empty_text)
-            .map(AccessToken::new);
-        let refresh_token = fields
-            .optional("refresh_token", text)
-            .and_then(refresh_token);
-        let expires_in_seconds = fields.optional("expires_in_seconds", seconds);
-        let scopes = fields.with_default("scopes", scopes, Scopes::default());
-        let user_id = fields.optional("user_id", filled_label);
-        let metadata = fields.optional("metadata", object);
-        Some(Self {
-            user_id: user_id.as_deref().and_then(UserId::parse),
-            access_token: access_token?,
-            refresh_token,
-            expires_in_seconds,
-            scopes,
-            metadata: metadata.map(|members| without_secrets(&members)),
+    /// Fails for the name of a provider that no provider can have.
+    fn try_from(request: TokenImportRequest) -> Result<Self, broker::Error> {
+        Ok(Self {
+            provider_id: identifiers::provider(&request.provider_id)?,
+            token: request.token,
+            is_default: request.is_default,
         })
     }
 }
 
+/// The members of a body that are a token obtained elsewhere.
+fn imported_token(fields: &mut Fields) -> Option<ImportedToken> {
+    let access_token = fields
+        .required("access_token", non_empty_text)
+        .map(AccessToken::new);
+    let refresh_token = fields
+        .optional("refresh_token", text)
+        .and_then(refresh_token);
+    let expires_in = fields.optional("expires_in_seconds", seconds);
+    let scopes = fields.with_default("scopes", scopes, Scopes::default());
+    let user_id = fields.optional("user_id", filled_label);
+    let metadata = fields.optional("metadata", object);
+    Some(ImportedToken {
+        user_id: user_id.as_deref().and_then(UserId::parse),
+        access_token: access_token?,
+        refresh_token,
+        expires_in,
+        scopes,
+        metadata: metadata.as_ref().map(without_secrets).unwrap_or_default(),
+    })
+}
+
+/// A refresh token; an empty one is none.
 fn refresh_token(text: String) -> Option<RefreshToken> {
     (!text.is_empty()).then(|| RefreshToken::new(text))
 }
@@ -102,7 +97,7 @@ impl UpsertAgentTokenRequest {
     /// Every fault of it.
     pub fn from_json(body: &[u8]) -> Result<Self, FieldErrors> {
         let mut fields = Fields::body(body)?;
-        let token = ImportedToken::read(&mut fields);
+        let token = imported_token(&mut fields);
         let provider_account_label = fields.optional("provider_account_label", label);
         fields.finish(|| {
             Some(Self {
@@ -110,6 +105,19 @@ impl UpsertAgentTokenRequest {
                 provider_account_label,
             })
         })
+    }
+}
+
+impl UpsertAgentTokenRequest {
+    /// The command for the agent and the provider that the path names.
+    #[must_use]
+    pub fn into_command(self, agent_id: AgentId, provider_id: ProviderId) -> SetAgentToken {
+        SetAgentToken {
+            agent_id,
+            provider_id,
+            token: self.token,
+            label: self.provider_account_label,
+        }
     }
 }
 
@@ -159,9 +167,24 @@ impl CreateConnectionRequest {
     }
 }
 
+impl CreateConnectionRequest {
+    /// The command for the agent that the path names.
+    ///
+    /// # Errors
+    /// That there is no such token, for a text that identifies none.
+    pub fn into_command(self, agent_id: AgentId) -> Result<ConnectAgent, broker::Error> {
+        Ok(ConnectAgent {
+            agent_id,
+            token_id: identifiers::token(&self.oauth_token_id)?,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use std::time::Duration;
+
+    use serde_json::{Value, json};
 
     use super::*;
 
@@ -181,7 +204,7 @@ mod tests {
         assert!(request.is_default);
         assert!(request.token.scopes.is_empty());
         assert!(request.token.refresh_token.is_none());
-        assert_eq!(request.token.expires_in_seconds, None);
+        assert_eq!(request.token.expires_in, None);
     }
 
     #[test]
@@ -190,11 +213,11 @@ mod tests {
             (json!(3600), 3600),
             (json!(3.0), 3),
             (json!(0), 0),
-            (json!(u64::MAX), i64::MAX),
-            (json!(1e20), i64::MAX),
+            (json!(u64::MAX), i64::MAX as u64),
+            (json!(1e20), i64::MAX as u64),
         ] {
             let request = import_with("expires_in_seconds", life).unwrap();
-            assert_eq!(request.token.expires_in_seconds, Some(seconds));
+            assert_eq!(request.token.expires_in, Some(Duration::from_secs(seconds)));
         }
         for (life, kind) in [
             (json!(1.5), "int_from_float"),
@@ -248,10 +271,8 @@ mod tests {
             "client_secret": "x",
         });
         assert_eq!(
-            import_with("metadata", metadata).unwrap().token.metadata,
+            Value::Object(import_with("metadata", metadata).unwrap().token.metadata),
             json!({"team": {"id": "T1"}, "users": [{"state": "CA"}]})
-                .as_object()
-                .cloned()
         );
     }
 

@@ -5,23 +5,11 @@ use std::io;
 
 use serde_json::Value;
 
-/// Labels, names and identifiers that callers choose, in characters.
-pub(super) const LABEL: usize = 256;
-
-/// Addresses, in characters: what browsers and servers take everywhere.
-pub(super) const ADDRESS: usize = 2048;
-
 /// All scopes of one request together, with a blank between two, in bytes.
 pub(super) const SCOPES: usize = 8 * 1024;
 
 /// The metadata of an imported token as JSON, in bytes.
 pub(super) const METADATA: usize = 16 * 1024;
-
-/// Names and values of the fixed parameters together, in bytes.
-pub(super) const PARAMETERS: usize = 8 * 1024;
-
-/// Items of a list of addresses.
-pub(super) const ADDRESSES: usize = 100;
 
 /// Whether a value takes at most `most` bytes as JSON. No copy of it is made,
 /// since parts of it may be secret.

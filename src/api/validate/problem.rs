@@ -6,6 +6,8 @@
 
 use serde_json::{Value, json};
 
+use crate::identity::{LONGEST_LABEL, LabelError};
+
 /// What is wrong with a value, wherever it stands.
 #[derive(Debug)]
 pub(crate) struct Problem {
@@ -183,6 +185,14 @@ impl Problem {
             None => String::new(),
         };
         Self::plain("enum", format!("Input should be {expected}")).with("expected", expected)
+    }
+
+    /// What is wrong with a label.
+    pub(super) fn of_label(error: LabelError) -> Self {
+        match error {
+            LabelError::TooLong => Self::too_long(LONGEST_LABEL),
+            LabelError::Invisible => Self::rule(&error.to_string()),
+        }
     }
 
     /// A rule of our own, as one clause.

@@ -7,21 +7,18 @@
 use std::collections::BTreeMap;
 use std::num::IntErrorKind;
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use serde_json::{Map, Number, Value};
 use url::Url;
 use uuid::Uuid;
 
 use super::{FieldValue, Problem, lengths};
-use crate::identity::{ProviderId, Scopes, TokenId};
+use crate::identity::{ProviderId, Scopes, TokenId, check_label};
 use crate::provider::{
-    AuthMethod, CLIENT_ID_PATTERN, EndpointError, Kind, Pkce, is_client_id, parse_endpoint,
-    parse_redirect,
+    AuthMethod, CLIENT_ID_PATTERN, EndpointError, Kind, LONGEST_ADDRESS, LONGEST_PARAMETERS,
+    MOST_REDIRECT_URIS, ParameterError, Pkce, is_client_id, parse_endpoint, parse_redirect,
 };
-use crate::visible::has_invisible;
-
-/// Why a label is refused that looks like another, or like none.
-pub(crate) const INVISIBLE_LABEL: &str = "it has control characters or others that nobody can see";
 
 /// A text.
 pub(crate) fn text(field: &mut FieldValue<'_>) -> Option<String> {
@@ -39,11 +36,11 @@ pub(crate) fn non_empty_text(field: &mut FieldValue<'_>) -> Option<String> {
 
 /// A label that people tell apart by reading it.
 pub(crate) fn label(field: &mut FieldValue<'_>) -> Option<String> {
-    let text = text_within(field, lengths::LABEL)?;
-    if has_invisible(&text) {
-        return field.refuse(Problem::rule(INVISIBLE_LABEL));
+    let text = text(field)?;
+    match check_label(&text) {
+        Ok(()) => Some(text),
+        Err(error) => field.refuse(Problem::of_label(error)),
     }
-    Some(text)
 }
 
 /// A label that says something.
@@ -75,7 +72,7 @@ fn text_within(field: &mut FieldValue<'_>, most: usize) -> Option<String> {
 
 /// An address, as it was written; what it must be is looked at elsewhere.
 pub(crate) fn address_text(field: &mut FieldValue<'_>) -> Option<String> {
-    text_within(field, lengths::ADDRESS)
+    text_within(field, LONGEST_ADDRESS)
 }
 
 fn borrowed_text<'a>(field: &mut FieldValue<'a>, otherwise: fn() -> Problem) -> Option<&'a str> {
@@ -98,8 +95,8 @@ pub(crate) fn boolean(field: &mut FieldValue<'_>) -> Option<bool> {
 }
 
 /// A length of time in whole seconds, not negative.
-pub(crate) fn seconds(field: &mut FieldValue<'_>) -> Option<i64> {
-    natural(field)
+pub(crate) fn seconds(field: &mut FieldValue<'_>) -> Option<Duration> {
+    natural(field).map(|seconds| Duration::from_secs(seconds.unsigned_abs()))
 }
 
 /// The generation of a grant.
@@ -206,11 +203,10 @@ pub(crate) fn object(field: &mut FieldValue<'_>) -> Option<Map<String, Value>> {
     Some(members.clone())
 }
 
-/// An object of texts. `wrong` says what is wrong with a member's name, if
-/// anything is.
+/// An object of texts, whose members' names `check` takes.
 pub(crate) fn text_map(
     field: &mut FieldValue<'_>,
-    wrong: fn(&str) -> Option<&'static str>,
+    check: fn(&str) -> Result<(), ParameterError>,
 ) -> Option<BTreeMap<String, String>> {
     let Value::Object(members) = field.value() else {
         return field.refuse(Problem::not_a_dictionary());
@@ -219,8 +215,8 @@ pub(crate) fn text_map(
         .iter()
         .map(|(name, member)| {
             field.member(name, member, |inner| {
-                if let Some(clause) = wrong(name) {
-                    return inner.refuse(Problem::rule(clause));
+                if let Err(error) = check(name) {
+                    return inner.refuse(Problem::rule(&error.to_string()));
                 }
                 Some((name.clone(), text(inner)?))
             })
@@ -228,8 +224,8 @@ pub(crate) fn text_map(
         .collect();
     let map: BTreeMap<_, _> = read.into_iter().collect::<Option<_>>()?;
     let size = |(name, value): (&String, &String)| name.len() + value.len();
-    if map.iter().map(size).sum::<usize>() > lengths::PARAMETERS {
-        let most = lengths::PARAMETERS;
+    if map.iter().map(size).sum::<usize>() > LONGEST_PARAMETERS {
+        let most = LONGEST_PARAMETERS;
         let clause = format!("the parameters take more than {most} bytes together");
         return field.refuse(Problem::rule(&clause).hiding_input());
     }
@@ -265,8 +261,8 @@ fn redirect_uri(field: &mut FieldValue<'_>) -> Option<String> {
 
 fn borrowed_address<'a>(field: &mut FieldValue<'a>) -> Option<&'a str> {
     let text = borrowed_text(field, Problem::url_not_text)?;
-    if text.len() > lengths::ADDRESS {
-        return field.refuse(Problem::too_long(lengths::ADDRESS).hiding_input());
+    if text.len() > LONGEST_ADDRESS {
+        return field.refuse(Problem::too_long(LONGEST_ADDRESS).hiding_input());
     }
     Some(text)
 }
@@ -274,8 +270,8 @@ fn borrowed_address<'a>(field: &mut FieldValue<'a>) -> Option<&'a str> {
 /// A list of addresses, as they were written.
 pub(crate) fn redirect_uris(field: &mut FieldValue<'_>) -> Option<Vec<String>> {
     let uris = list(field, redirect_uri)?;
-    if uris.len() > lengths::ADDRESSES {
-        return field.refuse(Problem::too_many(lengths::ADDRESSES, uris.len()));
+    if uris.len() > MOST_REDIRECT_URIS {
+        return field.refuse(Problem::too_many(MOST_REDIRECT_URIS, uris.len()));
     }
     Some(uris)
 }

@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use sha2::{Digest as _, Sha256};
 
 use super::Logins;
-use crate::broker::Error;
+use crate::broker::{Error, Missing};
 use crate::clock::Timestamp;
 use crate::flow::Status;
 use crate::identity::{FlowId, Owner};
@@ -106,16 +106,12 @@ impl Logins {
     /// # Errors
     /// [`Error::NotFound`] if the owner has no such flow, or it does not wait for
     /// a person any more.
-    pub fn browser_link(&self, owner: Owner, auth_id: &str) -> Result<BrowserLink, Error> {
-        let no_flow = || Error::NotFound {
-            what: "login under way; start it again".to_owned(),
-        };
-        let flow = FlowId::parse(auth_id).ok_or_else(no_flow)?;
+    pub fn browser_link(&self, owner: Owner, flow: FlowId) -> Result<BrowserLink, Error> {
         let now = self.context.env.now();
         let stored = self.context.vault.read(|view| view.flow(owner, flow))?;
         let is_pending = stored.is_some_and(|stored| stored.flow.status_at(now) == Status::Pending);
         if !is_pending {
-            return Err(no_flow());
+            return Err(Missing::PendingLogin.into());
         }
         let token = self.context.env.token();
         let expires_at = now.plus_seconds(LIFETIME_SECONDS);

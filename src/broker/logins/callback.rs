@@ -8,23 +8,11 @@ use tokio::task::JoinHandle;
 use super::Logins;
 use super::ending::Ended;
 use super::refusal::{INVALID_RESPONSE, refusal};
-use crate::api::requests::CallbackQuery;
 use crate::broker::Error;
+use crate::broker::commands::{AuthorizationResponse, CompleteAuthorization};
 use crate::flow::{Flow, Purpose, Status};
-use crate::identity::{FlowId, Owner};
+use crate::identity::FlowId;
 use crate::vault::{self, Change, StoredFlow};
-
-/// An authorization response (RFC 6749, section 4.1.2), and who brought it.
-#[derive(Debug)]
-pub struct AuthorizationResponse {
-    /// The provider's identifier in the address that it came to.
-    pub provider_id: String,
-    /// What it says.
-    pub response: CallbackQuery,
-    /// The owner whose process or browser brought it, if the kernel names it. If
-    /// not, the state is the only proof.
-    pub owner: Option<Owner>,
-}
 
 /// An authorization that is being completed, in a task of its own.
 #[derive(Debug)]
@@ -51,9 +39,9 @@ impl Logins {
     /// As [`Self::begin_completion`], and those of storing the end.
     pub async fn complete_authorization(
         &self,
-        arrived: AuthorizationResponse,
+        command: CompleteAuthorization,
     ) -> Result<Ended, Error> {
-        self.begin_completion(arrived)?.ended().await
+        self.begin_completion(command)?.ended().await
     }
 
     /// Begins to complete the flow that an authorization response names. That goes
@@ -63,17 +51,17 @@ impl Logins {
     /// [`Error::UnknownState`] if it names no flow, [`Error::AlreadyEnded`] if that
     /// flow has ended, [`Error::Stopping`] while the daemon stops. Nothing has
     /// changed then.
-    pub fn begin_completion(&self, arrived: AuthorizationResponse) -> Result<Completion, Error> {
-        let AuthorizationResponse {
+    pub fn begin_completion(&self, command: CompleteAuthorization) -> Result<Completion, Error> {
+        let CompleteAuthorization {
             provider_id,
             response,
             owner,
-        } = arrived;
+        } = command;
         let state = response.state.as_ref().ok_or(Error::UnknownState)?;
         let found = self.context.vault.read(|view| view.flow_by_state(state))?;
         let stored = found
             .filter(|stored| owner.is_none_or(|owner| stored.flow.owner == owner))
-            .filter(|stored| stored.flow.provider.provider_id.as_str() == provider_id)
+            .filter(|stored| stored.flow.provider.provider_id == provider_id)
             .ok_or(Error::UnknownState)?;
         let flow = stored.flow.id;
         match stored.flow.status_at(self.context.env.now()) {
@@ -98,7 +86,7 @@ impl Logins {
     async fn complete_flow(
         &self,
         stored: StoredFlow,
-        response: CallbackQuery,
+        response: AuthorizationResponse,
     ) -> Result<Ended, Error> {
         let flow = &stored.flow;
         let provider = self.providers.referred(flow.owner, &flow.provider)?;

@@ -6,12 +6,13 @@
 
 use super::Logins;
 use super::begin::authorization_address;
-use crate::broker::Error;
 use crate::broker::accounts::preference;
+use crate::broker::commands::{AnswerConsent, ConsentAnswer};
+use crate::broker::{Error, Missing};
 use crate::clock::Timestamp;
 use crate::event::Source;
 use crate::flow::{Flow, Purpose, Status};
-use crate::identity::{AgentId, FlowId, Scopes, TokenId};
+use crate::identity::{AgentId, FlowId, Scopes};
 use crate::log_limit::log_limited;
 use crate::provider::Provider;
 use crate::secret::FormToken;
@@ -52,17 +53,6 @@ pub enum Consented {
     Finished(FlowId),
 }
 
-/// What a person answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ConsentAnswer {
-    /// The agent may use this token.
-    Allow(TokenId),
-    /// Another account is to be connected.
-    ConnectAnother,
-    /// The agent may not.
-    Refuse,
-}
-
 /// What became of an answer.
 #[derive(Debug)]
 pub enum Answered {
@@ -85,8 +75,8 @@ impl Logins {
     ///
     /// # Errors
     /// [`Error::NotFound`] for what is no consent flow, or is long over.
-    pub async fn consent_question(&self, auth_id: &str) -> Result<Consented, Error> {
-        let StoredFlow { flow, .. } = self.consent_flow(auth_id)?;
+    pub async fn consent_question(&self, flow: FlowId) -> Result<Consented, Error> {
+        let StoredFlow { flow, .. } = self.consent_flow(flow)?;
         if flow.status_at(self.context.env.now()) != Status::Pending {
             return Ok(Consented::Finished(flow.id));
         }
@@ -120,13 +110,13 @@ impl Logins {
     ///
     /// # Errors
     /// As [`Self::consent_question`].
-    pub async fn answer_consent(
-        &self,
-        auth_id: &str,
-        form_token: FormToken,
-        answer: ConsentAnswer,
-    ) -> Result<Answered, Error> {
-        let stored = self.consent_flow(auth_id)?;
+    pub async fn answer_consent(&self, command: AnswerConsent) -> Result<Answered, Error> {
+        let AnswerConsent {
+            flow,
+            form_token,
+            answer,
+        } = command;
+        let stored = self.consent_flow(flow)?;
         let flow = &stored.flow;
         let now = self.context.env.now();
         if flow.status_at(now) != Status::Pending {
@@ -191,8 +181,7 @@ impl Logins {
         })
     }
 
-    fn consent_flow(&self, auth_id: &str) -> Result<StoredFlow, Error> {
-        let id = FlowId::parse(auth_id).ok_or_else(no_consent)?;
+    fn consent_flow(&self, id: FlowId) -> Result<StoredFlow, Error> {
         let found = self.context.vault.read(|view| view.flow_by_id(id))?;
         let now = self.context.env.now();
         found
@@ -236,7 +225,5 @@ fn eligible(view: &View<'_>, flow: &Flow, now: Timestamp) -> Result<Vec<Token>, 
 }
 
 fn no_consent() -> Error {
-    Error::NotFound {
-        what: "question".to_owned(),
-    }
+    Missing::Question.into()
 }

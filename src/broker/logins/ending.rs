@@ -45,10 +45,7 @@ impl Logins {
     ///
     /// # Errors
     /// [`Error::Vault`].
-    pub fn exchanging(&self, flow_id: &str) -> Result<Option<String>, Error> {
-        let Some(id) = FlowId::parse(flow_id) else {
-            return Ok(None);
-        };
+    pub fn exchanging(&self, id: FlowId) -> Result<Option<String>, Error> {
         let found = self.context.vault.read(|view| view.flow_by_id(id))?;
         let exchanging = found.filter(|stored| stored.flow.status == Status::Exchanging);
         exchanging
@@ -61,10 +58,7 @@ impl Logins {
 
     /// Whether a flow belongs to an owner. `false` if it is unknown or unreadable.
     #[must_use]
-    pub fn is_flow_of(&self, owner: Owner, flow_id: &str) -> bool {
-        let Some(id) = FlowId::parse(flow_id) else {
-            return false;
-        };
+    pub fn is_flow_of(&self, owner: Owner, id: FlowId) -> bool {
         let found = self.context.vault.read(|view| view.flow(owner, id));
         found.is_ok_and(|flow| flow.is_some())
     }
@@ -74,10 +68,7 @@ impl Logins {
     ///
     /// # Errors
     /// [`Error::Vault`].
-    pub fn ended(&self, flow_id: &str) -> Result<Option<Ended>, Error> {
-        let Some(id) = FlowId::parse(flow_id) else {
-            return Ok(None);
-        };
+    pub fn ended(&self, id: FlowId) -> Result<Option<Ended>, Error> {
         let Some(stored) = self.context.vault.read(|view| view.flow_by_id(id))? else {
             return Ok(None);
         };

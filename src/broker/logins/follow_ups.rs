@@ -10,6 +10,7 @@ use super::Logins;
 use super::renewed_account::{answer_account, renewed_account};
 use crate::broker::Error;
 use crate::broker::accounts::sameness;
+use crate::broker::commands::{AnswerFollowUp, FollowUpAnswer};
 use crate::event::Source;
 use crate::flow::{Flow, Purpose, Status};
 use crate::identity::{AgentId, FlowId, Scopes, TokenId};
@@ -45,15 +46,6 @@ pub enum Notice {
         /// What a person calls the one that stays as it was.
         kept: Option<String>,
     },
-}
-
-/// What a person answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FollowUpAnswer {
-    /// It is the account that was to be renewed.
-    SameAccount,
-    /// These agents may use the token as it was shown.
-    AllowAgents(Vec<AgentId>),
 }
 
 impl Logins {
@@ -92,12 +84,12 @@ impl Logins {
     ///
     /// # Errors
     /// [`Error::Vault`].
-    pub async fn answer_follow_up(
-        &self,
-        flow: FlowId,
-        form_token: FormToken,
-        answer: FollowUpAnswer,
-    ) -> Result<(), Error> {
+    pub async fn answer_follow_up(&self, command: AnswerFollowUp) -> Result<(), Error> {
+        let AnswerFollowUp {
+            flow,
+            form_token,
+            answer,
+        } = command;
         let Some((flow, token_id)) = self.completed_flow(flow)? else {
             return Ok(());
         };

@@ -1,7 +1,7 @@
 //! Why an authorization response or an exchange is refused, as an error code and a
 //! description.
 
-use crate::api::requests::CallbackQuery;
+use crate::broker::commands::AuthorizationResponse;
 use crate::flow::Flow;
 use crate::oauth;
 use crate::provider::Provider;
@@ -43,7 +43,7 @@ fn providers_error(code: String) -> String {
 pub(crate) fn refusal(
     provider: &Provider,
     flow: &Flow,
-    response: &CallbackQuery,
+    response: &AuthorizationResponse,
 ) -> Option<(String, Option<String>)> {
     // RFC 9207, section 2.4, for errors too: a response of another server
     // must not even end a flow in that server's words.

@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::Logins;
 use super::grants::{permitted_in_place, takes_default};
-use crate::broker::Error;
 use crate::broker::accounts::sameness;
+use crate::broker::{Error, Missing};
 use crate::clock::Timestamp;
 use crate::event::{Event, Kind, Source};
 use crate::flow::{Flow, Purpose, Status};
@@ -59,8 +59,8 @@ impl Logins {
     /// # Errors
     /// [`Error::NotFound`] if the owner has no such login that ended with a token
     /// not long ago, or the token was deleted since.
-    pub fn renewed_account(&self, owner: Owner, auth_id: &str) -> Result<RenewedAccount, Error> {
-        let flow = self.own_completed_flow(owner, auth_id)?;
+    pub fn renewed_account(&self, owner: Owner, id: FlowId) -> Result<RenewedAccount, Error> {
+        let flow = self.own_completed_flow(owner, id)?;
         let now = self.context.env.now();
         let found = self
             .context
@@ -83,10 +83,10 @@ impl Logins {
     pub async fn answer_renewed_account(
         &self,
         owner: Owner,
-        auth_id: &str,
+        id: FlowId,
         is_same: bool,
     ) -> Result<RenewedAccount, Error> {
-        let flow = self.own_completed_flow(owner, auth_id)?;
+        let flow = self.own_completed_flow(owner, id)?;
         let answer = self.account_answer(&flow, is_same, Source::Api);
         let store = move |change: &Change<'_>| {
             let Some((flow, token)) = change.completed_flow(&flow, answer.now)? else {
@@ -101,7 +101,7 @@ impl Logins {
             Some(Answered::Stored) => {}
         }
         self.refresher.note_new_grant();
-        self.renewed_account(owner, auth_id)
+        self.renewed_account(owner, id)
     }
 
     /// An answer that is given now.
@@ -121,8 +121,7 @@ impl Logins {
     }
 
     /// A flow of the owner's that ended with a token.
-    fn own_completed_flow(&self, owner: Owner, auth_id: &str) -> Result<Flow, Error> {
-        let id = FlowId::parse(auth_id).ok_or_else(no_login)?;
+    fn own_completed_flow(&self, owner: Owner, id: FlowId) -> Result<Flow, Error> {
         let found = self.context.vault.read(|view| view.flow(owner, id))?;
         let flow = found.map(|stored| stored.flow);
         flow.filter(|flow| matches!(flow.status, Status::Completed(_)))
@@ -131,9 +130,7 @@ impl Logins {
 }
 
 fn no_login() -> Error {
-    Error::NotFound {
-        what: "login that ended with a stored token in the last ten minutes".to_owned(),
-    }
+    Missing::CompletedLogin.into()
 }
 
 /// What is known of the account of a completed flow and its token.

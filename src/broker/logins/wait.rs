@@ -35,15 +35,7 @@ impl Logins {
     /// # Errors
     /// [`Error::TooManyWaiters`], [`Error::Stopping`]; those of a refresh if the
     /// token of a completed flow has expired.
-    pub async fn wait(
-        &self,
-        owner: Owner,
-        auth_id: &str,
-        timeout: Duration,
-    ) -> Result<Waited, Error> {
-        let Some(id) = FlowId::parse(auth_id) else {
-            return Ok(Waited::NotFound);
-        };
+    pub async fn wait(&self, owner: Owner, id: FlowId, timeout: Duration) -> Result<Waited, Error> {
         let waiters = &self.waiters;
         let mut waiter = waiters.join(owner, id).ok_or(Error::TooManyWaiters)?;
         let deadline = tokio::time::Instant::now() + timeout;

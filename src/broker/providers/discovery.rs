@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::Providers;
-use crate::api::requests::McpProviderCreateRequest;
 use crate::broker::Error;
+use crate::broker::commands::DiscoverProvider;
 use crate::identity::Owner;
 use crate::provider::{Pkce, Provider, Source as DefinedBy};
 use crate::quota::New;
@@ -18,13 +18,13 @@ impl Providers {
     pub async fn discover(
         &self,
         owner: Owner,
-        request: McpProviderCreateRequest,
+        command: DiscoverProvider,
     ) -> Result<Provider, Error> {
-        let McpProviderCreateRequest {
+        let DiscoverProvider {
             provider_id,
             name,
             mcp_server_url,
-        } = request;
+        } = command;
         Error::check_name(&provider_id)?;
         let known = self
             .context

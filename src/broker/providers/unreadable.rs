@@ -17,15 +17,14 @@ impl Providers {
     pub(super) async fn delete_unreadable(
         &self,
         owner: Owner,
-        provider_id: &str,
+        id: &ProviderId,
     ) -> Result<Deleted, Error> {
-        let no_provider = || Error::no_provider(provider_id);
-        let id = ProviderId::parse(provider_id).ok_or_else(no_provider)?;
+        let provider_id = id.clone();
         let (env, now) = (self.context.env.clone(), self.context.env.now());
         let deleted = self.context.vault.write_for(owner, move |change| {
             let provider = ProviderRef {
                 source: DefinedBy::Owner,
-                provider_id: id,
+                provider_id,
             };
             let tokens = change.tokens_of_provider(owner, &provider, None, None)?;
             for stored in &tokens {
@@ -39,7 +38,7 @@ impl Providers {
             Ok((flows, tokens.len()))
         });
         let (flows, tokens): (Vec<FlowId>, _) = match deleted.await {
-            Err(vault::Error::NotFound) => return Err(no_provider()),
+            Err(vault::Error::NotFound) => return Err(Error::no_provider(id)),
             other => other?,
         };
         self.logins.wake(flows);

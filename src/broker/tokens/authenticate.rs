@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use super::Tokens;
 use super::decision::{Candidate, Decision, decide};
-use crate::api::requests::AuthenticateRequest;
 use crate::broker::Error;
+use crate::broker::commands::Authenticate;
 use crate::broker::logins::{AuthorizationRequired, NewFlow};
 use crate::broker::refresher::{Demand, IssuedToken, Served};
 use crate::flow::Purpose;
@@ -34,7 +34,7 @@ pub(super) struct ResolvedRequest<'a> {
     owner: Owner,
     user_id: UserId,
     provider: ProviderRef,
-    request: &'a AuthenticateRequest,
+    request: &'a Authenticate,
 }
 
 impl Tokens {
@@ -43,16 +43,16 @@ impl Tokens {
     /// # Errors
     /// [`Error::NotFound`] for an unknown provider or token,
     /// [`Error::RedirectNotAllowed`], [`Error::ProviderUnavailable`] if the
-    /// token is dead and cannot be refreshed now, [`Error::Provider`] if the
-    /// provider refuses the client.
+    /// token has expired and cannot be refreshed now, [`Error::ClientRefused`] and
+    /// [`Error::RefreshRefused`] if the provider refuses to refresh it.
     pub async fn authenticate(
         &self,
         owner: Owner,
-        request: &AuthenticateRequest,
+        request: &Authenticate,
     ) -> Result<Authenticated, Error> {
         let provider =
             self.providers
-                .wanted(owner, &request.provider, request.use_platform_provider)?;
+                .wanted(owner, &request.provider_id, request.use_platform_provider)?;
         if let Some(redirect_uri) = &request.redirect_uri
             && !self
                 .providers

@@ -2,8 +2,9 @@
 
 use super::Tokens;
 use crate::broker::Error;
+use crate::broker::commands::RowName;
 use crate::broker::revoker::{Deleted, DeletedTokens};
-use crate::identity::{Owner, TokenId};
+use crate::identity::{Owner, ProviderId, TokenId};
 use crate::vault::{self, Change, Stored};
 
 impl Tokens {
@@ -16,9 +17,9 @@ impl Tokens {
     pub async fn delete_of_provider(
         &self,
         owner: Owner,
-        provider_id: &str,
+        provider_id: &ProviderId,
     ) -> Result<Deleted, Error> {
-        let named = |stored: &Stored| stored.token.provider.provider_id.as_str() == provider_id;
+        let named = |stored: &Stored| stored.token.provider.provider_id == *provider_id;
         let all = self
             .context
             .read_at_length(owner, |view| view.tokens(owner))
@@ -34,14 +35,17 @@ impl Tokens {
     ///
     /// # Errors
     /// [`Error::NotFound`].
-    pub async fn delete(&self, owner: Owner, token_id: &str) -> Result<Deleted, Error> {
-        let found = match TokenId::parse(token_id) {
-            Some(id) => self.context.vault.read(|view| view.token(owner, id)),
-            None => Err(vault::Error::NotFound),
+    pub async fn delete(&self, owner: Owner, token: RowName<TokenId>) -> Result<Deleted, Error> {
+        let id = match token {
+            RowName::Id(id) => id,
+            RowName::Damaged(row) => {
+                self.delete_unreadable(owner, row).await?;
+                return Ok(Deleted::default());
+            }
         };
-        match found {
-            Err(vault::Error::UnreadableRow { .. } | vault::Error::NotFound) => {
-                self.delete_unreadable(owner, token_id).await?;
+        match self.context.vault.read(|view| view.token(owner, id)) {
+            Err(vault::Error::UnreadableRow { .. }) => {
+                self.delete_unreadable(owner, id.to_string()).await?;
                 Ok(Deleted::default())
             }
             found => {

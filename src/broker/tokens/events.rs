@@ -14,19 +14,13 @@ impl Tokens {
     pub fn events(
         &self,
         owner: Owner,
-        provider_id: Option<&str>,
+        provider_id: Option<&ProviderId>,
         limit: u32,
     ) -> Result<Vec<Event>, Error> {
-        let named = match provider_id.map(ProviderId::parse) {
-            None => None,
-            Some(Some(id)) => Some(id),
-            // An impossible name names nothing.
-            Some(None) => return Ok(Vec::new()),
-        };
         let events = self
             .context
             .vault
-            .read(|view| view.events(owner, named.as_ref(), limit))?;
+            .read(|view| view.events(owner, provider_id, limit))?;
         Ok(events)
     }
 }

@@ -5,8 +5,8 @@
 //! ends the whole grant at the second use (RFC 9700, section 4.14.2).
 
 use super::Tokens;
-use crate::api::requests::{ImportedToken, TokenImportRequest};
 use crate::broker::Error;
+use crate::broker::commands::{ImportToken, ImportedToken};
 use crate::broker::context::Context;
 use crate::event::{Event, Kind};
 use crate::identity::{Owner, Scopes, TokenId};
@@ -23,22 +23,18 @@ impl Tokens {
     /// [`Error::NotFound`] if the owner has no such provider;
     /// [`Error::AlreadyExists`] if the refresh token is stored for another
     /// provider or user.
-    pub async fn import(
-        &self,
-        owner: Owner,
-        request: TokenImportRequest,
-    ) -> Result<TokenId, Error> {
-        let provider = self.providers.of_owner(owner, &request.provider_id)?;
-        let imported = imported(&self.context, owner, &provider, &request.token);
+    pub async fn import(&self, owner: Owner, command: ImportToken) -> Result<TokenId, Error> {
+        let provider = self.providers.of_owner(owner, &command.provider_id)?;
+        let imported = imported(&self.context, owner, &provider, &command.token);
         let event = self.context.api_event(&imported, Kind::Imported);
         let room = self.context.room();
         // What is imported may have been taken from where it was: it is stored as
         // surely as an answer of a provider's, or the import is not begun.
         let vault = &self.context.vault;
-        let renewed = vault.read(|view| holder_of(view, owner, &request.token))?;
+        let renewed = vault.read(|view| holder_of(view, owner, &command.token))?;
         let _room = vault.room_for_answer(renewed.as_ref()).await?;
         let import = move |change: &Change<'_>| {
-            let given = &request.token;
+            let given = &command.token;
             let old = holder_of(change, owner, given)?.map(|stored| stored.token);
             if let Err(refused) = require_same_account(old.as_ref(), &imported) {
                 return Ok(Err(refused));
@@ -46,7 +42,7 @@ impl Tokens {
             if old.is_none() {
                 room.check(change, owner, New::Token)?;
             }
-            let token = store_import(change, old, imported.clone(), given, request.is_default)?;
+            let token = store_import(change, old, imported.clone(), given, command.is_default)?;
             change.add_event(&import_event(event.clone(), &token))?;
             Ok(Ok(token.id))
         };
@@ -78,14 +74,12 @@ pub(in crate::broker) fn imported(
         granted: given.scopes.clone(),
         requested: given.scopes.clone(),
         issued_at: now,
-        expires_at: given
-            .expires_in_seconds
-            .map(|seconds| now.plus_seconds(seconds)),
+        expires_at: given.expires_in.map(|life| now.plus(life)),
         is_refreshable: given.refresh_token.is_some(),
         is_default: false,
         state: State::Active,
         generation: 1,
-        metadata: given.metadata.clone().unwrap_or_default(),
+        metadata: given.metadata.clone(),
         created_at: now,
         updated_at: now,
         refreshed_at: None,

@@ -7,7 +7,6 @@ use super::Tokens;
 use crate::broker::Error;
 use crate::event::{Event, Kind, Source};
 use crate::identity::{Owner, Scopes};
-use crate::vault;
 
 /// Why a token was deleted without being revoked.
 const REASON: &str = "deleted; its row could not be read, so it was not revoked";
@@ -17,13 +16,8 @@ impl Tokens {
     ///
     /// # Errors
     /// [`Error::NotFound`].
-    pub(super) async fn delete_unreadable(
-        &self,
-        owner: Owner,
-        token_id: &str,
-    ) -> Result<(), Error> {
+    pub(super) async fn delete_unreadable(&self, owner: Owner, row: String) -> Result<(), Error> {
         let (event_id, now) = (self.context.env.uuid(), self.context.env.now());
-        let row = token_id.to_owned();
         let deleted = self.context.vault.write_for(owner, move |change| {
             let Some(provider_id) = change.delete_unreadable_token(owner, &row)? else {
                 return Ok(());
@@ -44,9 +38,6 @@ impl Tokens {
                 created_at: now,
             })
         });
-        match deleted.await {
-            Err(vault::Error::NotFound) => Err(Error::no_token()),
-            other => Ok(other?),
-        }
+        deleted.await.map_err(Error::or_no_token)
     }
 }

@@ -8,7 +8,8 @@ use super::super::request::Call;
 use crate::api::replies::ConnectionResponse;
 use crate::api::requests::{CreateConnectionRequest, UpsertAgentTokenRequest};
 use crate::api::validate::FieldErrors;
-use crate::identity::AgentId;
+use crate::broker::commands::{DisconnectAgent, RowName};
+use crate::identity::{AgentId, ConnectionId};
 
 pub(in crate::http) async fn list_connections(call: Call) -> Answer {
     let (broker, owner, agent) = (call.broker.clone(), call.peer.owner, agent(&call)?);
@@ -22,30 +23,28 @@ pub(in crate::http) async fn list_connections(call: Call) -> Answer {
 
 pub(in crate::http) async fn create_connection(call: Call) -> Answer {
     let request = CreateConnectionRequest::from_json(&call.body)?;
-    let (connection, token) = call
-        .broker
-        .agents()
-        .connect(call.peer.owner, agent(&call)?, &request.oauth_token_id)
-        .await?;
+    let command = request.into_command(agent(&call)?)?;
+    let agents = call.broker.agents();
+    let (connection, token) = agents.connect(call.peer.owner, command).await?;
     let body = ConnectionResponse::new(&connection, &token);
     reply::json(StatusCode::CREATED, &body)
 }
 
 pub(in crate::http) async fn remove_connection(call: Call) -> Answer {
-    call.broker
-        .agents()
-        .disconnect(call.peer.owner, agent(&call)?, call.parameter(1))
-        .await?;
+    let command = DisconnectAgent {
+        agent_id: agent(&call)?,
+        connection: RowName::new(call.parameter(1), ConnectionId::parse),
+    };
+    let agents = call.broker.agents();
+    agents.disconnect(call.peer.owner, command).await?;
     Ok(reply::no_content())
 }
 
 pub(in crate::http) async fn upsert_token(call: Call) -> Answer {
     let request = UpsertAgentTokenRequest::from_json(&call.body)?;
-    let (connection, token) = call
-        .broker
-        .agents()
-        .replace_token(call.peer.owner, agent(&call)?, call.parameter(1), request)
-        .await?;
+    let command = request.into_command(agent(&call)?, call.provider_id(1)?);
+    let agents = call.broker.agents();
+    let (connection, token) = agents.set_token(call.peer.owner, command).await?;
     let body = ConnectionResponse::new(&connection, &token);
     reply::json(StatusCode::CREATED, &body)
 }

@@ -11,19 +11,18 @@ use crate::api::replies::{
     AuthStatus, AuthenticateResponse, BrowserLinkResponse, WaitResponse, WaitStatus, flow_metadata,
     token_metadata,
 };
-use crate::api::requests::{AuthenticateRequest, CallbackQuery, FinalizeRequest, WaitQuery};
+use crate::api::requests::{AuthenticateRequest, FinalizeRequest, WaitQuery};
 use crate::broker;
-use crate::broker::{Authenticated, AuthorizationResponse, IssuedToken, Outcome, Waited};
-use crate::identity::UserId;
+use crate::broker::commands::CompleteAuthorization;
+use crate::broker::{Authenticated, IssuedToken, Missing, Outcome, Waited};
+use crate::identity::{FlowId, UserId};
 use crate::redirect::{self, Callback};
 
 pub(in crate::http) async fn authenticate(call: Call) -> Answer {
     let request = AuthenticateRequest::from_json(&call.body)?;
-    let authenticated = call
-        .broker
-        .tokens()
-        .authenticate(call.peer.owner, &request)
-        .await?;
+    let command = request.try_into()?;
+    let tokens = call.broker.tokens();
+    let authenticated = tokens.authenticate(call.peer.owner, &command).await?;
     reply::ok(&authenticate_response(authenticated))
 }
 
@@ -70,12 +69,13 @@ fn authenticate_response(authenticated: Authenticated) -> AuthenticateResponse {
 pub(in crate::http) async fn wait(call: Call) -> Answer {
     let query = WaitQuery::from_query(&call.query)?;
     let timeout = Duration::from_secs(query.timeout.into());
-    let waited = call
-        .broker
-        .logins()
-        .wait(call.peer.owner, call.parameter(0), timeout)
-        .await?;
     let bare = WaitResponse::new;
+    // A text that is no identifier names no flow.
+    let Some(flow) = FlowId::parse(call.parameter(0)) else {
+        return reply::ok(&bare(WaitStatus::NotFound));
+    };
+    let logins = call.broker.logins();
+    let waited = logins.wait(call.peer.owner, flow, timeout).await?;
     reply::ok(&match waited {
         Waited::Pending => bare(WaitStatus::Pending),
         Waited::TimedOut => bare(WaitStatus::Timeout),
@@ -101,10 +101,8 @@ pub(in crate::http) async fn wait(call: Call) -> Answer {
 /// Beside the contract: an address that a browser can be started on without
 /// showing a state to those who read command lines.
 pub(in crate::http) async fn browser_link(call: Call) -> Answer {
-    let link = call
-        .broker
-        .logins()
-        .browser_link(call.peer.owner, call.parameter(0))?;
+    let flow = call.flow_id(Missing::PendingLogin)?;
+    let link = call.broker.logins().browser_link(call.peer.owner, flow)?;
     reply::ok(&BrowserLinkResponse {
         url: link.url,
         expires_at: link.expires_at,
@@ -136,29 +134,17 @@ fn callback_of(call: &Call) -> Callback<'_> {
 
 pub(in crate::http) async fn callback(call: Call) -> Answer {
     let request = FinalizeRequest::from_json(&call.body)?;
-    let response = CallbackQuery {
-        code: Some(request.code),
-        state: Some(request.state),
-        iss: request.iss,
-        ..CallbackQuery::default()
-    };
     // An unknown provider is 404, whatever the state.
-    let provider = call
-        .broker
-        .providers()
-        .usable(call.peer.owner, call.parameter(0))?;
-    let arrived = AuthorizationResponse {
-        provider_id: provider.provider_id.to_string(),
-        response,
+    let provider_id = call.provider_id(0)?;
+    let providers = call.broker.providers();
+    providers.usable(call.peer.owner, &provider_id)?;
+    let command = CompleteAuthorization {
+        provider_id: provider_id.clone(),
+        response: request.into(),
         owner: Some(call.peer.owner),
     };
-    match call
-        .broker
-        .logins()
-        .complete_authorization(arrived)
-        .await?
-        .outcome
-    {
+    let logins = call.broker.logins();
+    match logins.complete_authorization(command).await?.outcome {
         Outcome::Connected(token) => {
             reply::ok(&json!({ "status": "completed", "metadata": token_metadata(&token) }))
         }
@@ -167,7 +153,7 @@ pub(in crate::http) async fn callback(call: Call) -> Answer {
         }
         Outcome::Unavailable => {
             let unavailable = broker::Error::ProviderUnavailable {
-                provider_id: provider.provider_id,
+                provider_id,
                 retry_after: Duration::from_secs(5),
             };
             Err(unavailable.into())

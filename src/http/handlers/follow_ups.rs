@@ -5,10 +5,10 @@ use super::super::reply::{self, Answer};
 use super::super::request::Call;
 use crate::api::replies::FollowUpResponse;
 use crate::api::requests::FollowUpRequest;
-use crate::broker::RenewedAccount;
+use crate::broker::{Missing, RenewedAccount};
 
 pub(in crate::http) async fn show_follow_up(call: Call) -> Answer {
-    let (owner, flow) = (call.peer.owner, call.parameter(0));
+    let (owner, flow) = (call.peer.owner, call.flow_id(Missing::CompletedLogin)?);
     reply::ok(&response(
         &call.broker.logins().renewed_account(owner, flow)?,
     ))
@@ -16,7 +16,7 @@ pub(in crate::http) async fn show_follow_up(call: Call) -> Answer {
 
 pub(in crate::http) async fn answer_follow_up(call: Call) -> Answer {
     let request = FollowUpRequest::from_json(&call.body)?;
-    let (owner, flow) = (call.peer.owner, call.parameter(0));
+    let (owner, flow) = (call.peer.owner, call.flow_id(Missing::CompletedLogin)?);
     let stored = call
         .broker
         .logins()

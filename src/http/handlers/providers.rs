@@ -26,7 +26,7 @@ pub(in crate::http) async fn create_provider(call: Call) -> Answer {
     let provider = call
         .broker
         .providers()
-        .create(call.peer.owner, request)
+        .create(call.peer.owner, request.definition)
         .await?;
     reply::ok(&response(&call.broker, call.peer.owner, &provider))
 }
@@ -36,35 +36,34 @@ pub(in crate::http) async fn discover_provider(call: Call) -> Answer {
     let provider = call
         .broker
         .providers()
-        .discover(call.peer.owner, request)
+        .discover(call.peer.owner, request.into())
         .await?;
     reply::ok(&response(&call.broker, call.peer.owner, &provider))
 }
 
 pub(in crate::http) async fn show_provider(call: Call) -> Answer {
-    let provider = call
-        .broker
-        .providers()
-        .find(call.peer.owner, call.parameter(0))?;
+    let id = call.provider_id(0)?;
+    let provider = call.broker.providers().find(call.peer.owner, &id)?;
     reply::ok(&response(&call.broker, call.peer.owner, &provider))
 }
 
 pub(in crate::http) async fn update_provider(call: Call) -> Answer {
     let request = ProviderUpdateRequest::from_json(&call.body)?;
+    let command = request.into_command(call.provider_id(0)?);
     let provider = call
         .broker
         .providers()
-        .update(call.peer.owner, call.parameter(0), request)
+        .update(call.peer.owner, command)
         .await?;
     reply::ok(&response(&call.broker, call.peer.owner, &provider))
 }
 
 pub(in crate::http) async fn delete_provider(call: Call) -> Answer {
-    let provider_id = call.parameter(0);
+    let provider_id = call.provider_id(0)?;
     let deleted = call
         .broker
         .providers()
-        .delete(call.peer.owner, provider_id)
+        .delete(call.peer.owner, &provider_id)
         .await?;
     let mut message = format!("Deleted the provider {provider_id} and its tokens");
     if deleted.tokens > 0 {
@@ -88,7 +87,8 @@ pub(in crate::http) async fn list_platform_providers(call: Call) -> Answer {
 }
 
 pub(in crate::http) async fn show_platform_provider(call: Call) -> Answer {
-    let provider = call.broker.providers().of_platform(call.parameter(0))?;
+    let id = call.provider_id(0)?;
+    let provider = call.broker.providers().of_platform(&id)?;
     reply::ok(&response(&call.broker, call.peer.owner, &provider))
 }
 

@@ -1,7 +1,7 @@
 //! An owner's tokens and what happened to them.
 
 use super::super::lists::{self, Enclosing};
-use super::super::reply::{self, Answer};
+use super::super::reply::{self, Answer, Error};
 use super::super::request::Call;
 use crate::api::replies::{
     Message, RevokeTokensResponse, TokenEventSummary, TokenImportResponse,
@@ -9,10 +9,11 @@ use crate::api::replies::{
 };
 use crate::api::requests::{
     EventsQuery, OptionalProviderQuery, ProviderQuery, TokenImportRequest, TokenStatusBatchRequest,
-    TokenUpdateRequest,
+    TokenUpdateRequest, identifiers,
 };
 use crate::broker::Deleted;
-use crate::identity::ProviderId;
+use crate::broker::commands::RowName;
+use crate::identity::{ProviderId, TokenId};
 
 pub(in crate::http) async fn list_tokens(call: Call) -> Answer {
     let query = OptionalProviderQuery::from_query(&call.query)?;
@@ -35,7 +36,7 @@ pub(in crate::http) async fn delete_tokens(call: Call) -> Answer {
     let deleted = call
         .broker
         .tokens()
-        .delete_of_provider(call.peer.owner, &provider_id)
+        .delete_of_provider(call.peer.owner, &identifiers::provider(&provider_id)?)
         .await?;
     let Deleted {
         tokens, revoked, ..
@@ -50,11 +51,9 @@ pub(in crate::http) async fn delete_tokens(call: Call) -> Answer {
 
 pub(in crate::http) async fn import_token(call: Call) -> Answer {
     let request = TokenImportRequest::from_json(&call.body)?;
-    let token_id = call
-        .broker
-        .tokens()
-        .import(call.peer.owner, request)
-        .await?;
+    let command = request.try_into()?;
+    let tokens = call.broker.tokens();
+    let token_id = tokens.import(call.peer.owner, command).await?;
     reply::ok(&TokenImportResponse {
         token_id: token_id.to_string(),
     })
@@ -62,38 +61,41 @@ pub(in crate::http) async fn import_token(call: Call) -> Answer {
 
 pub(in crate::http) async fn token_exists(call: Call) -> Answer {
     let query = ProviderQuery::from_query(&call.query)?;
-    let has_token = call
-        .broker
-        .tokens()
-        .has_token(call.peer.owner, &query.provider_id)?;
+    let has_token = has_token(&call, &query.provider_id)?;
     reply::ok(&TokenStatusResponse { has_token })
 }
 
 pub(in crate::http) async fn tokens_exist(call: Call) -> Answer {
     let request = TokenStatusBatchRequest::from_json(&call.body)?;
-    let has_token = call
-        .broker
-        .tokens()
-        .have_tokens(call.peer.owner, request.provider_ids)?;
-    reply::ok(&TokenStatusBatchResponse { has_token })
+    let named = request.provider_ids.into_iter();
+    let has_token: Result<_, Error> = named
+        .map(|id| has_token(&call, &id).map(|has_token| (id, has_token)))
+        .collect();
+    reply::ok(&TokenStatusBatchResponse {
+        has_token: has_token?,
+    })
+}
+
+/// Whether the caller has a token of a provider; none where no provider can have
+/// that name.
+fn has_token(call: &Call, provider_id: &str) -> Result<bool, Error> {
+    match ProviderId::parse(provider_id) {
+        Some(id) => Ok(call.broker.tokens().has_token(call.peer.owner, &id)?),
+        None => Ok(false),
+    }
 }
 
 pub(in crate::http) async fn delete_token(call: Call) -> Answer {
-    let deleted = call
-        .broker
-        .tokens()
-        .delete(call.peer.owner, call.parameter(0))
-        .await?;
+    let token = RowName::new(call.parameter(0), TokenId::parse);
+    let deleted = call.broker.tokens().delete(call.peer.owner, token).await?;
     Ok(reply::deleted(&deleted.also_ended))
 }
 
 pub(in crate::http) async fn update_token(call: Call) -> Answer {
     let request = TokenUpdateRequest::from_json(&call.body)?;
-    let token = call
-        .broker
-        .tokens()
-        .update(call.peer.owner, call.parameter(0), request)
-        .await?;
+    let command = request.into_command(identifiers::token(call.parameter(0))?);
+    let tokens = call.broker.tokens();
+    let token = tokens.update(call.peer.owner, command).await?;
     reply::ok(&TokenSummary::new(&token))
 }
 
@@ -139,12 +141,18 @@ pub(super) fn pending(deleted: &Deleted) -> String {
 
 pub(in crate::http) async fn list_events(call: Call) -> Answer {
     let query = EventsQuery::from_query(&call.query)?;
+    let provider_id = match query.provider_id.as_deref().map(ProviderId::parse) {
+        None => None,
+        Some(Some(id)) => Some(id),
+        // An impossible name names nothing.
+        Some(None) => return reply::ok(&[(); 0]),
+    };
     // A page takes a megabyte where scopes are many.
     let _turn = call.broker.long_read_turn(call.peer.owner).await;
-    let events =
-        call.broker
-            .tokens()
-            .events(call.peer.owner, query.provider_id.as_deref(), query.limit)?;
+    let events = call
+        .broker
+        .tokens()
+        .events(call.peer.owner, provider_id.as_ref(), query.limit)?;
     reply::ok(
         &events
             .iter()

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::provider::Pkce;
 
-fn create(changes: &Value) -> Result<ProviderCreateRequest, FieldErrors> {
+fn create(changes: &Value) -> Result<Definition, FieldErrors> {
     let mut body = json!({
         "provider_id": "github",
         "name": "GitHub",
@@ -14,7 +15,7 @@ fn create(changes: &Value) -> Result<ProviderCreateRequest, FieldErrors> {
     });
     let members = body.as_object_mut().unwrap();
     members.extend(changes.as_object().unwrap().clone());
-    ProviderCreateRequest::from_json(body.to_string().as_bytes())
+    ProviderCreateRequest::from_json(body.to_string().as_bytes()).map(|request| request.definition)
 }
 
 fn refusal(changes: &Value) -> Value {

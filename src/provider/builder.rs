@@ -1,0 +1,318 @@
+//! Puts a provider's definition together from the texts of a file, by the rules
+//! that the API has for its requests.
+//!
+//! Every fault is found in one pass. No fault repeats a value, which may be a
+//! secret in the wrong place.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::{
+    AuthMethod, CLIENT_ID_PATTERN, ClientRule, Definition, Kind, LONGEST_ADDRESS,
+    LONGEST_PARAMETERS, MOST_REDIRECT_URIS, Pkce, check_parameter_name, is_client_id,
+    parse_endpoint, parse_redirect,
+};
+use crate::identity::{ProviderId, check_label};
+use crate::secret::ClientSecret;
+
+/// What a file says of a provider, not checked yet.
+#[derive(Debug, Default)]
+pub struct Builder {
+    /// Its identifier.
+    pub provider_id: Option<String>,
+    /// What people call it.
+    pub name: Option<String>,
+    /// The client registered there.
+    pub client_id: Option<String>,
+    /// The client's secret; a public client has none.
+    pub client_secret: Option<ClientSecret>,
+    /// The authorization endpoint.
+    pub auth_url: Option<String>,
+    /// The token endpoint.
+    pub token_url: Option<String>,
+    /// Whether PKCE is on.
+    pub uses_pkce: Option<bool>,
+    /// The name of the PKCE method.
+    pub code_challenge_method: Option<String>,
+    /// The name of the kind of provider whose quirks it has.
+    pub provider_type: Option<String>,
+    /// The name of the way in which the client authenticates.
+    pub token_endpoint_auth_method: Option<String>,
+    /// Fixed parameters of the authorization request.
+    pub authorization_params: BTreeMap<String, String>,
+    /// Redirect addresses allowed beside loopback ones.
+    pub allowed_redirect_uris: Vec<String>,
+}
+
+/// What is wrong with one field.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The field's name.
+    pub field: &'static str,
+    /// What is wrong with it.
+    pub what: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`: {}", self.field, self.what)
+    }
+}
+
+impl Builder {
+    /// The definition.
+    ///
+    /// # Errors
+    /// Every fault, in the order of the fields.
+    pub fn build(self) -> Result<Definition, Vec<Fault>> {
+        let mut faults = Faults::default();
+        let provider_id = faults.required("provider_id", self.provider_id, provider_id);
+        let name = faults.required("name", self.name, label);
+        let client_id = faults.required("client_id", self.client_id, client_id);
+        let auth_url = faults.required("auth_url", self.auth_url, endpoint);
+        let token_url = faults.required("token_url", self.token_url, endpoint);
+        let pkce_method =
+            faults.optional("code_challenge_method", self.code_challenge_method, pkce);
+        let kind = faults.optional("provider_type", self.provider_type, kind);
+        let auth_method = faults.optional(
+            "token_endpoint_auth_method",
+            self.token_endpoint_auth_method,
+            auth_method,
+        );
+        faults.check(
+            "authorization_params",
+            parameters(&self.authorization_params),
+        );
+        faults.check(
+            "allowed_redirect_uris",
+            redirects(&self.allowed_redirect_uris),
+        );
+        faults.check_client(self.client_secret.is_some(), auth_method, self.uses_pkce);
+        let definition = || {
+            Some(Definition {
+                provider_id: provider_id?,
+                name: name?,
+                client_id: client_id?,
+                client_secret: self.client_secret,
+                auth_url: auth_url?,
+                token_url: token_url?,
+                uses_pkce: self.uses_pkce,
+                pkce_method,
+                kind,
+                auth_method,
+                authorization_params: self.authorization_params,
+                allowed_redirect_uris: self.allowed_redirect_uris,
+            })
+        };
+        match definition() {
+            Some(definition) if faults.0.is_empty() => Ok(definition),
+            _ => Err(faults.0),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Faults(Vec<Fault>);
+
+impl Faults {
+    fn required<T>(
+        &mut self,
+        field: &'static str,
+        text: Option<String>,
+        read: fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        if text.is_none() {
+            self.check(field, Err("it is missing, and must be there".to_owned()));
+        }
+        self.optional(field, text, read)
+    }
+
+    fn optional<T>(
+        &mut self,
+        field: &'static str,
+        text: Option<String>,
+        read: fn(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        match read(&text?) {
+            Ok(value) => Some(value),
+            Err(what) => {
+                self.check(field, Err(what));
+                None
+            }
+        }
+    }
+
+    fn check(&mut self, field: &'static str, checked: Result<(), String>) {
+        if let Err(what) = checked {
+            self.0.push(Fault { field, what });
+        }
+    }
+
+    fn check_client(
+        &mut self,
+        has_secret: bool,
+        auth_method: Option<AuthMethod>,
+        uses_pkce: Option<bool>,
+    ) {
+        for rule in ClientRule::broken_by(has_secret, auth_method, uses_pkce) {
+            let field = match rule {
+                ClientRule::MethodNeedsSecret => "token_endpoint_auth_method",
+                ClientRule::PublicClientNeedsPkce => "uses_pkce",
+            };
+            self.check(field, Err(rule.to_string()));
+        }
+    }
+}
+
+fn provider_id(text: &str) -> Result<ProviderId, String> {
+    ProviderId::parse(text).ok_or_else(|| format!("it must match {}", ProviderId::PATTERN))
+}
+
+fn label(text: &str) -> Result<String, String> {
+    let checked = check_label(text).map(|()| text.to_owned());
+    checked.map_err(|error| error.to_string())
+}
+
+fn client_id(text: &str) -> Result<String, String> {
+    if !is_client_id(text) {
+        return Err(format!("it must match {CLIENT_ID_PATTERN}"));
+    }
+    Ok(text.to_owned())
+}
+
+fn endpoint(text: &str) -> Result<url::Url, String> {
+    short_address(text)?;
+    parse_endpoint(text).map_err(|error| error.to_string())
+}
+
+fn short_address(text: &str) -> Result<(), String> {
+    if text.len() > LONGEST_ADDRESS {
+        return Err(format!("it must have at most {LONGEST_ADDRESS} characters"));
+    }
+    Ok(())
+}
+
+fn redirects(uris: &[String]) -> Result<(), String> {
+    if uris.len() > MOST_REDIRECT_URIS {
+        return Err(format!(
+            "it must list at most {MOST_REDIRECT_URIS} addresses"
+        ));
+    }
+    for (index, uri) in uris.iter().enumerate() {
+        let checked = short_address(uri)
+            .and_then(|()| parse_redirect(uri).map_err(|error| error.to_string()));
+        checked.map_err(|what| format!("address {} of the list: {what}", index + 1))?;
+    }
+    Ok(())
+}
+
+fn parameters(parameters: &BTreeMap<String, String>) -> Result<(), String> {
+    for name in parameters.keys() {
+        let shown = name.escape_debug();
+        check_parameter_name(name).map_err(|error| format!("{shown}: {error}"))?;
+    }
+    let size = |(name, value): (&String, &String)| name.len() + value.len();
+    if parameters.iter().map(size).sum::<usize>() > LONGEST_PARAMETERS {
+        return Err(format!(
+            "the parameters take more than {LONGEST_PARAMETERS} bytes together"
+        ));
+    }
+    Ok(())
+}
+
+fn pkce(text: &str) -> Result<Pkce, String> {
+    let methods = [Pkce::S256, Pkce::Plain];
+    one_of(
+        text,
+        methods.map(|pkce| (pkce.method().unwrap_or_default(), pkce)),
+    )
+}
+
+fn kind(text: &str) -> Result<Kind, String> {
+    one_of(text, Kind::ALL.map(|kind| (kind.as_str(), kind)))
+}
+
+fn auth_method(text: &str) -> Result<AuthMethod, String> {
+    one_of(
+        text,
+        AuthMethod::ALL.map(|method| (method.as_str(), method)),
+    )
+}
+
+fn one_of<T: Copy, const N: usize>(text: &str, choices: [(&str, T); N]) -> Result<T, String> {
+    let chosen = choices.iter().find(|(name, _)| *name == text);
+    chosen.map(|(_, value)| *value).ok_or_else(|| {
+        let names = choices.map(|(name, _)| format!("\"{name}\"")).join(", ");
+        format!("it must be one of {names}")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn github() -> Builder {
+        let text = |text: &str| Some(text.to_owned());
+        Builder {
+            provider_id: text("github"),
+            name: text("GitHub"),
+            client_id: text("c"),
+            auth_url: text("https://example.com/authorize"),
+            token_url: text("https://example.com/token"),
+            ..Builder::default()
+        }
+    }
+
+    fn faults(builder: Builder) -> String {
+        let faults = builder.build().unwrap_err();
+        faults
+            .iter()
+            .map(|fault| format!("{fault}\n"))
+            .collect::<String>()
+    }
+
+    #[test]
+    fn what_is_left_out_has_its_default() {
+        let definition = github().build().unwrap();
+        assert_eq!(definition.auth_method(), AuthMethod::None);
+        assert_eq!(definition.pkce(), Pkce::S256);
+    }
+
+    #[test]
+    fn one_pass_names_every_fault_and_no_value() {
+        let found = faults(Builder {
+            provider_id: None,
+            name: Some("Git\u{200b}Hub".to_owned()),
+            auth_url: Some("http://canary.example/".to_owned()),
+            provider_type: Some("canary".to_owned()),
+            token_endpoint_auth_method: Some("client_secret_basic".to_owned()),
+            uses_pkce: Some(false),
+            authorization_params: [("state".to_owned(), "canary".to_owned())].into(),
+            allowed_redirect_uris: vec!["https://app.example/".to_owned(), "canary".to_owned()],
+            ..github()
+        });
+        assert_eq!(
+            found,
+            "`provider_id`: it is missing, and must be there\n\
+             `name`: it has control characters or others that nobody can see\n\
+             `auth_url`: it must be https (http is allowed for a loopback address only)\n\
+             `provider_type`: it must be one of \"microsoft\", \"salesforce\", \"slack\", \"x\"\n\
+             `authorization_params`: state: this parameter is set by each flow and cannot be fixed\n\
+             `allowed_redirect_uris`: address 2 of the list: it is not a URL\n\
+             `token_endpoint_auth_method`: this method needs a client_secret\n\
+             `uses_pkce`: PKCE cannot be turned off for a public client\n"
+        );
+    }
+
+    #[test]
+    fn a_confidential_client_may_do_without_pkce() {
+        let definition = Builder {
+            client_secret: Some(ClientSecret::new("canary")),
+            uses_pkce: Some(false),
+            ..github()
+        };
+        let definition = definition.build().unwrap();
+        assert_eq!(definition.pkce(), Pkce::Off);
+        assert_eq!(definition.auth_method(), AuthMethod::ClientSecretPost);
+    }
+}

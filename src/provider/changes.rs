@@ -1,0 +1,97 @@
+//! Changes of a stored provider.
+//!
+//! A secret never goes to an address that it was not given for: another token
+//! endpoint drops the stored one, and what was learnt of the old server.
+
+use std::collections::BTreeMap;
+
+use url::Url;
+
+use super::{AuthMethod, ClientRule, Endpoints, Pkce, Provider};
+use crate::secret::ClientSecret;
+
+/// What to change of a provider; what is `None` stays as it is.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    /// What people call it.
+    pub name: Option<String>,
+    /// The client registered there.
+    pub client_id: Option<String>,
+    /// The client's secret.
+    pub client_secret: Option<ClientSecret>,
+    /// The authorization endpoint.
+    pub auth_url: Option<Url>,
+    /// The token endpoint.
+    pub token_url: Option<Url>,
+    /// Whether PKCE is on.
+    pub uses_pkce: Option<bool>,
+    /// The PKCE method; never [`Pkce::Off`].
+    pub pkce_method: Option<Pkce>,
+    /// Fixed parameters of the authorization request, no reserved one.
+    pub authorization_params: Option<BTreeMap<String, String>>,
+    /// Redirect addresses allowed beside loopback ones.
+    pub allowed_redirect_uris: Option<Vec<String>>,
+}
+
+impl Provider {
+    /// The provider with these changes.
+    ///
+    /// # Errors
+    /// The rule that its client would break.
+    pub fn changed(mut self, changes: Changes) -> Result<Self, ClientRule> {
+        self.move_token_endpoint(changes.token_url);
+        self.replace_secret(changes.client_secret);
+        self.pkce = changed_pkce(self.pkce, changes.uses_pkce, changes.pkce_method);
+        replace(&mut self.name, changes.name);
+        replace(&mut self.client.client_id, changes.client_id);
+        replace(&mut self.endpoints.authorization, changes.auth_url);
+        replace(&mut self.authorization_params, changes.authorization_params);
+        replace(
+            &mut self.allowed_redirect_uris,
+            changes.allowed_redirect_uris,
+        );
+        if self.pkce == Pkce::Off && !self.client.is_confidential() {
+            return Err(ClientRule::PublicClientNeedsPkce);
+        }
+        Ok(self)
+    }
+
+    fn move_token_endpoint(&mut self, token_url: Option<Url>) {
+        let Some(token_url) = token_url.filter(|new| *new != self.endpoints.token) else {
+            return;
+        };
+        // What is known of the old server is not true of the new one.
+        self.endpoints = Endpoints {
+            authorization: self.endpoints.authorization.clone(),
+            token: token_url,
+            revocation: None,
+            issuer: None,
+            sends_iss: false,
+        };
+        self.client.client_secret = None;
+    }
+
+    fn replace_secret(&mut self, secret: Option<ClientSecret>) {
+        let Some(secret) = secret else { return };
+        if self.client.auth_method == AuthMethod::None {
+            self.client.auth_method = AuthMethod::ClientSecretPost;
+        }
+        self.client.client_secret = Some(secret);
+    }
+}
+
+fn replace<T>(field: &mut T, new: Option<T>) {
+    if let Some(new) = new {
+        *field = new;
+    }
+}
+
+fn changed_pkce(old: Pkce, uses_pkce: Option<bool>, method: Option<Pkce>) -> Pkce {
+    let new = match (uses_pkce, method) {
+        (Some(false), _) => Some(Pkce::Off),
+        (Some(true), None) if old == Pkce::Off => Some(Pkce::S256),
+        (Some(true), method) => method,
+        (None, method) => method.filter(|_| old != Pkce::Off),
+    };
+    new.unwrap_or(old)
+}

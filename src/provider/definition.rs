@@ -1,0 +1,126 @@
+//! A provider as a person defines it, and the rules between its client's secret,
+//! its authentication and PKCE.
+//!
+//! A client without a secret is a public one, and a public client always uses
+//! PKCE (RFC 9700, section 2.1.1).
+
+use std::collections::BTreeMap;
+
+use url::Url;
+use uuid::Uuid;
+
+use super::{AuthMethod, Client, Endpoints, Kind, Pkce, Provider, Source};
+use crate::clock::Timestamp;
+use crate::identity::ProviderId;
+use crate::secret::ClientSecret;
+
+/// What a person says of a new provider; what is `None` has its default.
+#[derive(Clone, Debug)]
+pub struct Definition {
+    /// Its identifier.
+    pub provider_id: ProviderId,
+    /// What people call it.
+    pub name: String,
+    /// The client registered there.
+    pub client_id: String,
+    /// The client's secret; a public client has none.
+    pub client_secret: Option<ClientSecret>,
+    /// The authorization endpoint.
+    pub auth_url: Url,
+    /// The token endpoint.
+    pub token_url: Url,
+    /// Whether PKCE is on; never `false` for a public client.
+    pub uses_pkce: Option<bool>,
+    /// The PKCE method; never [`Pkce::Off`].
+    pub pkce_method: Option<Pkce>,
+    /// Whose quirks it has.
+    pub kind: Option<Kind>,
+    /// How the client authenticates; never with a secret that is not there.
+    pub auth_method: Option<AuthMethod>,
+    /// Fixed parameters of the authorization request, no reserved one.
+    pub authorization_params: BTreeMap<String, String>,
+    /// Redirect addresses allowed beside loopback ones.
+    pub allowed_redirect_uris: Vec<String>,
+}
+
+/// A rule that a client breaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ClientRule {
+    /// It is to authenticate with a secret and has none.
+    #[error("this method needs a client_secret")]
+    MethodNeedsSecret,
+    /// It has no secret to authenticate with, and PKCE is off.
+    #[error("PKCE cannot be turned off for a public client")]
+    PublicClientNeedsPkce,
+}
+
+impl ClientRule {
+    /// The rules that a client breaks of which this is known.
+    pub fn broken_by(
+        has_secret: bool,
+        auth_method: Option<AuthMethod>,
+        uses_pkce: Option<bool>,
+    ) -> impl Iterator<Item = Self> {
+        let needs_secret = auth_method.is_some_and(|method| method != AuthMethod::None);
+        let is_confidential = has_secret && auth_method != Some(AuthMethod::None);
+        let broken = [
+            (needs_secret && !has_secret).then_some(Self::MethodNeedsSecret),
+            (uses_pkce == Some(false) && !is_confidential).then_some(Self::PublicClientNeedsPkce),
+        ];
+        broken.into_iter().flatten()
+    }
+}
+
+impl Definition {
+    /// The provider that it defines, made at `now`.
+    #[must_use]
+    pub fn into_provider(self, id: Uuid, source: Source, now: Timestamp) -> Provider {
+        Provider {
+            id,
+            source,
+            pkce: self.pkce(),
+            client: Client {
+                auth_method: self.auth_method(),
+                client_id: self.client_id,
+                client_secret: self.client_secret,
+                is_dynamic: false,
+            },
+            provider_id: self.provider_id,
+            name: self.name,
+            endpoints: Endpoints {
+                authorization: self.auth_url,
+                token: self.token_url,
+                revocation: None,
+                issuer: None,
+                sends_iss: false,
+            },
+            kind: self.kind,
+            authorization_params: self.authorization_params,
+            allowed_redirect_uris: self.allowed_redirect_uris,
+            mcp_server_url: None,
+            resource: None,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    /// How the client authenticates: as was said, else with its secret in the
+    /// body, else, without a secret, as a public client.
+    #[must_use]
+    pub fn auth_method(&self) -> AuthMethod {
+        match (self.auth_method, &self.client_secret) {
+            (Some(method), _) => method,
+            (None, Some(_)) => AuthMethod::ClientSecretPost,
+            (None, None) => AuthMethod::None,
+        }
+    }
+
+    /// The PKCE method of its flows: S256 unless another was chosen.
+    #[must_use]
+    pub fn pkce(&self) -> Pkce {
+        match self.uses_pkce {
+            Some(false) => Pkce::Off,
+            _ => self.pkce_method.unwrap_or(Pkce::S256),
+        }
+    }
+}
