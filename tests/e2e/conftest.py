@@ -13,7 +13,7 @@ from harness import leaks
 from harness.cli import CommandLine
 from harness.daemon import Daemon
 from harness.person import Person
-from harness.provider import AuthorizationServer, authorization_server
+from harness.provider import AuthorizationServer, AuthorizationServers
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -38,12 +38,25 @@ def home() -> Iterator[Path]:
         shutil.rmtree(path, ignore_errors=True)
 
 
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AuthorizationServers]:
+    """The authorization servers that have been needed so far."""
+    servers = AuthorizationServers(tmp_path_factory.mktemp("servers"))
+    yield servers
+    servers.close()
+
+
 @pytest.fixture
-def server(home: Path, request: pytest.FixtureRequest) -> Iterator[AuthorizationServer]:
-    """A running authorization server."""
+def server(
+    home: Path, servers: AuthorizationServers, request: pytest.FixtureRequest
+) -> Iterator[AuthorizationServer]:
+    """A running authorization server, with clients of this test's own."""
     marker = request.node.get_closest_marker("server")
-    with authorization_server(home, **(marker.kwargs if marker else {})) as running:
-        yield running
+    server = servers.of(**(marker.kwargs if marker else {}))
+    server.begin_test()
+    yield server
+    # Before the home is searched for secrets.
+    server.learn_secrets()
 
 
 @pytest.fixture

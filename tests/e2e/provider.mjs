@@ -2,9 +2,9 @@
 // with PKCE required of every client and refresh tokens that rotate at each
 // use and take the whole grant down when one is used twice.
 //
-// It prints one line of JSON once it listens (issuer, admin address, clients),
-// and lives until standard input closes. The admin address is for the tests
-// alone: what was asked of the server, and an outage on demand.
+// It prints one line of JSON once it listens (issuer, admin address), and lives
+// until standard input closes. The admin address is for the tests alone: clients
+// for a new test, what was asked of the server since, and an outage on demand.
 
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
@@ -45,7 +45,7 @@ function marked(kind, secret = randomBytes(32).toString('base64url')) {
 // 7.3), so the port is left out.
 function client(authMethod) {
   return {
-    client_id: `e2e-${authMethod}`,
+    client_id: `e2e-${randomBytes(6).toString('hex')}`,
     ...(authMethod === 'none' ? {} : { client_secret: marked('client_secret') }),
     token_endpoint_auth_method: authMethod,
     application_type: 'native',
@@ -55,9 +55,8 @@ function client(authMethod) {
   };
 }
 
-function configuration(clients) {
+function configuration() {
   return {
-    clients,
     scopes: ['openid', 'offline_access', ...API_SCOPES],
     claims: { openid: ['sub'], email: ['email', 'email_verified'] },
     // The account's label is read from the id token, so the claims are in it.
@@ -152,12 +151,17 @@ function close(server) {
   return closed;
 }
 
-function adminServer(publicServer, port, requests) {
-  const actions = {
-    'GET /requests': () => requests,
-    'POST /outage': () => close(publicServer),
-    'DELETE /outage': () => listen(publicServer, port),
-  };
+// Forgets what was asked, and registers a client for each way to authenticate.
+async function beginTest(provider, requests) {
+  requests.length = 0;
+  const clients = ['client_secret_post', 'client_secret_basic', 'none'].map(client);
+  await Promise.all(clients.map((each) => provider.Client.adapter.upsert(each.client_id, each)));
+  return clients.map(({ client_id, client_secret, token_endpoint_auth_method }) => ({
+    client_id, client_secret: client_secret ?? null, auth_method: token_endpoint_auth_method,
+  }));
+}
+
+function adminServer(actions) {
   return http.createServer(async (request, response) => {
     const action = actions[`${request.method} ${request.url}`];
     response.statusCode = action ? 200 : 404;
@@ -166,28 +170,25 @@ function adminServer(publicServer, port, requests) {
   });
 }
 
-const clients = ['client_secret_post', 'client_secret_basic', 'none'].map(client);
 const requests = [];
 
 // The issuer's name holds the port, so the port is taken first.
 const publicServer = http.createServer();
 const port = await listen(publicServer);
 const issuer = `http://${HOST}:${port}`;
-const provider = new Provider(issuer, configuration(clients));
+const provider = new Provider(issuer, configuration());
 markTokens(provider);
 provider.use(record(requests));
 publicServer.on('request', provider.callback());
 
-const admin = adminServer(publicServer, port, requests);
-const adminPort = await listen(admin);
-
-console.log(JSON.stringify({
-  issuer,
-  admin: `http://${HOST}:${adminPort}`,
-  clients: clients.map(({ client_id, client_secret, token_endpoint_auth_method }) => ({
-    client_id, client_secret: client_secret ?? null, auth_method: token_endpoint_auth_method,
-  })),
+const adminPort = await listen(adminServer({
+  'POST /tests': () => beginTest(provider, requests),
+  'GET /requests': () => requests,
+  'POST /outage': () => close(publicServer),
+  'DELETE /outage': () => publicServer.listening || listen(publicServer, port),
 }));
+
+console.log(JSON.stringify({ issuer, admin: `http://${HOST}:${adminPort}` }));
 
 process.stdin.resume();
 await once(process.stdin, 'end');

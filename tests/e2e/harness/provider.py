@@ -1,12 +1,13 @@
-"""The authorization server of `provider.mjs`, as a process the tests own."""
+"""The authorization server of `provider.mjs`, as a process that tests share: each
+has clients of its own, and sees only the requests that came since it began."""
 
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, FrozenSet, Iterator, List, Optional, Tuple
 
 import httpx
 
@@ -36,8 +37,14 @@ class AuthorizationServer:
         self.process = process
         self.issuer: str = ready["issuer"]
         self._admin: str = ready["admin"]
-        self._clients = {c["auth_method"]: OAuthClient(**c) for c in ready["clients"]}
+        self._clients: Dict[str, OAuthClient] = {}
         self._http = http
+
+    def begin_test(self) -> None:
+        """Registers new clients, and forgets the requests of the test before."""
+        self.come_back()
+        answer = self._http.post(f"{self._admin}/tests").raise_for_status()
+        self._clients = {each["auth_method"]: OAuthClient(**each) for each in answer.json()}
 
     @property
     def auth_url(self) -> str:
@@ -124,9 +131,27 @@ class AuthorizationServer:
         self._http.delete(f"{self._admin}/outage").raise_for_status()
 
 
+class AuthorizationServers:
+    """The running servers, one for each set of `provider.mjs`'s options."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+        self._running: Dict[FrozenSet[Tuple[str, object]], AuthorizationServer] = {}
+        self._stack = ExitStack()
+
+    def of(self, **options: object) -> AuthorizationServer:
+        """The server with these options, such as `access_token_ttl=3`."""
+        key = frozenset(options.items())
+        if key not in self._running:
+            self._running[key] = self._stack.enter_context(_running(self._home, options))
+        return self._running[key]
+
+    def close(self) -> None:
+        self._stack.close()
+
+
 @contextmanager
-def authorization_server(home: Path, **options: object) -> Iterator[AuthorizationServer]:
-    """A server of its own, with `provider.mjs`'s options: `access_token_ttl=3`."""
+def _running(home: Path, options: Dict[str, object]) -> Iterator[AuthorizationServer]:
     command = ["node", str(_SCRIPT)]
     for provider_id in (PROVIDER_ID, SECOND_PROVIDER_ID):
         command += ["--provider-id", provider_id]
@@ -134,11 +159,9 @@ def authorization_server(home: Path, **options: object) -> Iterator[Authorizatio
         flag = f"--{name.replace('_', '-')}"
         command += [flag] if value is True else [flag, str(value)]
     with (
-        # It tells its clients' secrets, and what it logs is its own affair.
+        # Its output holds its clients' secrets, which the daemon's must not.
         Process(command, environment(home), is_searched=False) as process,
         httpx.Client(trust_env=False) as http,
     ):
         line = process.wait_for_line("its address", lambda line: line.startswith("{"))
-        server = AuthorizationServer(process, json.loads(line), http)
-        yield server
-        server.learn_secrets()
+        yield AuthorizationServer(process, json.loads(line), http)
