@@ -28,6 +28,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::client::{Authenticate, Client};
 use crate::clock::Env;
 use crate::config;
+use crate::daemon::explained;
 use crate::identity::{AgentId, ProviderId, Scopes, TokenId, UserId};
 use crate::visible::has_invisible;
 
@@ -162,7 +163,7 @@ fn named_socket() -> Option<PathBuf> {
 
 /// Says on standard error what went wrong, with every cause.
 pub fn report(error: &anyhow::Error) {
-    output::note(&format!("agent-auth: {error:#}"));
+    output::note(&format!("agent-auth: {}", explained(error)));
 }
 
 fn provider_id(text: &str) -> Result<ProviderId, String> {

@@ -235,7 +235,9 @@ pub fn socket(named: Option<PathBuf>) -> Result<PathBuf, Error> {
     let is_there = |socket: &Path| socket.symlink_metadata().is_ok();
     let own = match own_socket() {
         // A service without a home has no daemon of its own.
-        Err(Error::Paths(paths::Error::NoHome)) if is_there(&system) => return Ok(system),
+        Err(Error::Paths {
+            error: paths::Error::NoHome,
+        }) if is_there(&system) => return Ok(system),
         own => own?,
     };
     Ok(if !is_there(&own) && is_there(&system) {

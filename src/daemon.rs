@@ -1,6 +1,7 @@
 //! Puts the parts together and runs them: settings, log, vault, listeners,
 //! signals, and an orderly end.
 
+mod advice;
 mod logging;
 mod process;
 mod readiness;
@@ -16,6 +17,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use tokio::signal::unix::{SignalKind, signal};
 
+pub use self::advice::explained;
 pub use self::running::{Running, start};
 
 use crate::clock::Env;

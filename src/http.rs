@@ -63,10 +63,9 @@ impl Api {
             Ok((handler, call)) => handler(call).await,
             Err(error) => Err(error),
         };
-        let reply = answer.unwrap_or_else(|error| reply::from_error(error, &self.0.env));
+        let reply = answer.unwrap_or_else(|error| self.failed(error));
         let counted = self.0.budget.count(peer.owner, reply).await;
-        let reply =
-            counted.unwrap_or_else(|| reply::from_error(reply::Error::TooMuchUnread, &self.0.env));
+        let reply = counted.unwrap_or_else(|| self.failed(reply::Error::TooMuchUnread));
         let series = Series::Request {
             operation: self.0.routes.name(&method, &path),
             class: reply.status().as_u16() / 100,
@@ -78,5 +77,10 @@ impl Api {
             micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX), "answered"
         );
         reply
+    }
+
+    /// The answer to a call that failed.
+    fn failed(&self, error: reply::Error) -> Reply {
+        reply::from_error(error, &self.0.broker, &self.0.env)
     }
 }

@@ -31,6 +31,7 @@ pub mod oauth;
 pub mod broker;
 pub mod api;
 pub mod client;
+pub mod advice;
 pub mod server;
 pub mod inherited;
 pub mod redirect;

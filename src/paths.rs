@@ -53,13 +53,11 @@ pub const LONGEST_SOCKET_PATH: usize = if cfg!(any(target_os = "linux", target_o
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Neither `$HOME` nor the user database names a home folder.
-    #[error(
-        "there is no home folder to keep things in: set HOME, or name each path (--data-dir, --key-file, --socket)"
-    )]
+    #[error("there is no home folder to keep things in: set HOME, or name each path")]
     NoHome,
     /// The kernel could not take it as a socket's address.
     #[error(
-        "the socket's path is {length} bytes long and may have {LONGEST_SOCKET_PATH} at most: {path}; choose a shorter one with --socket or AGENT_AUTH_SOCK",
+        "the socket's path is {length} bytes long and may have {LONGEST_SOCKET_PATH} at most: {path}",
         path = path.display()
     )]
     SocketPathTooLong {
@@ -215,6 +213,6 @@ mod tests {
         let fits = PathBuf::from("/".repeat(LONGEST_SOCKET_PATH));
         assert_eq!(check_socket(&fits), Ok(()));
         let error = check_socket(&fits.join("x")).unwrap_err().to_string();
-        assert!(error.contains("--socket"), "{error}");
+        assert!(error.contains("at most"), "{error}");
     }
 }

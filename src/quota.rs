@@ -107,37 +107,15 @@ impl std::error::Error for Exceeded {}
 
 impl fmt::Display for Exceeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (amount, setting, remedy) = match self.quota {
-            Quota::Providers => (
-                format!("{} providers", self.limit),
-                "max_providers",
-                "delete one with `agent-auth provider remove` or DELETE /v2/auth/providers/{provider_id}",
-            ),
-            Quota::Tokens => (
-                format!("{} tokens, logins under way included,", self.limit),
-                "max_tokens",
-                "delete one with DELETE /v2/auth/tokens/{token_id}",
-            ),
-            Quota::Flows => (
-                format!("{} logins under way", self.limit),
-                "max_flows",
-                "finish or refuse some, or wait until they expire",
-            ),
-            Quota::Connections => (
-                format!("{} permissions of agents", self.limit),
-                "max_agent_connections",
-                "take one away with DELETE /v2/auth/agents/{agent_id}/connections/{connection_id}",
-            ),
-            Quota::Bytes => (
-                format!("{} MiB stored", self.limit / MIB),
-                "max_stored_mib",
-                "delete tokens or providers that are no longer needed",
-            ),
+        let limit = self.limit;
+        let amount = match self.quota {
+            Quota::Providers => format!("{limit} providers"),
+            Quota::Tokens => format!("{limit} tokens, logins under way included,"),
+            Quota::Flows => format!("{limit} logins under way"),
+            Quota::Connections => format!("{limit} permissions of agents"),
+            Quota::Bytes => format!("{} MiB stored", limit / MIB),
         };
-        write!(
-            f,
-            "this user's quota of {amount} is used up: {remedy} (the administrator can raise {setting})"
-        )
+        write!(f, "this user's quota of {amount} is used up")
     }
 }
 

@@ -34,7 +34,7 @@ use crate::identity::{FlowId, Owner, ProviderId};
 use crate::log_limit::log_limited;
 use crate::server::Reply;
 use crate::server::body::RequestBody;
-use crate::vault;
+use crate::{advice, vault};
 
 /// Where a finished flow's page is; its identifier follows.
 const ENDED_PATH: &str = "/connected/";
@@ -113,7 +113,7 @@ pub async fn answer(
     };
     handled.unwrap_or_else(|error| match error {
         CallbackError::FieldErrors(_) => reply(&pages::failed(&Failure::BadRequest)),
-        CallbackError::Broker(error) => reply(&failed_page(&error)),
+        CallbackError::Broker(error) => reply(&failed_page(&broker, &error)),
     })
 }
 
@@ -131,7 +131,7 @@ fn follow_link(broker: &Broker, owner: Option<Owner>, token: &str) -> Reply {
         Ok(Some(Followed::RedirectToProvider(address))) => see_other(&address),
         Ok(Some(Followed::Finished(flow))) => see_other(&format!("{ENDED_PATH}{flow}")),
         Ok(None) => reply(&pages::failed(&Failure::LinkUsed)),
-        Err(error) => reply(&failed_page(&error)),
+        Err(error) => reply(&failed_page(broker, &error)),
     }
 }
 
@@ -220,14 +220,15 @@ fn to_ended_page(callback: Callback<'_>, flow: FlowId) -> Reply {
     see_other(&format!("{}{ENDED_PATH}{flow}", callback.base))
 }
 
-fn failed_page(error: &Error) -> Page {
+fn failed_page(broker: &Broker, error: &Error) -> Page {
     match error {
         Error::UnknownState => pages::failed(&Failure::UnknownState),
         Error::NotFound(_) => pages::failed(&Failure::NotFound),
         Error::Stopping => pages::failed(&Failure::Restarting),
         Error::Vault(vault::Error::Unwritable { why }) => {
             log_limited!(20, error, error = %error, "a login cannot be stored yet");
-            pages::failed(&Failure::CannotStore { why })
+            let why = why.clone() + &advice::for_unwritable(broker.maintenance());
+            pages::failed(&Failure::CannotStore { why: &why })
         }
         _ => {
             log_limited!(20, error, error = %error, "a redirect could not be handled");

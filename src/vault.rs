@@ -37,6 +37,7 @@ mod placement;
 mod providers;
 mod read_only;
 mod readers;
+mod remedy;
 pub mod restore;
 mod revocations;
 pub mod rotation;
@@ -70,6 +71,7 @@ pub use self::error::Error;
 pub use self::flows::StoredFlow;
 pub use self::key_store::KeyStore;
 pub use self::pages::{Cursor, Page};
+pub use self::remedy::Remedy;
 pub use self::revocations::Revocation;
 pub use self::tokens::{Group, Secrets, Stored};
 

@@ -11,7 +11,8 @@ fn main() -> ExitCode {
     let args = DaemonArgs::parse();
     daemon::run(&args).unwrap_or_else(|error| {
         // Nobody is left to tell if standard error is gone.
-        let _ = writeln!(std::io::stderr(), "agent-authd: {error:#}");
+        let text = daemon::explained(&error);
+        let _ = writeln!(std::io::stderr(), "agent-authd: {text}");
         ExitCode::FAILURE
     })
 }

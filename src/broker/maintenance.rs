@@ -7,7 +7,7 @@ use super::Error;
 use super::context::Context;
 use super::logins::Logins;
 use crate::identity::Owner;
-use crate::vault;
+use crate::vault::{self, Remedy};
 
 /// Keeps the store in order; clones share its state.
 #[derive(Clone, Debug)]
@@ -59,6 +59,12 @@ impl Maintenance {
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
         self.context.vault.trouble()
+    }
+
+    /// What a person can do about [`Self::trouble`], where that does not say so.
+    #[must_use]
+    pub fn remedy(&self) -> Option<Remedy> {
+        self.context.vault.remedy()
     }
 
     /// How many stored rows of an owner's are known to be unreadable.

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::output;
 use super::vault_args::VaultArgs;
 use crate::clock::Env;
-use crate::config::settle_key_store;
+use crate::config::{self, settle_key_store};
 use crate::daemon::vault_options;
 use crate::paths::Defaults;
 use crate::vault::{self, KeyStore, check, key_move, rotation};
@@ -130,7 +130,9 @@ fn move_key(args: &MoveArgs, env: &Env) -> Result<()> {
     let file: PathBuf = match &config.file {
         Some(file) => file.clone(),
         None if config.system => Defaults::of_the_system().config_file(),
-        None => Defaults::of_this_user()?.config_file(),
+        None => Defaults::of_this_user()
+            .map_err(config::Error::from)?
+            .config_file(),
     };
     let moving = key_move::move_key(&vault_options(&config), args.to, env)
         .context("the key was not moved")?;

@@ -11,8 +11,11 @@ use crate::trusted::Untrusted;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A path cannot be named or used.
-    #[error(transparent)]
-    Paths(#[from] paths::Error),
+    #[error("{error}{}", flags_for(error))]
+    Paths {
+        /// Why.
+        error: paths::Error,
+    },
     /// A check was asked for that this system has no means for.
     #[error(
         "redirect_check_uid = true cannot be done here: only Linux tells whose program is at the other end of a connection; leave it out"
@@ -112,4 +115,20 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+}
+
+impl From<paths::Error> for Error {
+    fn from(error: paths::Error) -> Self {
+        Self::Paths { error }
+    }
+}
+
+/// The flags that do something about an error of paths, to follow its text.
+fn flags_for(error: &paths::Error) -> &'static str {
+    match error {
+        paths::Error::NoHome => " (--data-dir, --key-file, --socket)",
+        paths::Error::SocketPathTooLong { .. } => {
+            "; choose a shorter one with --socket or AGENT_AUTH_SOCK"
+        }
+    }
 }

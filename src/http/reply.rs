@@ -11,13 +11,13 @@ use crate::api::replies::ErrorBody;
 use crate::api::requests::field_of_rule;
 use crate::api::validate::FieldErrors;
 use crate::api::{ALSO_ENDED_HEADER, MAX_ALSO_ENDED};
-use crate::broker::Missing;
+use crate::broker::Broker;
 use crate::clock::Env;
 use crate::identity::TokenId;
 use crate::log_limit::log_limited;
 use crate::oauth::discovery;
 use crate::server::body;
-use crate::{broker, redirect, vault};
+use crate::{advice, broker, redirect, vault};
 
 /// What a handler gives.
 pub(super) type Answer = Result<Reply, Error>;
@@ -146,7 +146,7 @@ pub(super) fn deleted(also_ended: &[TokenId]) -> Reply {
 }
 
 /// The answer to a call that failed.
-pub(super) fn from_error(error: Error, env: &Env) -> Reply {
+pub(super) fn from_error(error: Error, broker: &Broker, env: &Env) -> Reply {
     let answer = match error {
         Error::FieldErrors(faults) => json(StatusCode::UNPROCESSABLE_ENTITY, &faults),
         Error::Status { status, detail } => detailed(status, detail),
@@ -156,7 +156,7 @@ pub(super) fn from_error(error: Error, env: &Env) -> Reply {
         }
         Error::TooMuchUnread => detailed(StatusCode::TOO_MANY_REQUESTS, TOO_MUCH_UNREAD)
             .map(|reply| with(reply, RETRY_AFTER, "1")),
-        Error::Broker(error) => from_broker(&error, env),
+        Error::Broker(error) => from_broker(&error, broker, env),
     };
     answer.unwrap_or_else(|_| {
         let mut reply = Response::new(Either::Left(Full::default()));
@@ -165,15 +165,15 @@ pub(super) fn from_error(error: Error, env: &Env) -> Reply {
     })
 }
 
-fn from_broker(error: &broker::Error, env: &Env) -> Answer {
+fn from_broker(error: &broker::Error, broker: &Broker, env: &Env) -> Answer {
     use broker::Error as E;
     let text = error.to_string();
     match error {
-        E::NotFound(Missing::Provider { .. }) => {
-            let detail = format!("{text}; `agent-auth provider add` makes one");
-            detailed(StatusCode::NOT_FOUND, detail)
+        E::NotFound(missing) => {
+            let advice = advice::for_missing(missing);
+            detailed(StatusCode::NOT_FOUND, text + advice)
         }
-        E::NotFound(_) | E::Vault(vault::Error::NotFound) => detailed(StatusCode::NOT_FOUND, text),
+        E::Vault(vault::Error::NotFound) => detailed(StatusCode::NOT_FOUND, text),
         E::AlreadyExists { .. } | E::Reserved { .. } | E::NotAsked => {
             detailed(StatusCode::CONFLICT, text)
         }
@@ -196,13 +196,15 @@ fn from_broker(error: &broker::Error, env: &Env) -> Answer {
             let millis = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
             unavailable(text, millis.div_ceil(1000).max(1))
         }
-        E::TooManyWaiters | E::Vault(vault::Error::QuotaExceeded(_)) => {
-            detailed(StatusCode::TOO_MANY_REQUESTS, text)
+        E::TooManyWaiters => detailed(StatusCode::TOO_MANY_REQUESTS, text),
+        E::Vault(vault::Error::QuotaExceeded(exceeded)) => {
+            let detail = text + &advice::for_quota(exceeded.quota);
+            detailed(StatusCode::TOO_MANY_REQUESTS, detail)
         }
         E::Stopping | E::RefreshUnderWay => unavailable(text, 1),
         E::Vault(vault::Error::Unwritable { .. }) => {
             log_limited!(1, error, error = %text, "a change could not be stored");
-            unavailable(text, 5)
+            unavailable(text + &advice::for_unwritable(broker.maintenance()), 5)
         }
         E::Vault(_) => {
             let request_id = env.uuid();

@@ -32,7 +32,7 @@ pub(super) async fn show(broker: &Broker, auth_id: &str) -> Reply {
     match broker.logins().consent_question(flow).await {
         Ok(Consented::Open(question)) => ask(&question, 200),
         Ok(Consented::Finished(flow)) => see_other(&format!("{ENDED_PATH}{flow}")),
-        Err(error) => reply(&failed_page(&error)),
+        Err(error) => reply(&failed_page(broker, &error)),
     }
 }
 
@@ -72,7 +72,7 @@ pub(super) async fn answer(
             authorization_url: &address,
         })),
         Ok(Answered::Stale) => ask_again(broker, flow).await,
-        Err(error) => reply(&failed_page(&error)),
+        Err(error) => reply(&failed_page(broker, &error)),
     }
 }
 
@@ -81,7 +81,7 @@ async fn ask_again(broker: &Broker, flow: FlowId) -> Reply {
     match broker.logins().consent_question(flow).await {
         Ok(Consented::Open(question)) => ask(&question, 409),
         Ok(Consented::Finished(flow)) => see_other(&format!("{ENDED_PATH}{flow}")),
-        Err(error) => reply(&failed_page(&error)),
+        Err(error) => reply(&failed_page(broker, &error)),
     }
 }
 

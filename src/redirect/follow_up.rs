@@ -26,12 +26,12 @@ pub(super) async fn ended_page(broker: &Broker, flow: &str) -> Page {
     match broker.logins().exchanging(flow) {
         Ok(None) => {}
         Ok(Some(provider_name)) => return pages::finishing(&provider_name),
-        Err(error) => return failed_page(&error),
+        Err(error) => return failed_page(broker, &error),
     }
     let ended = match broker.logins().ended(flow) {
         Ok(Some(ended)) => ended,
         Ok(None) => return pages::failed(&Failure::NotFound),
-        Err(error) => return failed_page(&error),
+        Err(error) => return failed_page(broker, &error),
     };
     if !matches!(ended.outcome, Outcome::Connected(_)) {
         return outcome_page(&ended, &FollowUp::default());
@@ -75,7 +75,7 @@ pub(super) async fn answer(
     match broker.logins().answer_follow_up(command).await {
         // A form that was out of date changed nothing: the page asks anew.
         Ok(()) => see_other(&format!("{ENDED_PATH}{flow}")),
-        Err(error) => reply(&failed_page(&error)),
+        Err(error) => reply(&failed_page(broker, &error)),
     }
 }
 

@@ -28,9 +28,7 @@ const ATTEMPTS: usize = 16;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Somebody else holds the port.
-    #[error(
-        "{address} is in use by another program, so redirects could not arrive; choose another port with --redirect-listen (and register the new address with your providers), or end that program"
-    )]
+    #[error("{address} is in use by another program, so redirects could not arrive")]
     Busy {
         /// The address.
         address: SocketAddr,
@@ -46,9 +44,7 @@ pub enum Error {
         listen: RedirectListen,
     },
     /// The system refuses it.
-    #[error(
-        "cannot listen on {address} for redirects: {why}; another address can be set with --redirect-listen"
-    )]
+    #[error("cannot listen on {address} for redirects: {why}")]
     Refused {
         /// The address.
         address: SocketAddr,

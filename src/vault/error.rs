@@ -1,6 +1,7 @@
-//! What can go wrong with the vault, each told with what to do about it.
+//! What can go wrong with the vault. What is done about it by the command line is in
+//! `vault/remedy.rs`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rusqlite::ErrorCode;
 
@@ -31,6 +32,18 @@ pub enum Error {
         /// Which part.
         what: String,
     },
+    /// The file is damaged, which shows when it is opened.
+    #[error("the vault is damaged: {what}; the file was left as it is{}", without_backup(data_dir, backup.as_deref()))]
+    Damaged {
+        /// Which part.
+        what: String,
+        /// The folder of the vault.
+        data_dir: PathBuf,
+        /// The file of its key.
+        key_file: PathBuf,
+        /// The newest backup.
+        backup: Option<PathBuf>,
+    },
     /// One row is damaged or was tampered with; the others are well.
     #[error(
         "row {row} of {table} cannot be read: {why}; it is not used, and can be deleted by its id"
@@ -51,6 +64,17 @@ pub enum Error {
         /// The system's words.
         why: String,
     },
+    /// The folder is not on a disk of this machine.
+    #[error(
+        "{} cannot be opened: it is on a network file system ({kind}), where neither locks nor the write-ahead log can be relied on",
+        folder.display()
+    )]
+    OnNetwork {
+        /// The folder.
+        folder: PathBuf,
+        /// The kind of file system.
+        kind: String,
+    },
     /// The disk is read-only, so that nothing can be changed.
     #[error(
         "{} is on a read-only disk; make the disk writable first (mount -o remount,rw)",
@@ -62,7 +86,7 @@ pub enum Error {
     },
     /// Another daemon holds the data folder.
     #[error(
-        "another agent-authd{holder} holds the data in {}; stop it first, or name another folder with --data-dir",
+        "another agent-authd{holder} holds the data in {}",
         folder.display()
     )]
     Held {
@@ -81,11 +105,7 @@ pub enum Error {
     },
     /// A newer daemon wrote the file.
     #[error(
-        "the vault was written by a newer agent-authd (its schema is {found}, this one knows {known}); install that version again{}",
-        backup.as_ref().map(|backup| format!(
-            ", or go back with `agent-auth vault restore {}`: grants that were refreshed since need a new login",
-            backup.display()
-        )).unwrap_or_default()
+        "the vault was written by a newer agent-authd (its schema is {found}, this one knows {known})"
     )]
     NewerSchema {
         /// The file's version.
@@ -97,7 +117,7 @@ pub enum Error {
     },
     /// A backup whose rows nobody has authenticated.
     #[error(
-        "{} was made before addresses were authenticated, so that it cannot be told whether they were changed; look at each with: agent-auth vault restore --accept-unauthenticated {0}",
+        "{} was made before addresses were authenticated, so that it cannot be told whether they were changed",
         path.display()
     )]
     Unauthenticated {
@@ -117,6 +137,21 @@ pub enum Error {
         place: String,
         /// Why.
         why: String,
+    },
+    /// The key's file lies in the folder of the vault.
+    #[error(
+        "the key in {} cannot be used: it lies in the vault's own folder, so that whoever copies one has both",
+        path.display()
+    )]
+    KeyBesideVault {
+        /// The key's file.
+        path: PathBuf,
+    },
+    /// A rotation that opening the vault should have finished is not finished.
+    #[error("the key in {place} cannot be used: an earlier rotation could not be finished")]
+    RotationStuck {
+        /// The place, as a person calls it.
+        place: String,
     },
     /// The key is to be moved to the place that keeps it.
     #[error("{place} keeps the key already")]
@@ -140,7 +175,7 @@ pub enum Error {
     },
     /// A rotation was cut off after the new key was kept.
     #[error(
-        "the vault has a new key beside the old one, and not every row is sealed with it yet: {why}; agent-authd's next start, or another `agent-auth key rotate`, goes on with it"
+        "the vault has a new key beside the old one, and not every row is sealed with it yet: {why}; agent-authd's next start, or another rotation, goes on with it"
     )]
     RotationUnfinished {
         /// What cut it off.
@@ -149,6 +184,14 @@ pub enum Error {
     /// The key is not a Fernet key.
     #[error("the key is not a Fernet key: 32 bytes as 44 characters of URL-safe base64")]
     MalformedKey,
+}
+
+/// The clause that says that there is no backup.
+fn without_backup(data_dir: &Path, backup: Option<&Path>) -> String {
+    if backup.is_some() {
+        return String::new();
+    }
+    format!(", and there is no backup of it in {}", data_dir.display())
 }
 
 impl From<rusqlite::Error> for Error {

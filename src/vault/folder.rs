@@ -27,9 +27,10 @@ pub(super) fn private(folder: &Path, owners: &Owners) -> Result<PathBuf, Error> 
     let found = fs::metadata(folder).map_err(open)?;
     owners.require_own(folder, &found).map_err(trusted)?;
     if let Some(kind) = network(folder) {
-        return Err(refuse(format!(
-            "it is on a network file system ({kind}), where neither locks nor the write-ahead log can be relied on; name a folder on a disk of this machine with --data-dir"
-        )));
+        return Err(Error::OnNetwork {
+            folder: folder.to_owned(),
+            kind: kind.to_string(),
+        });
     }
     folder.canonicalize().map_err(open)
 }

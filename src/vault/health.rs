@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::Error;
+use super::{Error, Remedy};
 use crate::log_limit::log_limited;
 
 /// What is wrong now.
@@ -80,13 +80,22 @@ impl Health {
     /// What is wrong, in a clause.
     pub(super) fn words(&self) -> Option<String> {
         let known = self.lock();
-        let damage = known.damage.as_ref().map(|what| {
-            format!("the vault is damaged: {what}; `agent-auth vault check` says more")
-        });
+        let damage = known.damage.as_ref();
+        let damage = damage.map(|what| format!("the vault is damaged: {what}"));
         damage.or_else(|| {
             let why = known.unwritable()?;
             Some(format!("the vault cannot be written: {why}"))
         })
+    }
+
+    /// What a person can do about [`Self::words`].
+    pub(super) fn remedy(&self) -> Option<Remedy> {
+        let known = self.lock();
+        match (&known.damage, &known.misplaced) {
+            (Some(_), _) => Some(Remedy::Check),
+            (None, Some(_)) => Some(Remedy::PutBack),
+            (None, None) => None,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {

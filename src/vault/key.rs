@@ -116,7 +116,7 @@ fn secret_service(data_dir: &Path) -> Result<Box<dyn Store>, Error> {
 fn secret_service(_: &Path) -> Result<Box<dyn Store>, Error> {
     Err(unusable(
         "the Secret Service",
-        "this agent-authd was built without it; build one with --features secret-service",
+        "this agent-authd was built without it (the Cargo feature secret-service)",
     ))
 }
 

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::clock::Env;
 use crate::failpoint;
-use crate::trusted::{Owners, shell_quoted};
+use crate::trusted::Owners;
 
 /// Room that writing every row anew takes beside three times the vault's size, in bytes.
 const ROOM: u64 = 1024 * 1024;
@@ -115,8 +115,11 @@ fn open_file(options: &Options, env: &Env) -> Result<Connection, Error> {
 /// An error of opening the vault, with its file and what can be done.
 pub(super) fn with_remedy(error: Error, options: &Options) -> Error {
     match name_file(error, &options.data_dir.join(FILE)) {
-        Error::Corrupt { what } => Error::Corrupt {
-            what: format!("{what}; {}", recovery_hint(options)),
+        Error::Corrupt { what } => Error::Damaged {
+            what,
+            data_dir: options.data_dir.clone(),
+            key_file: options.key_file.clone(),
+            backup: backup::all(&options.data_dir).into_iter().next(),
         },
         Error::NewerSchema { found, known, .. } => Error::NewerSchema {
             found,
@@ -196,23 +199,5 @@ fn name_file(error: Error, path: &Path) -> Error {
             what: format!("{}: {what}", path.display()),
         },
         other => other,
-    }
-}
-
-/// What somebody can do whose vault is damaged.
-fn recovery_hint(options: &Options) -> String {
-    let kept = "the file was left as it is";
-    let data_dir = &options.data_dir;
-    match backup::all(data_dir).first() {
-        Some(newest) => format!(
-            "{kept}; put the newest backup in its place with: agent-auth vault restore --data-dir {} --key-file {} {}",
-            shell_quoted(data_dir),
-            shell_quoted(&options.key_file),
-            shell_quoted(newest)
-        ),
-        None => format!(
-            "{kept}, and there is no backup of it in {}",
-            data_dir.display()
-        ),
     }
 }

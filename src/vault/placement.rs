@@ -75,22 +75,21 @@ impl Placement {
     /// Looks at the names again.
     ///
     /// # Errors
-    /// Why nothing can be written, or would be lost, and what to do.
+    /// Why nothing can be written, or would be lost.
     pub(super) fn check(&self) -> Result<(), String> {
         if let Some(data_dir) = &self.read_only {
             return Err(read_only::reason(data_dir));
         }
-        let advice = "put it back, or save what the daemon has with `agent-auth vault backup` before it is stopped";
         for (index, (path, own)) in self.files.iter().enumerate() {
             let name = path.display();
             let Ok((found, size)) = identity(path) else {
-                return Err(format!("{name} was deleted or moved; {advice}"));
+                return Err(format!("{name} was deleted or moved"));
             };
             if found != *own {
-                return Err(format!("another file is in the place of {name}; {advice}"));
+                return Err(format!("another file is in the place of {name}"));
             }
             if index == 0 && size < self.size.load(Ordering::Relaxed) {
-                return Err(format!("{name} was cut off at {size} bytes; {advice}"));
+                return Err(format!("{name} was cut off at {size} bytes"));
             }
         }
         Ok(())

@@ -48,10 +48,8 @@ pub fn rotate(options: &Options, env: &Env) -> Result<Rotated, Error> {
     let mut unlocked = Unlocked::open_existing(options, env)?;
     let store = key::store(options)?;
     if unlocked.ring.keys().len() > 1 {
-        return Err(Error::KeyUnusable {
+        return Err(Error::RotationStuck {
             place: store.place(),
-            why: "an earlier rotation could not be finished; `agent-auth vault check` says why"
-                .to_owned(),
         });
     }
     if let Some(fault) = rows::survey(&unlocked.connection, &unlocked.cipher)?.first() {

@@ -106,6 +106,52 @@ fn the_methods_of_reads_and_changes_are_in_the_vault() {
     }
 }
 
+/// The lines of a module's files that are code, without comments.
+fn code_of(module: &str) -> Vec<(PathBuf, String)> {
+    let mut code = Vec::new();
+    for file in files(module) {
+        let text = fs::read_to_string(&file).unwrap();
+        let lines = text.lines().filter(|line| !line.trim().starts_with("//"));
+        code.extend(lines.map(|line| (file.clone(), line.to_owned())));
+    }
+    code
+}
+
+#[test]
+fn the_broker_is_given_parsed_identifiers() {
+    let parsed = ["ProviderId", "TokenId", "FlowId", "ConnectionId"];
+    for (file, line) in code_of("broker") {
+        let parses = parsed
+            .iter()
+            .any(|id| line.contains(&format!("{id}::parse")));
+        assert!(!parses, "{}: {line}", file.display());
+    }
+    for (file, line) in code_of("broker/commands") {
+        assert!(!line.contains("Serialize"), "{}: {line}", file.display());
+    }
+}
+
+#[test]
+fn what_a_person_types_is_named_above_the_broker_only() {
+    let typed = [
+        "agent-auth ",
+        " --data-dir",
+        " --key-file",
+        " --socket",
+        " --config",
+        " --redirect-listen",
+    ];
+    let layers = layers();
+    let below = layers.iter().take_while(|layer| *layer != "api");
+    // The settings are what the flags set.
+    for module in below.filter(|layer| *layer != "config") {
+        for (file, line) in code_of(module) {
+            let named = typed.iter().find(|typed| line.contains(**typed));
+            assert!(named.is_none(), "{}: {line}", file.display());
+        }
+    }
+}
+
 #[test]
 fn an_upward_use_is_seen_however_it_is_written() {
     let layers = ["clock", "token", "vault"].map(str::to_owned);

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::super::reply::{self, Answer};
 use super::super::request::Call;
+use crate::advice;
 use crate::api;
 use crate::api::replies::{Health, Info};
 use crate::metrics::{self, Gauge};
@@ -18,7 +19,10 @@ pub(in crate::http) async fn ok(_: Call) -> Answer {
 
 pub(in crate::http) async fn info(call: Call) -> Answer {
     let counts = call.broker.counts(Some(call.peer.owner))?;
-    let degraded_reason = call.broker.maintenance().trouble();
+    let maintenance = call.broker.maintenance();
+    let degraded_reason = maintenance
+        .trouble()
+        .map(|why| why + &advice::for_trouble(maintenance));
     reply::ok(&Info {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         status: if degraded_reason.is_none() {

@@ -23,13 +23,14 @@ impl KeyFile {
     /// The key file at `path` for the vault in `data_dir`.
     ///
     /// # Errors
-    /// [`Error::KeyUnusable`] if it lies in the vault's folder.
+    /// [`Error::KeyBesideVault`].
     pub(super) fn beside(data_dir: &Path, path: &Path) -> Result<Self, Error> {
         let real = |folder: &Path| folder.canonicalize().ok();
         let folder = path.parent().and_then(real);
         if folder.is_some() && folder == real(data_dir) {
-            let why = "it lies in the vault's own folder, so that whoever copies one has both; name another place with --key-file";
-            return Err(unusable(&path.display().to_string(), why));
+            return Err(Error::KeyBesideVault {
+                path: path.to_owned(),
+            });
         }
         Ok(Self {
             path: path.to_owned(),
@@ -259,6 +260,6 @@ mod tests {
     fn a_key_in_the_vaults_folder_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let error = KeyFile::beside(folder.path(), &folder.path().join("vault.key"));
-        assert!(error.unwrap_err().to_string().contains("--key-file"));
+        assert!(matches!(error, Err(Error::KeyBesideVault { .. })));
     }
 }
