@@ -35,8 +35,6 @@ pub struct Event {
     pub scopes: Scopes,
     /// More, for a person who looks closer.
     pub detail: Map<String, Value>,
-    /// When a person said that they have seen it.
-    pub acknowledged_at: Option<Timestamp>,
     /// When it happened.
     pub created_at: Timestamp,
 }
@@ -57,7 +55,6 @@ impl Event {
             account_label: token.label().map(str::to_owned),
             scopes: token.granted.clone(),
             detail: Map::new(),
-            acknowledged_at: None,
             created_at: now,
         }
     }

@@ -120,7 +120,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Event> {
         account_label: row.get("account_label")?,
         scopes: row.get("scopes")?,
         detail: from_json(row, "detail")?,
-        acknowledged_at: row.get("acknowledged_at")?,
         created_at: row.get("created_at")?,
     })
 }

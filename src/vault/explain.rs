@@ -76,7 +76,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
         })
         .filter(|path| path.extension().is_some_and(|found| found == "rs"))
         .filter(|path| {
-            !["explain.rs", "schema.rs", "tests.rs"]
+            !["explain.rs", "schema.rs", "tests.rs", "written.rs"]
                 .iter()
                 .any(|not| path.ends_with(not))
         })

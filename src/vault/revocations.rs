@@ -5,10 +5,11 @@ mod client;
 
 use rusqlite::types::FromSqlError;
 use rusqlite::{Row, named_params};
+use serde_json::Map;
 use uuid::Uuid;
 
 use super::cipher::SealContext;
-use super::columns::{from_json, json, parse};
+use super::columns::parse;
 use super::rows::Named;
 use super::{Change, Error, View};
 use crate::clock::Timestamp;
@@ -133,10 +134,10 @@ impl Change<'_> {
         self.connection
             .prepare_cached(
                 "INSERT INTO revocations (owner, id, token_id, source, provider_id, agent_id, account_label,
-                    scopes, reason, event_source, detail, key_id, client, client_secret, access_token,
+                    scopes, reason, event_source, key_id, client, client_secret, access_token,
                     refresh_token, created_at)
                  VALUES (:owner, :id, :token_id, :source, :provider_id, :agent_id, :account_label,
-                    :scopes, :reason, :event_source, :detail, :key_id, :client, :client_secret, :access_token,
+                    :scopes, :reason, :event_source, :key_id, :client, :client_secret, :access_token,
                     :refresh_token, :created_at)",
             )?
             .execute(named_params! {
@@ -150,7 +151,6 @@ impl Change<'_> {
                 ":scopes": event.scopes,
                 ":reason": event.reason.as_deref().unwrap_or_default(),
                 ":event_source": event.source.as_str(),
-                ":detail": json(&event.detail)?,
                 ":key_id": self.cipher.key_id().0,
                 ":client": self.cipher.seal(place("client"), &facts, now),
                 ":client_secret": provider.client.client_secret.as_ref().map(seal_secret),
@@ -199,8 +199,7 @@ fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
         source: parse(row, "event_source", source)?,
         account_label: row.get("account_label")?,
         scopes: row.get("scopes")?,
-        detail: from_json(row, "detail")?,
-        acknowledged_at: None,
+        detail: Map::new(),
         created_at,
     })
 }

@@ -3,6 +3,9 @@
 //! A released migration is never edited: a change is a new entry at the end.
 //! A file of a newer version than this list knows is refused, not guessed at.
 
+#[cfg(test)]
+mod written;
+
 use rusqlite::Connection;
 
 use super::Error;
@@ -19,6 +22,7 @@ const MIGRATIONS: &[&[&str]] = &[
         include_str!("schema/0002/revocations.sql"),
         include_str!("schema/0002/row_authentication.sql"),
         include_str!("schema/0002/account_answers.sql"),
+        include_str!("schema/0002/unused_columns.sql"),
     ],
 ];
 

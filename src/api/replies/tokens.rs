@@ -128,7 +128,7 @@ pub struct TokenEventSummary {
     pub scopes: Scopes,
     /// Particulars.
     pub detail: Option<Map<String, Value>>,
-    /// When a person took note of it.
+    /// In the contract; always null, since agent-authd does not record it.
     pub acknowledged_at: Option<Timestamp>,
     /// When it happened.
     pub created_at: Timestamp,
@@ -150,7 +150,7 @@ impl TokenEventSummary {
             provider_account_label: event.account_label.clone(),
             scopes: event.scopes.clone(),
             detail: (!event.detail.is_empty()).then(|| event.detail.clone()),
-            acknowledged_at: event.acknowledged_at,
+            acknowledged_at: None,
             created_at: event.created_at,
             token_id: event.token_id.as_ref().map(ToString::to_string),
         }

@@ -159,7 +159,6 @@ impl Logins {
             account_label: None,
             scopes: flow.requested.clone(),
             detail: serde_json::Map::new(),
-            acknowledged_at: None,
             created_at: self.context.env.now(),
         }
     }

@@ -34,7 +34,6 @@ impl Tokens {
                 account_label: None,
                 scopes: Scopes::default(),
                 detail: Map::from_iter([("row".to_owned(), row.into())]),
-                acknowledged_at: None,
                 created_at: now,
             })
         });

@@ -16,7 +16,6 @@ CREATE TABLE revocations (
     scopes TEXT NOT NULL,
     reason TEXT NOT NULL, -- why the token was deleted
     event_source TEXT NOT NULL,
-    detail TEXT NOT NULL,
     key_id TEXT NOT NULL REFERENCES keys,
     client TEXT NOT NULL, -- sealed
     client_secret TEXT, -- sealed
