@@ -149,24 +149,3 @@ pub(super) fn parse<T>(
         rusqlite::Error::FromSqlConversionFailure(index, value.data_type(), error.into())
     })
 }
-
-/// A row's columns, taken in the order in which they were selected. Looking
-/// one up by its name compares the names of all columns before it, which cost
-/// a fifth of the time in which a stored token is handed out.
-pub(super) struct InOrder<'a> {
-    row: &'a Row<'a>,
-    next: usize,
-}
-
-impl<'a> InOrder<'a> {
-    /// Those after the first `skipped`.
-    pub(super) fn after(skipped: usize, row: &'a Row<'a>) -> Self {
-        Self { row, next: skipped }
-    }
-
-    pub(super) fn take<T: FromSql>(&mut self) -> rusqlite::Result<T> {
-        let value = self.row.get(self.next);
-        self.next += 1;
-        value
-    }
-}
