@@ -37,6 +37,7 @@ mod maintenance;
 use std::sync::Arc;
 
 use tokio::sync::watch;
+use uuid::Uuid;
 
 pub use self::agents::Agents;
 pub use self::context::Settings;
@@ -183,6 +184,13 @@ impl Broker {
                 flows_pending: totals.flows_pending,
             })
         })?)
+    }
+
+    /// A new identifier for a request that failed. It is shown to the caller and
+    /// logged with the reason.
+    #[must_use]
+    pub fn new_request_id(&self) -> Uuid {
+        self.0.context.env.uuid()
     }
 
     /// The metrics.

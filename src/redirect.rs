@@ -231,9 +231,10 @@ fn failed_page(broker: &Broker, error: &Error) -> Page {
             pages::failed(&Failure::CannotStore { why: &why })
         }
         _ => {
-            log_limited!(20, error, error = %error, "a redirect could not be handled");
+            let request_id = broker.new_request_id().to_string();
+            log_limited!(20, error, request.id = %request_id, error = %error, "a redirect could not be handled");
             pages::failed(&Failure::Internal {
-                request_id: "see the log of agent-authd",
+                request_id: &request_id,
             })
         }
     }
