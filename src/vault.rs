@@ -38,6 +38,7 @@ mod providers;
 mod read_only;
 mod readers;
 mod remedy;
+mod resealing;
 pub mod restore;
 mod revocations;
 pub mod rotation;

@@ -9,15 +9,11 @@ use rusqlite::Connection;
 
 use super::backup::require_integrity;
 use super::cipher::Cipher;
-use super::sealed::TABLES;
 use super::{
-    Error, FILE, Options, backup, folder, key, rotation, row_authentication, rows, schema, sqlite,
-    totals, unlock,
+    Error, FILE, Options, backup, folder, key, resealing, row_authentication, rows, schema, sealed,
+    sqlite, totals, unlock,
 };
 use crate::trusted::Owners;
-
-/// Rows read at a time.
-const BATCH: u32 = 1000;
 
 /// What a look at a vault has shown.
 #[derive(Clone, Debug, Default)]
@@ -141,37 +137,12 @@ impl Report {
             self.faults
                 .extend(rows::survey(&connection, &cipher)?.faults());
         }
-        let (opened, faults) = sealed(&connection, &cipher)?;
+        let (opened, faults) = sealed::check_all(&connection, &cipher)?;
         self.opened = opened;
         self.faults.extend(faults.iter().map(ToString::to_string));
         self.faults.extend(totals::faults(&connection)?);
         Ok(())
     }
-}
-
-/// How many sealed values open, and what is wrong with the others.
-pub(super) fn sealed(
-    connection: &Connection,
-    cipher: &Cipher,
-) -> Result<(usize, Vec<Error>), Error> {
-    let (mut opened, mut faults) = (0, Vec::new());
-    for table in TABLES {
-        let mut after = 0;
-        loop {
-            // No key is named so: every row is meant.
-            let batch = table.rows(connection, "", after, BATCH)?;
-            for row in &batch.rows {
-                let (well, wrong) = row.check(cipher);
-                opened += well;
-                faults.extend(wrong);
-            }
-            match batch.last {
-                Some(last) => after = last,
-                None => break,
-            }
-        }
-    }
-    Ok((opened, faults))
 }
 
 fn find_key(options: &Options, connection: &Connection) -> Result<(Cipher, Key), Error> {
@@ -181,7 +152,7 @@ fn find_key(options: &Options, connection: &Connection) -> Result<(Cipher, Key),
         store: store.kind().to_string(),
         place: store.place(),
         id: cipher.key_id().0.clone(),
-        is_rotating: rotation::is_unfinished(connection, &cipher, &ring, &*store)?,
+        is_rotating: resealing::is_unfinished(connection, &cipher, &ring, &*store)?,
     };
     Ok((cipher, key))
 }

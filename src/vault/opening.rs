@@ -10,7 +10,7 @@ use super::cipher::Cipher;
 use super::key::{self, KeyRing};
 use super::lock::DataLock;
 use super::{
-    Error, FILE, Options, backup, fingerprints, folder, rotation, row_authentication, schema,
+    Error, FILE, Options, backup, fingerprints, folder, resealing, row_authentication, schema,
     sqlite, totals, unlock, writer,
 };
 use crate::clock::Env;
@@ -51,8 +51,8 @@ impl Unlocked {
         row_authentication::upgrade::authenticate_existing(&mut connection, &cipher, env)?;
         repair_totals(&mut connection);
         writer::checkpoint(&connection)?;
-        if rotation::is_unfinished(&connection, &cipher, &ring, &*store)? {
-            match rotation::finish(&mut connection, &cipher, &ring, &options, env) {
+        if resealing::is_unfinished(&connection, &cipher, &ring, &*store)? {
+            match resealing::finish(&mut connection, &cipher, &ring, &options, env) {
                 Ok(_) => (cipher, ring) = unlock::load_verified(&connection, &*store)?,
                 // Both keys are there: what opens can be served all the same.
                 Err(error) => {

@@ -10,7 +10,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Error, read_only};
+use super::Error;
+use super::sqlite::{companion, is_read_only};
 
 /// What SQLite keeps open beside the vault's file while it can be written.
 const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
@@ -78,7 +79,7 @@ impl Placement {
     /// Why nothing can be written, or would be lost.
     pub(super) fn check(&self) -> Result<(), String> {
         if let Some(data_dir) = &self.read_only {
-            return Err(read_only::reason(data_dir));
+            return Err(read_only_reason(data_dir));
         }
         for (index, (path, own)) in self.files.iter().enumerate() {
             let name = path.display();
@@ -96,11 +97,19 @@ impl Placement {
     }
 }
 
-/// The name of a file that SQLite keeps beside the one at `path`.
-pub(super) fn companion(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
+/// Why nothing can be stored in a folder whose disk was read-only when the
+/// vault was opened, and what to do.
+fn read_only_reason(data_dir: &Path) -> String {
+    let folder = data_dir.display();
+    if is_read_only(data_dir) {
+        format!(
+            "{folder} is on a read-only disk; make the disk writable (mount -o remount,rw), then restart agent-authd"
+        )
+    } else {
+        format!(
+            "{folder} was on a read-only disk when agent-authd started, and is writable now: restart agent-authd"
+        )
+    }
 }
 
 /// The device and inode, and the size in bytes, of what a name stands for.

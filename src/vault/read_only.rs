@@ -5,72 +5,16 @@
 //! restarted once the disk can be written. The copy holds what the write-ahead
 //! log holds: a crash may have left commits there that are not in the file yet.
 
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use nix::errno::Errno;
-use nix::unistd::{AccessFlags, access};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
-use rusqlite::{Connection, OpenFlags};
 
 use super::cipher::Cipher;
 use super::lock::DataLock;
-use super::placement::{Placement, companion};
+use super::placement::Placement;
 use super::{Error, FILE, Opened, Options, Vault, folder, key, opening, schema, sqlite, unlock};
 use crate::trusted::Owners;
-
-/// What stays as it is in the path of a URI.
-const PATH: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'/')
-    .remove(b'.')
-    .remove(b'-')
-    .remove(b'_');
-
-/// Whether the disk that a file or folder lies on is read-only.
-pub(super) fn is_read_only(path: &Path) -> bool {
-    access(path, AccessFlags::W_OK) == Err(Errno::EROFS)
-}
-
-/// Why nothing can be stored in a folder whose disk was read-only when the
-/// vault was opened, and what to do.
-pub(super) fn reason(data_dir: &Path) -> String {
-    let folder = data_dir.display();
-    if is_read_only(data_dir) {
-        format!(
-            "{folder} is on a read-only disk; make the disk writable (mount -o remount,rw), then restart agent-authd"
-        )
-    } else {
-        format!(
-            "{folder} was on a read-only disk when agent-authd started, and is writable now: restart agent-authd"
-        )
-    }
-}
-
-/// Opens a vault's file on a read-only disk, where SQLite cannot make the
-/// shared memory that readers of a write-ahead log use.
-///
-/// # Errors
-/// [`Error::Unwritable`] or [`Error::Corrupt`] if it cannot be read.
-pub(super) fn connect(path: &Path) -> Result<Connection, Error> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX
-        | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-    if companion(path, "-wal").exists() {
-        // The index of the log is kept in this process's memory instead: an
-        // exclusive connection (sqlite.org/wal.html, section 6), which takes no
-        // lock, since a lock for writing is refused on such a disk. The lock of
-        // the data folder keeps other daemons away.
-        let connection = Connection::open_with_flags_and_vfs(path, flags, c"unix-none")?;
-        connection.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
-        return Ok(connection);
-    }
-    // Without a log the file is all there is.
-    let name = percent_encode(path.as_os_str().as_bytes(), PATH);
-    let uri = format!("file:{name}?immutable=1");
-    let flags = flags | OpenFlags::SQLITE_OPEN_URI;
-    Ok(Connection::open_with_flags(uri, flags)?)
-}
 
 /// A copy in memory of the vault at `path`, for reading alone.
 fn copy_in_memory(path: &Path) -> Result<Connection, Error> {

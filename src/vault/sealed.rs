@@ -57,6 +57,38 @@ pub(super) const TABLES: &[SealedTable] = &[
     },
 ];
 
+/// Rows that [`check_all`] reads at a time.
+const CHECKED: u32 = 1000;
+
+/// Opens every sealed value of a vault. Returns how many open, and an error for
+/// each that does not.
+///
+/// # Errors
+/// [`Error::Corrupt`] or [`Error::Unwritable`] if a table cannot be read.
+pub(super) fn check_all(
+    connection: &Connection,
+    cipher: &Cipher,
+) -> Result<(usize, Vec<Error>), Error> {
+    let (mut opened, mut faults) = (0, Vec::new());
+    for table in TABLES {
+        let mut after = 0;
+        loop {
+            // No key has an empty name, so no row is excluded.
+            let batch = table.rows(connection, "", after, CHECKED)?;
+            for row in &batch.rows {
+                let (well, wrong) = row.check(cipher);
+                opened += well;
+                faults.extend(wrong);
+            }
+            match batch.last {
+                Some(last) => after = last,
+                None => break,
+            }
+        }
+    }
+    Ok((opened, faults))
+}
+
 /// The sealed values of one row.
 #[derive(Debug)]
 pub(super) struct SealedRow {

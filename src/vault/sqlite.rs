@@ -1,16 +1,20 @@
 //! Opens the vault's file: private from its first byte, no symbolic links,
 //! and with the settings that durability and secrecy ask for.
 
+mod read_only_disk;
+
 use std::fs::{File, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::{Error, read_only, schema};
+use super::{Error, schema};
+
+pub(super) use self::read_only_disk::is_read_only;
 
 /// How long a change waits for another program that is writing into the file.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -40,9 +44,9 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, Error> {
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let mut connection = Connection::open_with_flags(path, flags)?;
-    // With a log and its shared memory, SQLite reads on a read-only disk, too.
-    if read_only::is_read_only(path) && schema::version(&connection).is_err() {
-        connection = read_only::connect(path)?;
+    // With a log and its shared memory, SQLite can read on a read-only disk.
+    if is_read_only(path) && schema::version(&connection).is_err() {
+        connection = read_only_disk::connect(path)?;
     }
     configure_reader(&connection)?;
     Ok(connection)
@@ -62,6 +66,13 @@ pub(super) fn open_copy(path: &Path) -> Result<Connection, Error> {
     let connection = Connection::open_with_flags(path, flags)?;
     configure(&connection)?;
     Ok(connection)
+}
+
+/// The name of a file that SQLite keeps beside the one at `path`.
+pub(super) fn companion(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }
 
 fn configure(connection: &Connection) -> Result<(), Error> {
