@@ -1,10 +1,10 @@
-//! The vault: an SQLite file whose secrets are sealed, and the only place that
-//! remembers anything.
+//! The vault: an SQLite file with sealed secrets. All stored state of the daemon
+//! is here.
 //!
-//! It knows nothing of OAuth or HTTP, and no type of SQLite leaves it. Reading
-//! goes through [`Vault::read`] with a [`View`], writing through
-//! [`Vault::write`] with a [`Change`], which is one durable transaction: all of
-//! it is on the disk before the call returns, or none of it ever is.
+//! The vault does not depend on OAuth or HTTP, and its public signatures contain
+//! no type of SQLite. [`Vault::read`] reads through a [`View`]. [`Vault::write`]
+//! writes through a [`Change`], which is one durable transaction: when the call
+//! returns, either all of it is on the disk or none of it is.
 
 mod attempts;
 mod ballast;
@@ -53,10 +53,9 @@ mod health;
 mod unlock;
 mod upkeep;
 mod usage;
+mod view;
 mod writer;
 
-use std::cell::Cell;
-use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -75,6 +74,7 @@ pub use self::pages::{Cursor, Page};
 pub use self::remedy::Remedy;
 pub use self::revocations::Revocation;
 pub use self::tokens::{Group, Secrets, Stored};
+pub use self::view::{Change, View};
 
 use self::ballast::Ballast;
 use self::cipher::Cipher;
@@ -86,7 +86,8 @@ use self::readers::Readers;
 use self::rows::Unreadable;
 use self::survey::Surveyed;
 use self::usage::Usage;
-use self::writer::{Surroundings, Work, Writer, Written};
+use self::view::Context;
+use self::writer::{Surroundings, Work, Writer};
 use crate::clock::{Env, Timestamp};
 use crate::identity::{OrganizationId, Owner, TokenId};
 use crate::trusted::Owners;
@@ -97,18 +98,18 @@ const FILE: &str = "vault.db";
 /// Where the vault is and how much it keeps.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The folder of the vault, made at mode 0700 where it is missing.
+    /// The folder of the vault. It is created with mode 0700 if it is missing.
     pub data_dir: PathBuf,
     /// Which place keeps the key.
     pub key_store: KeyStore,
-    /// The key file, in another folder, made where it is missing; only of
-    /// meaning where that is the key's place.
+    /// The key file, in another folder. It is created if it is missing. Used only
+    /// where `key_store` is, or stands for, [`KeyStore::File`].
     pub key_file: PathBuf,
     /// How many events are kept per owner.
     pub max_events: u32,
 }
 
-/// An open vault; clones share it.
+/// An open vault. Clones share it.
 #[derive(Clone, Debug)]
 pub struct Vault(Arc<Inner>);
 
@@ -122,85 +123,27 @@ struct Inner {
     unreadable: Arc<Unreadable>,
     surveyed: Surveyed,
     max_events: u32,
-    trouble: Arc<Health>,
+    health: Arc<Health>,
     ballast: Arc<Ballast>,
     placement: Arc<Placement>,
     /// The vault's own folder.
     data_dir: PathBuf,
-    /// Before this time no backup is tried, since the last one failed.
+    /// When a backup may be tried again after one that failed.
     next_backup: Mutex<Option<Timestamp>>,
-    /// Let go last, when the writer has ended.
+    /// The last field, so that it is released after the writer has ended.
     lock: DataLock,
 }
 
-/// What an open vault is put together from.
+/// The parts that an open vault is made of.
 struct Opened {
     id: Uuid,
     cipher: Cipher,
-    /// Where [`Options::data_dir`] really is.
+    /// With the resolved path of [`Options::data_dir`].
     options: Options,
     lock: DataLock,
     placement: Placement,
     writing: Connection,
     reading: Connection,
-}
-
-/// What a change needs beside the writing connection.
-struct Context {
-    cipher: Arc<Cipher>,
-    usage: Arc<Usage>,
-    unreadable: Arc<Unreadable>,
-    max_events: u32,
-}
-
-/// What a read sees.
-pub struct View<'a> {
-    connection: &'a Connection,
-    cipher: &'a Cipher,
-    usage: &'a Usage,
-    unreadable: &'a Unreadable,
-}
-
-/// A transaction in the making; it also reads.
-pub struct Change<'a> {
-    view: View<'a>,
-    max_events: u32,
-    erases: Cell<bool>,
-}
-
-impl<'a> Deref for Change<'a> {
-    type Target = View<'a>;
-
-    fn deref(&self) -> &View<'a> {
-        &self.view
-    }
-}
-
-impl View<'_> {
-    /// Whether there is neither provider nor token.
-    fn is_empty(&self) -> Result<bool, Error> {
-        let query =
-            "SELECT NOT EXISTS (SELECT 1 FROM providers) AND NOT EXISTS (SELECT 1 FROM tokens)";
-        Ok(self.connection.query_row(query, [], |row| row.get(0))?)
-    }
-}
-
-impl Change<'_> {
-    /// Says that the change overwrites or deletes a secret, so that its old
-    /// ciphertext must not stay in the write-ahead log.
-    fn erase_after_commit(&self) {
-        self.erases.set(true);
-    }
-
-    /// Writes a page and leaves it as it was. An update to the same value alone
-    /// would not be one: SQLite compares, and writes nothing.
-    fn touch(&self) -> Result<(), Error> {
-        self.connection.execute_batch(
-            "UPDATE vault SET created_at = created_at + 1;
-             UPDATE vault SET created_at = created_at - 1",
-        )?;
-        Ok(())
-    }
 }
 
 impl Inner {
@@ -214,36 +157,12 @@ impl Inner {
     }
 }
 
-impl Context {
-    /// Makes a change within the transaction of `connection`; its value, and
-    /// whether it overwrote a secret.
-    fn run<T>(
-        &self,
-        connection: &Connection,
-        work: impl FnOnce(&Change<'_>) -> Result<T, Error>,
-    ) -> Written<T> {
-        let view = View {
-            connection,
-            cipher: &self.cipher,
-            usage: &self.usage,
-            unreadable: &self.unreadable,
-        };
-        let change = Change {
-            view,
-            max_events: self.max_events,
-            erases: Cell::new(false),
-        };
-        let value = work(&change)?;
-        Ok((value, change.erases.get()))
-    }
-}
-
 impl Vault {
-    /// Opens the vault, making it and its key where there is none. Of one on a
-    /// read-only disk a copy in memory is opened, which refuses every change.
+    /// Opens the vault. Creates the vault and its key if they are missing. On a
+    /// read-only disk, opens a copy in memory, which refuses every change.
     ///
     /// # Errors
-    /// Every variant of [`Error`] but the ones about rows; each says what to do.
+    /// Every variant of [`Error`] except those about rows.
     pub fn open(options: &Options, env: &Env) -> Result<Self, Error> {
         let owners = Owners::of_this_process();
         let unlocked = match Unlocked::open(options, env, &owners) {
@@ -264,12 +183,12 @@ impl Vault {
 
     fn new(opened: Opened) -> Result<Self, Error> {
         let data_dir = opened.options.data_dir;
-        let trouble = Arc::<Health>::default();
+        let health = Arc::<Health>::default();
         let placement = Arc::new(opened.placement);
-        trouble.note_place(placement.check());
+        health.note_place(placement.check());
         let ballast = Arc::new(Ballast::new(&data_dir));
         let surroundings = Surroundings {
-            trouble: Arc::clone(&trouble),
+            health: Arc::clone(&health),
             placement: Arc::clone(&placement),
             ballast: Arc::clone(&ballast),
         };
@@ -283,7 +202,7 @@ impl Vault {
             unreadable: Arc::default(),
             surveyed: Surveyed::default(),
             max_events: opened.options.max_events,
-            trouble,
+            health,
             ballast,
             placement,
             data_dir,
@@ -292,18 +211,19 @@ impl Vault {
         })))
     }
 
-    /// Whether the disk was read-only when the vault was opened: nothing can be
-    /// stored until the next start.
+    /// Whether the disk was read-only when the vault was opened. If so, nothing
+    /// can be stored until the next start.
     #[must_use]
     pub fn is_read_only(&self) -> bool {
         self.0.placement.is_read_only()
     }
 
-    /// Reads, in one look at one state of the vault where `work` is one
-    /// statement. Takes some ten microseconds and does not wait for writes.
+    /// Runs `work`, which reads from the vault. Each statement sees one state of
+    /// the vault; two statements may see different ones. A read takes about ten
+    /// microseconds and does not wait for writes.
     ///
     /// # Errors
-    /// Those of `work`, and [`Error::Unwritable`] if the file cannot be opened.
+    /// Those of `work`; [`Error::Unwritable`] if the file cannot be opened.
     pub fn read<T>(&self, work: impl FnOnce(&View<'_>) -> Result<T, Error>) -> Result<T, Error> {
         let Inner {
             readers,
@@ -322,7 +242,7 @@ impl Vault {
         })
     }
 
-    /// As [`Self::write_for`], for the daemon itself.
+    /// As [`Self::write_for`], for a change by the daemon itself.
     ///
     /// # Errors
     /// As [`Self::write_for`].
@@ -330,25 +250,25 @@ impl Vault {
         &self,
         work: impl FnOnce(&Change<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        self.make(None, work).await
+        self.run_change(None, work).await
     }
 
-    /// Writes in one durable transaction. It runs to its end even if the
-    /// caller stops waiting. The changes of owners who have many waiting are made
-    /// in turn.
+    /// Runs `work` in one durable transaction. The transaction runs to its end
+    /// even if the caller stops waiting. Owners with many waiting changes take
+    /// turns.
     ///
     /// # Errors
-    /// Those of `work`, which undo all of it, and [`Error::Unwritable`] if it
-    /// cannot be committed.
+    /// Those of `work`, after which nothing of it is stored;
+    /// [`Error::Unwritable`] if the transaction cannot be committed.
     pub async fn write_for<T: Send + 'static>(
         &self,
         owner: Owner,
         work: impl FnOnce(&Change<'_>) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        self.make(Some(owner), work).await
+        self.run_change(Some(owner), work).await
     }
 
-    async fn make<T: Send + 'static>(
+    async fn run_change<T: Send + 'static>(
         &self,
         owner: Option<Owner>,
         work: impl FnOnce(&Change<'_>) -> Result<T, Error> + Send + 'static,
@@ -359,9 +279,9 @@ impl Vault {
         self.0.writer.run(owner, work).await
     }
 
-    /// As [`Self::write_for`], for what a provider has answered and cannot be asked
-    /// for again: goes before the changes that wait, and is made by itself
-    /// where those that it shared a transaction with cannot be stored.
+    /// As [`Self::write_for`], for an answer of a provider, which cannot be
+    /// requested again. It is stored before the changes that are waiting. If the
+    /// changes that share its transaction cannot be stored, it is stored alone.
     ///
     /// # Errors
     /// As [`Self::write_for`].
@@ -376,21 +296,21 @@ impl Vault {
         self.0.writer.run(Some(owner), work).await
     }
 
-    /// Tells a daemon that finds the vault held that this one stops, and is
-    /// worth waiting for.
+    /// Writes into the lock file that this daemon is stopping, so that a daemon
+    /// that starts waits for the lock.
     pub fn announce_stop(&self) {
         self.0.lock.announce_stop();
     }
 
-    /// Notes that a token was handed out, without waiting for the disk.
+    /// Records in memory that a token was issued at `now`.
     pub fn mark_used(&self, id: TokenId, now: Timestamp) {
         self.0.usage.mark(id, now);
     }
 
-    /// Writes down when tokens were last handed out.
+    /// Stores when tokens were last issued, as recorded by [`Self::mark_used`].
     ///
     /// # Errors
-    /// [`Error::Unwritable`]; what was not written stays noted.
+    /// [`Error::Unwritable`]; the records then stay in memory.
     pub async fn flush_usage(&self) -> Result<(), Error> {
         let uses = self.0.usage.all();
         if uses.is_empty() {
@@ -403,8 +323,8 @@ impl Vault {
         Ok(())
     }
 
-    /// An owner's name to the outside: stable for this vault, and different
-    /// in another.
+    /// The public identifier of an owner. It is stable within this vault and
+    /// differs from the owner's identifier in any other vault.
     #[must_use]
     pub fn organization_id(&self, owner: Owner) -> OrganizationId {
         let mut digest = Sha256::new();
@@ -412,7 +332,7 @@ impl Vault {
         digest.update(owner.uid().to_be_bytes());
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&digest.finalize()[..16]);
-        // RFC 9562, section 5.8: a UUID of our own making.
+        // A UUID of version 8 (RFC 9562, section 5.8).
         OrganizationId::new(uuid::Builder::from_custom_bytes(bytes).into_uuid())
     }
 }

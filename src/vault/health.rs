@@ -1,44 +1,44 @@
-//! What is wrong with the store, from when it shows until it is over.
+//! The vault's known faults, from their detection until they end.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{Error, Remedy};
 use crate::log_limit::log_limited;
 
-/// What is wrong now.
+/// The known faults.
 #[derive(Debug, Default)]
 pub(super) struct Health(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
-    /// Why what is written would be lost.
+    /// Why anything written now would be lost.
     misplaced: Option<String>,
     /// Why the last change could not be written.
     unwritable: Option<String>,
-    /// Why an answer of a provider would have no room.
+    /// Why a provider's answer would have no space.
     no_room: Option<String>,
-    /// What the last backup found damaged.
+    /// The damage that the last backup found.
     damage: Option<String>,
 }
 
 impl Health {
-    /// Learns from a change.
+    /// Records whether a change could be written.
     pub(super) fn note_change<T>(&self, result: &Result<T, Error>) {
         let found = match result {
             Ok(_) => Ok(()),
             Err(Error::Unwritable { why }) => Err(why.clone()),
-            // The store is well; what was asked of it could not be done.
+            // Such a change failed for a reason other than the vault.
             Err(_) => return,
         };
         self.note(|known| &mut known.unwritable, found);
     }
 
-    /// Learns whether the disk has room for the answers of providers.
+    /// Records whether the disk has space for providers' answers.
     pub(super) fn note_room(&self, found: Result<(), String>) {
         self.note(|known| &mut known.no_room, found);
     }
 
-    /// Learns whether the vault's files are where its path says.
+    /// Records whether the vault's files are where its path says.
     pub(super) fn note_place(&self, found: Result<(), String>) {
         self.note(|known| &mut known.misplaced, found);
     }
@@ -51,33 +51,33 @@ impl Health {
                 log_limited!(5, info, was = %why, "the vault can be written again");
             }
             (None, Err(why)) => {
-                log_limited!(5, error, error = %why, "the vault cannot be written; tokens that are alive are still handed out");
+                log_limited!(5, error, error = %why, "the vault cannot be written; valid tokens are still issued");
             }
             _ => {}
         }
     }
 
-    /// Learns from a backup, which reads the whole vault.
+    /// Records the result of a backup, which reads the whole vault.
     pub(super) fn note_backup<T>(&self, result: &Result<T, Error>) {
         match result {
             Ok(_) => self.lock().damage = None,
             Err(Error::Corrupt { what }) => self.lock().damage = Some(what.clone()),
-            // A vault that cannot be copied may still be written.
+            // A vault that cannot be copied may still be writable.
             Err(_) => {}
         }
     }
 
-    /// Why changes cannot be written now; `None` while they can.
+    /// Why changes cannot be written now; `None` if they can.
     pub(super) fn unwritable(&self) -> Option<String> {
         self.lock().unwritable().map(str::to_owned)
     }
 
-    /// Whether an answer of a provider had no room when that was last looked at.
+    /// Whether the disk had no space for a provider's answer at the last check.
     pub(super) fn lacks_room(&self) -> bool {
         self.lock().no_room.is_some()
     }
 
-    /// What is wrong, in a clause.
+    /// The fault in a clause; `None` if there is none.
     pub(super) fn words(&self) -> Option<String> {
         let known = self.lock();
         let damage = known.damage.as_ref();
@@ -115,44 +115,44 @@ mod tests {
     use super::*;
 
     #[test]
-    fn trouble_is_over_with_the_next_change_that_is_written() {
-        let trouble = Health::default();
-        assert_eq!(trouble.words(), None);
+    fn a_stored_change_ends_the_report_of_a_failed_one() {
+        let health = Health::default();
+        assert_eq!(health.words(), None);
         let full = Error::Unwritable {
             why: "disk full".into(),
         };
-        trouble.note_change::<()>(&Err(full));
-        assert!(trouble.words().unwrap().contains("disk full"));
-        trouble.note_change::<()>(&Err(Error::NotFound));
-        assert!(trouble.unwritable().is_some());
-        trouble.note_change(&Ok(()));
-        assert_eq!(trouble.words(), None);
+        health.note_change::<()>(&Err(full));
+        assert!(health.words().unwrap().contains("disk full"));
+        health.note_change::<()>(&Err(Error::NotFound));
+        assert!(health.unwritable().is_some());
+        health.note_change(&Ok(()));
+        assert_eq!(health.words(), None);
     }
 
     #[test]
     fn damage_stays_known_while_changes_can_be_written() {
-        let trouble = Health::default();
+        let health = Health::default();
         let damaged = Error::Corrupt {
             what: "page 7".into(),
         };
-        trouble.note_backup::<()>(&Err(damaged));
-        trouble.note_change(&Ok(()));
-        assert!(trouble.words().unwrap().contains("page 7"));
-        trouble.note_backup(&Ok(()));
-        assert_eq!(trouble.words(), None);
+        health.note_backup::<()>(&Err(damaged));
+        health.note_change(&Ok(()));
+        assert!(health.words().unwrap().contains("page 7"));
+        health.note_backup(&Ok(()));
+        assert_eq!(health.words(), None);
     }
 
     #[test]
     fn each_cause_lasts_until_it_is_over_itself() {
-        let trouble = Health::default();
-        trouble.note_room(Err("no room".into()));
-        trouble.note_place(Err("the file is gone".into()));
-        trouble.note_change(&Ok(()));
-        assert!(trouble.words().unwrap().contains("the file is gone"));
-        trouble.note_place(Ok(()));
-        assert!(trouble.lacks_room());
-        assert!(trouble.words().unwrap().contains("no room"));
-        trouble.note_room(Ok(()));
-        assert_eq!(trouble.words(), None);
+        let health = Health::default();
+        health.note_room(Err("no room".into()));
+        health.note_place(Err("the file is gone".into()));
+        health.note_change(&Ok(()));
+        assert!(health.words().unwrap().contains("the file is gone"));
+        health.note_place(Ok(()));
+        assert!(health.lacks_room());
+        assert!(health.words().unwrap().contains("no room"));
+        health.note_room(Ok(()));
+        assert_eq!(health.words(), None);
     }
 }

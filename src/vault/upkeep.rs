@@ -1,5 +1,5 @@
-//! Whether the store is well: what is wrong with it, room for the answers of
-//! providers, and the daily backup.
+//! Reports faults of the vault, reserves disk space for providers' answers, and
+//! makes the daily backup.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -8,54 +8,54 @@ use std::sync::PoisonError;
 use super::{Error, Room, Stored, Vault, backup, ballast};
 use crate::clock::Timestamp;
 
-/// How long after a backup that failed another one is tried, in seconds: each
-/// copies the whole vault.
+/// The wait after a failed backup. Each attempt copies the whole vault.
 const BACKUP_PAUSE: i64 = 15 * 60;
 
 impl Vault {
-    /// What is wrong with the store now, in a clause; `None` while it is well.
+    /// The vault's fault in a clause; `None` if there is none.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
-        self.0.trouble.note_place(self.0.placement.check());
-        self.0.trouble.words()
+        self.0.health.note_place(self.0.placement.check());
+        self.0.health.words()
     }
 
-    /// Why nothing can be stored now; `None` while it can.
+    /// The reason why nothing can be stored now; `None` if the vault can be
+    /// written.
     #[must_use]
     pub fn unwritable(&self) -> Option<String> {
-        self.0.trouble.note_place(self.0.placement.check());
-        self.0.trouble.unwritable()
+        self.0.health.note_place(self.0.placement.check());
+        self.0.health.unwritable()
     }
 
-    /// Finds out, where the vault could not be written, whether it can be
-    /// again. Otherwise gives room back to the disk that no refresh needs.
+    /// If the vault could not be written, tries whether it can be now.
+    /// Otherwise releases reserved disk space that no refresh needs.
     pub async fn probe(&self) {
         if self.unwritable().is_none() {
             self.0.ballast.trim();
             return;
         }
-        if self.0.trouble.lacks_room() && self.0.ballast.probe().is_ok() {
-            self.0.trouble.note_room(Ok(()));
+        if self.0.health.lacks_room() && self.0.ballast.probe().is_ok() {
+            self.0.health.note_room(Ok(()));
         }
-        // How it went is noted like any change's.
+        // The writer records the result.
         let _ = self.write(|change| change.touch()).await;
     }
 
-    /// Makes sure that the disk has room for a new token, which replaces this
-    /// one if there is one, for as long as the result is kept. Where the disk is
-    /// full and others have their room, waits for the end of one.
+    /// Reserves disk space for a new token that replaces `replaced`, until the
+    /// result is dropped. If the disk is full and space is reserved for others,
+    /// waits until one of them releases it.
     ///
     /// # Errors
-    /// [`Error::Unwritable`] if there is no room, or what is written now would be
-    /// lost.
+    /// [`Error::Unwritable`] if there is no space, or the open file is no
+    /// longer the vault's file.
     pub async fn room_for_answer(&self, replaced: Option<&Stored>) -> Result<Room, Error> {
         let found = self.0.placement.check();
-        self.0.trouble.note_place(found.clone());
+        self.0.health.note_place(found.clone());
         found.map_err(|why| Error::Unwritable { why })?;
         let bytes = ballast::room_for(replaced.map_or(0, Stored::sealed_size));
         let error = match self.0.ballast.reserve(bytes).await {
             Ok(room) => {
-                self.0.trouble.note_room(Ok(()));
+                self.0.health.note_room(Ok(()));
                 return Ok(room);
             }
             Err(error) => error,
@@ -68,21 +68,21 @@ impl Vault {
             let kib = bytes / 1024;
             format!("the disk is full: {kib} KiB are needed to store a new token")
         } else {
-            // Where the vault itself cannot be written, that is what to tell.
+            // If the vault itself cannot be written, that error is returned.
             self.write(|change| change.touch()).await?;
-            format!("no room can be kept for new tokens: {error}")
+            format!("no disk space can be reserved for new tokens: {error}")
         };
-        self.0.trouble.note_room(Err(why.clone()));
+        self.0.health.note_room(Err(why.clone()));
         Err(Error::Unwritable { why })
     }
 
-    /// Makes a backup if the newest is a day old and there is something to
-    /// keep; its path, if one was made.
+    /// Makes a backup if the newest is a day old and the vault is not empty.
+    /// Returns its path.
     ///
     /// # Errors
     /// [`Error::Corrupt`] if the vault is damaged, [`Error::Unwritable`] if the
-    /// copy cannot be written. The next call in the next quarter of an hour
-    /// does nothing then.
+    /// copy cannot be written. For the next quarter of an hour, calls then do
+    /// nothing.
     pub async fn back_up_if_due(&self, now: Timestamp) -> Result<Option<PathBuf>, Error> {
         let inner = &self.0;
         let next = *inner
@@ -90,7 +90,7 @@ impl Vault {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let is_waiting = next.is_some_and(|next| {
-            // A clock that was put back must not make it wait for long.
+            // A clock that was set back must not prolong the wait.
             now < next && next <= now.plus_seconds(BACKUP_PAUSE)
         });
         if is_waiting
@@ -112,7 +112,7 @@ impl Vault {
                 why: error.to_string(),
             })
         });
-        inner.trouble.note_backup(&made);
+        inner.health.note_backup(&made);
         *inner
             .next_backup
             .lock()
@@ -121,14 +121,14 @@ impl Vault {
         made.map(Some)
     }
 
-    /// The folder of the vault, as it was called when it was opened.
+    /// The folder of the vault, by the path with which it was opened.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.0.data_dir
     }
 
-    /// The bytes of a copy of the vault, from the file that is open, whatever
-    /// its path names by now. Nothing is written to the disk.
+    /// A copy of the vault as bytes, made from the open file even if its path
+    /// names another file now. Nothing is written to the disk.
     ///
     /// # Errors
     /// [`Error::Corrupt`] if the vault is damaged.

@@ -1,7 +1,7 @@
-//! The one writer: a thread that owns the writing connection and makes all
-//! changes that wait durable together.
+//! The writer: one thread that owns the writing connection. It commits waiting
+//! changes together, in one durable transaction.
 //!
-//! A change that was handed over runs to its end even if its caller has gone.
+//! A change that was queued runs to its end even if its caller stops waiting.
 
 mod committer;
 mod job;
@@ -30,17 +30,17 @@ use super::placement::Placement;
 use super::sqlite::BUSY_TIMEOUT;
 use crate::identity::Owner;
 
-/// What the writing thread looks at beside its connection.
+/// What the writing thread uses besides its connection.
 pub(super) struct Surroundings {
-    /// Where it reports whether the vault can be written.
-    pub(super) trouble: Arc<Health>,
-    /// Where the vault's files should be.
+    /// Records whether the vault can be written.
+    pub(super) health: Arc<Health>,
+    /// Knows which files the vault must be in.
     pub(super) placement: Arc<Placement>,
-    /// What a save frees that finds the disk full.
+    /// Reserved disk space, released when a save finds the disk full.
     pub(super) ballast: Arc<Ballast>,
 }
 
-/// Hands changes to the writing thread; the thread ends with it.
+/// Queues changes for the writing thread. Dropping it ends the thread.
 pub(super) struct Writer {
     queue: Arc<Queue>,
     thread: Option<thread::JoinHandle<()>>,
@@ -56,7 +56,7 @@ impl Writer {
     /// Starts the thread.
     ///
     /// # Errors
-    /// [`Error::Unwritable`] if the system gives no thread.
+    /// [`Error::Unwritable`] if the system cannot start a thread.
     pub(super) fn start(connection: Connection, surroundings: Surroundings) -> Result<Self, Error> {
         let committer = Committer::new(connection, surroundings)?;
         let queue = Arc::new(Queue::default());
@@ -73,11 +73,11 @@ impl Writer {
         })
     }
 
-    /// Makes a change of an owner's, or with `None` of the daemon's own, and gives
-    /// its result once it is durable.
+    /// Runs a change of an owner, or of the daemon if `owner` is `None`.
+    /// Returns its result after the commit.
     ///
     /// # Errors
-    /// Those of the work, and why its transaction could not be committed.
+    /// Those of the work; why its transaction could not be committed.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         owner: Option<Owner>,
@@ -102,13 +102,14 @@ impl Drop for Writer {
     fn drop(&mut self) {
         self.queue.close();
         if let Some(thread) = self.thread.take() {
-            // A thread that panicked has nothing more to write.
+            // A thread that panicked has nothing left to write.
             let _ = thread.join();
         }
     }
 }
 
-/// Runs `work` in a transaction of its own, committed durably on `Ok`.
+/// Runs `work` in a transaction of its own, which is committed if it returns
+/// `Ok`.
 pub(super) fn transact<T>(
     connection: &mut Connection,
     work: impl FnOnce(&rusqlite::Transaction<'_>) -> Result<T, Error>,
@@ -119,10 +120,10 @@ pub(super) fn transact<T>(
     Ok(value)
 }
 
-/// Moves the write-ahead log into the file and empties it, so that what a
-/// commit has overwritten is not left in it. Waits for no other connection:
-/// whether it is complete, which a transaction of another program that reads
-/// the file prevents for as long as it lasts.
+/// Moves the write-ahead log into the vault's file and truncates the log, so
+/// that it no longer holds overwritten content. Does not wait for other
+/// connections. Returns `false` if another program's open read transaction
+/// prevented it.
 pub(super) fn checkpoint(connection: &Connection) -> Result<bool, Error> {
     connection.busy_timeout(Duration::ZERO)?;
     let is_busy = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {

@@ -1,8 +1,8 @@
-//! The writing thread: what waits goes into one transaction, a savepoint for
-//! each change, and is durable with one commit.
+//! The writing thread. Waiting changes share a transaction, with a savepoint
+//! for each change, and one commit makes them durable.
 //!
-//! A change that fails undoes itself alone. Where the commit fails, no caller
-//! is told that anything was stored.
+//! A change that fails is rolled back alone. If the commit fails, every caller
+//! gets an error.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -16,34 +16,33 @@ use super::queue::{Next, Queue};
 use super::{Surroundings, checkpoint};
 use crate::failpoint;
 
-/// The first wait after a checkpoint that another connection kept from
-/// finishing, and the longest. The daemon's own reads take microseconds; a
-/// backup tool's may take minutes.
+/// The shortest and the longest wait before a checkpoint is repeated that
+/// another connection prevented. The daemon's own reads take microseconds;
+/// those of a backup tool may take minutes.
 const RETRY: (Duration, Duration) = (Duration::from_millis(10), Duration::from_secs(1));
 
-/// Commits without a checkpoint after which one is made although changes
-/// wait, so that a busy log does not grow without end.
+/// After this many commits without a checkpoint, one is made even if changes
+/// are waiting, so that the log does not grow without bound.
 const MOST_COMMITS: u32 = 256;
 
-/// After how long no further change joins a transaction: one that arrives
-/// meanwhile, or another owner's, waits for no more than this and the commit.
+/// After this time no further change joins a transaction. A change that arrives
+/// meanwhile waits for at most this time and the commit.
 const LONGEST_WORK: Duration = Duration::from_millis(5);
 
-/// What the writing thread holds.
+/// The state of the writing thread.
 pub(super) struct Committer {
     connection: Connection,
     surroundings: Surroundings,
-    /// The log may hold ciphertext that has been overwritten.
+    /// Whether the log may hold ciphertext that was overwritten.
     erases: bool,
     commits: u32,
-    /// How long the next try of a checkpoint waits, after one that was kept
-    /// from finishing.
+    /// The wait before the next checkpoint, if the last one was prevented.
     retry: Duration,
 }
 
 impl Committer {
     pub(super) fn new(connection: Connection, surroundings: Surroundings) -> Result<Self, Error> {
-        // Checkpoints are made when nothing waits, not in the middle of a commit.
+        // Checkpoints are made while no change is waiting, not during a commit.
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         Ok(Self {
             connection,
@@ -63,14 +62,14 @@ impl Committer {
                 Next::Closed => break,
             }
         }
-        // What is left in the write-ahead log goes into the file.
+        // Moves the rest of the write-ahead log into the file.
         if let Err(error) = checkpoint(&self.connection) {
-            tracing::debug!(error = %error, "the last checkpoint was left to the next start");
+            tracing::debug!(error = %error, "the last checkpoint failed; the next start makes it");
         }
     }
 
-    /// Makes the changes durable, then answers their callers. The log is
-    /// emptied before the answers where nothing else waits.
+    /// Commits the changes, then answers their callers. If no other change is
+    /// waiting, the log is truncated before the answers.
     fn store(&mut self, jobs: Vec<Box<dyn Job>>, queue: &Queue) {
         let mut jobs = self.refuse_where_lost(jobs);
         let committed = self.commit(&mut jobs);
@@ -96,12 +95,12 @@ impl Committer {
         }
     }
 
-    /// Refuses changes while the open file is not the one that the next start
-    /// would open. A save is made all the same: it is in the copy that
-    /// `agent-auth vault backup` makes from the open file.
+    /// Refuses changes while the open file is not the file that the next start
+    /// would open. Saves are still stored: `agent-auth vault backup` copies the
+    /// open file.
     fn refuse_where_lost(&self, jobs: Vec<Box<dyn Job>>) -> Vec<Box<dyn Job>> {
         let found = self.surroundings.placement.check();
-        self.surroundings.trouble.note_place(found.clone());
+        self.surroundings.health.note_place(found.clone());
         let Err(why) = found else { return jobs };
         let (saves, others): (Vec<_>, _) = jobs.into_iter().partition(|job| job.is_save());
         for job in others {
@@ -110,9 +109,9 @@ impl Committer {
         saves
     }
 
-    /// Commits a save by itself whose shared transaction failed with `error`:
-    /// another change of it may have been too large. If the disk is full, the
-    /// room that was kept for it is freed first.
+    /// Commits a save alone after its shared transaction failed with `error`:
+    /// another change in it may have been too large. If the disk is full,
+    /// releases the reserved space first.
     fn again(&mut self, job: &mut Box<dyn Job>, error: &Error) -> Result<(), Error> {
         if !job.is_save() {
             return Err(error.clone());
@@ -126,23 +125,23 @@ impl Committer {
         }
     }
 
-    /// Runs the changes in one transaction and commits it durably; how many it
-    /// took, which is not all of them where they take long.
+    /// Runs changes in one transaction and commits it. Returns how many changes
+    /// it contains: the first ones, if they take long.
     fn commit(&mut self, jobs: &mut [Box<dyn Job>]) -> Result<usize, Error> {
-        let committed = commit(&self.connection, jobs, &self.surroundings.trouble);
+        let committed = commit(&self.connection, jobs, &self.surroundings.health);
         match &committed {
             Ok(Committed {
                 erases, is_kept, ..
             }) => {
                 if *is_kept {
-                    self.surroundings.trouble.note_change(&Ok(()));
+                    self.surroundings.health.note_change(&Ok(()));
                     self.commits += 1;
                 }
                 self.erases |= erases;
             }
             Err(error) => self
                 .surroundings
-                .trouble
+                .health
                 .note_change::<()>(&Err(error.clone())),
         }
         committed.map(|committed| committed.made)
@@ -152,7 +151,7 @@ impl Committer {
         let is_busy = match checkpoint(&self.connection) {
             Ok(is_complete) => !is_complete,
             Err(error) => {
-                // The changes are durable; what is in the log stays there.
+                // The changes are durable; only the log was not truncated.
                 tracing::debug!(error = %error, "old ciphertext is still in the write-ahead log");
                 true
             }
@@ -168,29 +167,29 @@ impl Committer {
     }
 }
 
-/// What a commit did.
+/// The result of a commit.
 struct Committed {
-    /// How many changes it took.
+    /// How many changes it contains.
     made: usize,
     /// Whether a secret was overwritten.
     erases: bool,
-    /// Whether anything was written at all.
+    /// Whether any change was stored.
     is_kept: bool,
 }
 
 /// # Errors
-/// Why none of the changes was stored.
+/// The reason why none of the changes was stored.
 fn commit(
     connection: &Connection,
     jobs: &mut [Box<dyn Job>],
-    trouble: &Health,
+    health: &Health,
 ) -> Result<Committed, Error> {
     let behavior = TransactionBehavior::Immediate;
     let transaction = Transaction::new_unchecked(connection, behavior)?;
     let (mut erases, mut is_kept, mut made) = (false, false, 0);
     let began = Instant::now();
     for job in jobs {
-        // What a provider gave is made durable at once, however much of it there is.
+        // An answer of a provider always joins the transaction.
         if made > 0 && !job.is_save() && began.elapsed() > LONGEST_WORK {
             break;
         }
@@ -202,7 +201,7 @@ fn commit(
             }
             Outcome::Undone {
                 unwritable: Some(error),
-            } => trouble.note_change::<()>(&Err(error)),
+            } => health.note_change::<()>(&Err(error)),
             Outcome::Undone { unwritable: None } => {}
         }
     }
@@ -214,18 +213,18 @@ fn commit(
     })
 }
 
-/// Runs one change in a savepoint of its own.
+/// Runs one change in its own savepoint.
 ///
 /// # Errors
-/// Only if the whole transaction is lost: SQLite ends it by itself after some
-/// failures, a full disk among them.
+/// Only if SQLite has rolled back the whole transaction, as it does after some
+/// failures, such as a full disk.
 fn in_savepoint(connection: &Connection, job: &mut dyn Job) -> Result<Outcome, Error> {
     connection.execute_batch("SAVEPOINT change")?;
-    // A defect in one change must not end the writer, nor the other changes.
+    // A panic in one change must not end the thread or affect other changes.
     let outcome = catch_unwind(AssertUnwindSafe(|| job.run(connection)))
         .unwrap_or(Outcome::Undone { unwritable: None });
     if connection.is_autocommit() {
-        let why = "the whole transaction was given up".to_owned();
+        let why = "the whole transaction was rolled back".to_owned();
         return Err(match outcome {
             Outcome::Undone {
                 unwritable: Some(error),

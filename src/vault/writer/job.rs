@@ -1,4 +1,4 @@
-//! One change that waits for the writer, with the caller who waits for it.
+//! A queued change and the channel to its caller.
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -6,48 +6,50 @@ use tokio::sync::oneshot;
 use super::super::Error;
 use crate::identity::Owner;
 
-/// What a change's work gives: its value, and whether it overwrote a secret.
+/// The result of a change's work: its value, and whether it overwrote a secret.
 pub(in super::super) type Written<T> = Result<(T, bool), Error>;
 
-/// Work that is done once.
+/// Work that can run once.
 type OnceWork<T> = Box<dyn FnOnce(&Connection) -> Written<T> + Send>;
 
-/// Work that can be done again.
+/// Work that can run again.
 type SaveWork<T> = Box<dyn Fn(&Connection) -> Written<T> + Send>;
 
 /// The work of a change.
 pub(in super::super) enum Work<T> {
-    /// Done once; `None` when it has been.
+    /// Runs once; `None` after it has run.
     Once(Option<OnceWork<T>>),
-    /// Stores what a provider has answered. Done again by itself where the
-    /// transaction that it shared cannot be committed.
+    /// Stores an answer of a provider. Runs again, alone, if its shared
+    /// transaction cannot be committed.
     Save(SaveWork<T>),
 }
 
-/// How a change's own work ended.
+/// The outcome of a change's work.
 pub(super) enum Outcome {
-    /// It is to be committed.
+    /// The change is to be committed.
     Kept { erases: bool },
-    /// It failed, and is to be undone. Why, where the store could not take it.
+    /// The change failed and is to be rolled back. `unwritable` is the error if
+    /// the vault could not be written.
     Undone { unwritable: Option<Error> },
 }
 
-/// A change of any type.
+/// A change, whatever its result's type.
 pub(super) trait Job: Send {
-    /// Does the work, in a savepoint that is open.
+    /// Runs the work in an open savepoint.
     fn run(&mut self, connection: &Connection) -> Outcome;
 
-    /// Whether it stores what a provider has answered, and so can be run again.
+    /// Whether it stores an answer of a provider, and so can run again.
     fn is_save(&self) -> bool;
 
-    /// Whose it is; `None` if it is the daemon's own.
+    /// The owner; `None` for a change of the daemon itself.
     fn owner(&self) -> Option<Owner>;
 
-    /// Gives the caller the work's own result, or why it was not committed.
+    /// Sends the caller the work's result, or the reason why it was not
+    /// committed.
     fn answer(self: Box<Self>, committed: Result<(), Error>);
 }
 
-/// A change with the caller's end of its answer.
+/// A change and the sender of its result.
 pub(super) struct Task<T> {
     pub(super) owner: Option<Owner>,
     pub(super) work: Work<T>,
@@ -87,13 +89,14 @@ impl<T: Send> Job for Task<T> {
     fn answer(self: Box<Self>, committed: Result<(), Error>) {
         let result = match committed {
             Err(error) => Err(error),
-            // Without a result its work panicked: the caller sees a closed channel.
+            // Without a result the work has panicked; the caller sees a closed
+            // channel.
             Ok(()) => match self.result {
                 Some(result) => result,
                 None => return,
             },
         };
-        // The caller may have gone; the work is done all the same.
+        // A caller that stopped waiting does not affect the change.
         let _ = self.reply.send(result);
     }
 }

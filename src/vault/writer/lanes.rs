@@ -1,18 +1,19 @@
-//! Changes that wait, a lane for each owner, taken from one lane after another:
-//! who has a thousand waiting does not keep the others from their one.
+//! Waiting changes, with a lane for each owner. Changes are taken from one lane
+//! after another, so that an owner with a thousand changes does not delay the
+//! single change of another.
 
 use std::collections::VecDeque;
 
 use super::job::Job;
 use crate::identity::Owner;
 
-/// One owner's changes, in their order. Those of the daemon itself have none.
+/// The changes of one owner, in order; `None` is the daemon itself.
 struct Lane {
     owner: Option<Owner>,
     jobs: VecDeque<Box<dyn Job>>,
 }
 
-/// Lanes with something in them, the next one first.
+/// The lanes that are not empty, in the order of their turns.
 #[derive(Default)]
 pub(super) struct Lanes(VecDeque<Lane>);
 
@@ -21,7 +22,7 @@ impl Lanes {
         self.0.is_empty()
     }
 
-    /// Adds a change behind the others of its owner.
+    /// Appends a change to its owner's lane.
     pub(super) fn push(&mut self, job: Box<dyn Job>) {
         let owner = job.owner();
         match self.0.iter_mut().find(|lane| lane.owner == owner) {
@@ -30,7 +31,7 @@ impl Lanes {
         }
     }
 
-    /// Puts a change that was taken before everything else.
+    /// Puts back a change that was taken; it becomes the next one.
     pub(super) fn put_back(&mut self, job: Box<dyn Job>) {
         let owner = job.owner();
         let found = self.0.iter().position(|lane| lane.owner == owner);
@@ -44,7 +45,8 @@ impl Lanes {
         self.0.push_front(lane);
     }
 
-    /// The first change of the next lane, which then is the last.
+    /// Takes the first change of the next lane; that lane's next turn is then
+    /// the last.
     pub(super) fn pop(&mut self) -> Option<Box<dyn Job>> {
         let mut lane = self.0.pop_front()?;
         let job = lane.jobs.pop_front();

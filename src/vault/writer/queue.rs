@@ -1,8 +1,8 @@
-//! What waits for the writer: answers of providers first, everything else
-//! after them; in each, a change of every owner in turn.
+//! The writer's queue: answers of providers first, then everything else. Within
+//! each, owners take turns.
 //!
-//! The answer of a provider cannot be had a second time, so it is stored
-//! before any new attempt is begun.
+//! A provider's answer cannot be requested again, so it is stored before any
+//! new attempt begins.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -10,17 +10,17 @@ use std::time::Duration;
 use super::job::Job;
 use super::lanes::Lanes;
 
-/// How many changes one transaction holds at most. Each takes some 0.1 ms, so
-/// an answer that arrives while one runs waits for a few milliseconds.
+/// The most changes in one transaction. Each takes about 0.1 ms, so an answer
+/// that arrives meanwhile waits for a few milliseconds.
 const LARGEST_BATCH: usize = 64;
 
-/// What the writer does next.
+/// The writer's next task.
 pub(super) enum Next {
-    /// These changes, in one transaction.
+    /// Store these changes in one transaction.
     Batch(Vec<Box<dyn Job>>),
-    /// Nothing arrived within the time given.
+    /// Nothing arrived within the timeout.
     Quiet,
-    /// Nothing waits and nothing more can arrive.
+    /// The queue is closed and empty.
     Closed,
 }
 
@@ -61,7 +61,7 @@ impl Queue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a job; gives it back if the queue is closed.
+    /// Appends a job. Returns it if the queue is closed.
     pub(super) fn push(&self, job: Box<dyn Job>) -> Result<(), Box<dyn Job>> {
         let mut waiting = self.lock();
         if waiting.is_closed {
@@ -73,8 +73,8 @@ impl Queue {
         Ok(())
     }
 
-    /// Gives back the end of a batch that was not begun, in its order: it comes
-    /// first again among what its owners wait for.
+    /// Puts back the jobs of a batch that were not begun. They keep their order
+    /// and come first among their owners' jobs.
     pub(super) fn put_back(&self, jobs: Vec<Box<dyn Job>>) {
         let mut waiting = self.lock();
         for job in jobs.into_iter().rev() {
@@ -82,7 +82,7 @@ impl Queue {
         }
     }
 
-    /// Takes nothing more; what waits is still done.
+    /// Closes the queue. Jobs that are waiting still run.
     pub(super) fn close(&self) {
         self.lock().is_closed = true;
         self.arrived.notify_one();
@@ -92,7 +92,7 @@ impl Queue {
         self.lock().is_empty()
     }
 
-    /// Waits for something to do, for `timeout` at most where it is given.
+    /// Waits for the next task, for at most `timeout` if one is given.
     pub(super) fn next(&self, timeout: Option<Duration>) -> Next {
         let is_idle = |waiting: &mut Waiting| waiting.is_empty() && !waiting.is_closed;
         let waiting = self.lock();

@@ -1,4 +1,4 @@
-//! What holds for changes that are made together, on a file of its own.
+//! Changes that share a transaction, tested on a file of their own.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -7,30 +7,30 @@ use std::time::Instant;
 use super::super::sqlite;
 use super::*;
 
-/// A vault with one table, whose name is a number's.
-struct SealContext {
+/// A vault file with one table, `numbers`.
+struct TestVault {
     folder: tempfile::TempDir,
-    trouble: Arc<Health>,
+    health: Arc<Health>,
     writer: Writer,
 }
 
-impl SealContext {
+impl TestVault {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let connection = sqlite::open_writer(&folder.path().join("vault.db")).unwrap();
         connection
             .execute_batch("CREATE TABLE numbers (number INTEGER NOT NULL) STRICT")
             .unwrap();
-        let trouble = Arc::new(Health::default());
+        let health = Arc::new(Health::default());
         let surroundings = Surroundings {
-            trouble: Arc::clone(&trouble),
+            health: Arc::clone(&health),
             placement: Arc::new(Placement::of(&folder.path().join("vault.db")).unwrap()),
             ballast: Arc::new(Ballast::new(folder.path())),
         };
         let writer = Writer::start(connection, surroundings).unwrap();
         Self {
             folder,
-            trouble,
+            health,
             writer,
         }
     }
@@ -46,8 +46,8 @@ impl SealContext {
         rows.map(Result::unwrap).collect()
     }
 
-    /// Keeps the writer busy until the guard is dropped, so that what is
-    /// handed over meanwhile is committed together.
+    /// Keeps the writer busy until the guard is dropped. Changes that are
+    /// queued meanwhile are committed together.
     fn hold(&self) -> (mpsc::Sender<()>, impl Future<Output = Result<(), Error>>) {
         let (release, held) = mpsc::channel::<()>();
         let (started, is_held) = mpsc::channel();
@@ -69,10 +69,10 @@ impl SealContext {
     }
 }
 
-/// How many commits the write-ahead log holds: frames that name the file's size
-/// after them (SQLite's file format, section 4.1).
-fn commits_in_log(place: &SealContext) -> usize {
-    let log = std::fs::read(place.folder.path().join("vault.db-wal")).unwrap();
+/// The number of commits in the write-ahead log: frames that contain the file's
+/// size after them (SQLite's file format, section 4.1).
+fn commits_in_log(vault: &TestVault) -> usize {
+    let log = std::fs::read(vault.folder.path().join("vault.db-wal")).unwrap();
     let number = |bytes: &[u8]| u32::from_be_bytes(bytes.try_into().unwrap());
     let (header, frames) = log.split_at(32);
     let frame = 24 + number(&header[8..12]) as usize;
@@ -91,7 +91,7 @@ fn once(work: impl FnOnce(&Connection) -> Written<()> + Send + 'static) -> Work<
     Work::Once(Some(Box::new(work)))
 }
 
-/// Ends the transaction that it shares, as SQLite does where a disk is full.
+/// Ends the shared transaction, as SQLite does when a disk is full.
 fn lose_transaction(connection: &Connection) -> Written<()> {
     connection.execute_batch("ROLLBACK")?;
     Err(Error::Unwritable {
@@ -101,16 +101,16 @@ fn lose_transaction(connection: &Connection) -> Written<()> {
 
 #[tokio::test]
 async fn two_hundred_answers_that_come_at_once_take_four_commits() {
-    let place = SealContext::new();
-    // While another connection reads, the log is not emptied.
-    let reader = place.reader();
+    let vault = TestVault::new();
+    // While another connection reads, the log is not truncated.
+    let reader = vault.reader();
     reader.execute_batch("BEGIN").unwrap();
     let before: i64 = reader
         .query_row("SELECT count(*) FROM numbers", [], |row| row.get(0))
         .unwrap();
     assert_eq!(before, 0);
-    let before = commits_in_log(&place);
-    let (release, held) = place.hold();
+    let before = commits_in_log(&vault);
+    let (release, held) = vault.hold();
     let mut answers = Vec::new();
     for number in 0..200 {
         let (reply, answer) = oneshot::channel();
@@ -120,7 +120,7 @@ async fn two_hundred_answers_that_come_at_once_take_four_commits() {
             result: None,
             reply,
         };
-        assert!(place.writer.queue.push(Box::new(task)).is_ok());
+        assert!(vault.writer.queue.push(Box::new(task)).is_ok());
         answers.push(answer);
     }
     drop(release);
@@ -128,19 +128,19 @@ async fn two_hundred_answers_that_come_at_once_take_four_commits() {
     for answer in answers {
         answer.await.unwrap().unwrap();
     }
-    assert_eq!(commits_in_log(&place) - before, 4);
-    assert_eq!(place.stored().len(), 200);
+    assert_eq!(commits_in_log(&vault) - before, 4);
+    assert_eq!(vault.stored().len(), 200);
 }
 
 #[tokio::test]
 async fn changes_that_wait_are_made_durable_by_one_commit() {
-    let place = SealContext::new();
+    let vault = TestVault::new();
     let commits = Arc::new(AtomicUsize::new(0));
-    let (release, held) = place.hold();
+    let (release, held) = vault.hold();
     let counting = |number| {
         let commits = Arc::clone(&commits);
         once(move |connection| {
-            // The first of a transaction sees that nothing has changed in it.
+            // The first change of a transaction finds the table empty.
             let changed: i64 =
                 connection.query_row("SELECT count(*) FROM numbers", [], |row| row.get(0))?;
             if changed == 0 {
@@ -151,8 +151,8 @@ async fn changes_that_wait_are_made_durable_by_one_commit() {
     };
     let all = async {
         tokio::join!(
-            place.writer.run(None, counting(1)),
-            place.writer.run(None, counting(2)),
+            vault.writer.run(None, counting(1)),
+            vault.writer.run(None, counting(2)),
             async {
                 drop(release);
                 held.await
@@ -163,30 +163,30 @@ async fn changes_that_wait_are_made_durable_by_one_commit() {
     first.unwrap();
     second.unwrap();
     assert_eq!(commits.load(Ordering::Relaxed), 1);
-    assert_eq!(place.stored(), [1, 2]);
+    assert_eq!(vault.stored(), [1, 2]);
 }
 
 #[tokio::test]
 async fn a_change_that_fails_or_panics_undoes_itself_alone() {
-    let place = SealContext::new();
-    let (release, held) = place.hold();
+    let vault = TestVault::new();
+    let (release, held) = vault.hold();
     let (first, failed, panicked, last, _) = tokio::join!(
-        place.writer.run(None, once(insert(1))),
-        place.writer.run(
+        vault.writer.run(None, once(insert(1))),
+        vault.writer.run(
             None,
             once(|connection| {
                 insert(2)(connection)?;
                 Err(Error::NotFound)
             })
         ),
-        place.writer.run(
+        vault.writer.run(
             None,
             once(|connection| {
                 insert(3)(connection)?;
                 panic!("a defect")
             })
         ),
-        place.writer.run(None, once(insert(4))),
+        vault.writer.run(None, once(insert(4))),
         async {
             drop(release);
             held.await
@@ -196,17 +196,17 @@ async fn a_change_that_fails_or_panics_undoes_itself_alone() {
     assert!(matches!(failed, Err(Error::NotFound)));
     assert!(panicked.is_err());
     last.unwrap();
-    assert_eq!(place.stored(), [1, 4]);
+    assert_eq!(vault.stored(), [1, 4]);
 }
 
 #[tokio::test]
 async fn where_the_commit_fails_nobody_is_told_that_anything_was_stored() {
-    let place = SealContext::new();
-    let (release, held) = place.hold();
+    let vault = TestVault::new();
+    let (release, held) = vault.hold();
     let (first, lost, last, held) = tokio::join!(
-        place.writer.run(None, once(insert(1))),
-        place.writer.run(None, once(lose_transaction)),
-        place.writer.run(None, once(insert(2))),
+        vault.writer.run(None, once(insert(1))),
+        vault.writer.run(None, once(lose_transaction)),
+        vault.writer.run(None, once(insert(2))),
         async {
             drop(release);
             held.await
@@ -216,18 +216,18 @@ async fn where_the_commit_fails_nobody_is_told_that_anything_was_stored() {
     for result in [first, lost, last] {
         assert!(matches!(result, Err(Error::Unwritable { .. })));
     }
-    assert_eq!(place.stored(), [] as [i64; 0]);
-    assert!(place.trouble.unwritable().is_some());
+    assert_eq!(vault.stored(), [] as [i64; 0]);
+    assert!(vault.health.unwritable().is_some());
 }
 
 #[tokio::test]
 async fn a_save_is_made_again_alone_where_the_commit_it_shared_fails() {
-    let place = SealContext::new();
-    let (release, held) = place.hold();
+    let vault = TestVault::new();
+    let (release, held) = vault.hold();
     let (saved, other, lost, _) = tokio::join!(
-        place.writer.run(None, Work::Save(Box::new(insert(1)))),
-        place.writer.run(None, once(insert(2))),
-        place.writer.run(None, once(lose_transaction)),
+        vault.writer.run(None, Work::Save(Box::new(insert(1)))),
+        vault.writer.run(None, once(insert(2))),
+        vault.writer.run(None, once(lose_transaction)),
         async {
             drop(release);
             held.await
@@ -235,24 +235,24 @@ async fn a_save_is_made_again_alone_where_the_commit_it_shared_fails() {
     );
     saved.unwrap();
     assert!(other.is_err() && lost.is_err());
-    assert_eq!(place.stored(), [1]);
+    assert_eq!(vault.stored(), [1]);
 }
 
 #[tokio::test]
 async fn a_foreign_reader_holds_up_no_change_and_the_log_is_emptied_after_it() {
-    let place = SealContext::new();
-    place.writer.run(None, once(insert(1))).await.unwrap();
-    let foreign = place.reader();
+    let vault = TestVault::new();
+    vault.writer.run(None, once(insert(1))).await.unwrap();
+    let foreign = vault.reader();
     foreign.execute_batch("BEGIN").unwrap();
     foreign
         .query_row("SELECT count(*) FROM numbers", [], |_| Ok(()))
         .unwrap();
     let began = Instant::now();
     for number in 2..12 {
-        place.writer.run(None, once(insert(number))).await.unwrap();
+        vault.writer.run(None, once(insert(number))).await.unwrap();
     }
     assert!(began.elapsed() < BUSY_TIMEOUT / 2, "{:?}", began.elapsed());
-    let log = place.folder.path().join("vault.db-wal");
+    let log = vault.folder.path().join("vault.db-wal");
     let is_empty = || std::fs::metadata(&log).unwrap().len() == 0;
     assert!(!is_empty(), "the reader still sees the state before");
     foreign.execute_batch("COMMIT").unwrap();
