@@ -1,8 +1,8 @@
-//! Refresh tokens that are being spent: written down before the request is
-//! sent, taken away in the commit that stores the answer.
+//! Refresh attempts. A row is written before the request is sent, and deleted
+//! in the commit that stores the answer.
 //!
-//! One that is still there when the daemon starts was cut off; its outcome is
-//! in doubt.
+//! If a row exists when the daemon starts, the attempt was interrupted and its
+//! outcome is unknown.
 
 use super::rows::Named;
 use super::{Change, Error, View};
@@ -15,21 +15,21 @@ pub(super) const NAMED: Named = Named {
     row: "token_id",
 };
 
-/// A refresh whose outcome is not known.
+/// A refresh whose outcome is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attempt {
-    /// Whose token.
+    /// The owner.
     pub owner: Owner,
     /// The token.
     pub token_id: TokenId,
-    /// The generation whose refresh token was spent.
+    /// The generation whose refresh token was sent.
     pub generation: i64,
-    /// When it began.
+    /// When the attempt began.
     pub started_at: Timestamp,
 }
 
 impl View<'_> {
-    /// Every attempt that is open.
+    /// Every open attempt.
     ///
     /// # Errors
     /// [`Error::Corrupt`] if a row cannot be read.
@@ -48,8 +48,7 @@ impl View<'_> {
         })
     }
 
-    /// Whether an earlier attempt to spend this token's refresh token was
-    /// never answered.
+    /// Whether the outcome of an earlier refresh of this grant is unknown.
     ///
     /// # Errors
     /// As [`Self::open_attempts`].
@@ -62,12 +61,11 @@ impl View<'_> {
 }
 
 impl Change<'_> {
-    /// Writes an attempt down. That it can be written is also the proof that
-    /// the store will take the answer.
+    /// Records an attempt. The write also shows that the answer can be stored.
     ///
     /// # Errors
-    /// [`Error::NotFound`] if the token is gone or holds another generation;
-    /// [`Error::Unwritable`] if the store cannot take it.
+    /// [`Error::NotFound`] if the token was deleted or has another generation;
+    /// [`Error::Unwritable`] if the vault cannot be written.
     pub fn begin_attempt(&self, token: &Token, now: Timestamp) -> Result<(), Error> {
         let begun = self.connection.execute(
             "INSERT INTO refresh_attempts (owner, token_id, generation, started_at)
@@ -82,10 +80,10 @@ impl Change<'_> {
         }
     }
 
-    /// Takes an attempt away: its outcome is known.
+    /// Deletes an attempt whose outcome is known.
     ///
     /// # Errors
-    /// [`Error::Unwritable`] if the store cannot take it.
+    /// [`Error::Unwritable`] if the vault cannot be written.
     pub fn end_attempt(&self, owner: Owner, token_id: TokenId) -> Result<(), Error> {
         self.connection.execute(
             "DELETE FROM refresh_attempts WHERE owner = ?1 AND token_id = ?2",

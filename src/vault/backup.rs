@@ -1,9 +1,9 @@
-//! Copies of the vault, three at a time, in `backups` in its folder.
+//! Backups of the vault: the newest three, in `backups` in its folder.
 //!
-//! A copy is made with SQLite's own backup, so that it is one state of the
-//! vault even while the vault is written to. It gets its name only when it is
-//! whole, checked and on the disk. Its secrets are sealed as the vault's are;
-//! the key is not in it.
+//! SQLite's backup function makes the copy, so that it is one state of the
+//! vault even during writes. The copy gets its final name only after it is
+//! complete, checked and on the disk. Its secrets are sealed; the key is not in
+//! it.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io;
@@ -17,38 +17,39 @@ use super::key::sync_folder;
 use super::{Error, FILE, Options, folder, ownership, schema, sqlite};
 use crate::clock::{Env, Timestamp};
 
-/// How many are kept: today's, and two to go back to when a fault is noticed
-/// late. (Grants older than that have mostly been rotated away.)
+/// How many backups are kept: today's, and two older ones for faults that are
+/// noticed late. (Most grants in older backups have been rotated since.)
 const KEPT: usize = 3;
 
-/// How old the newest may get, in seconds.
+/// The age at which the newest backup is due for replacement.
 const INTERVAL: i64 = 24 * 60 * 60;
 
-/// Their folder in the vault's.
+/// The folder of the backups in the vault's folder.
 const FOLDER: &str = "backups";
 
 const PREFIX: &str = "vault-";
 
-/// What a copy from before a change of the tables is called, with the version.
+/// The prefix of a backup from before a migration; the schema's version
+/// follows.
 const UPGRADE_PREFIX: &str = "before-upgrade-of-schema-";
 const SUFFIX: &str = ".db";
 
-/// What a copy is called until it is whole.
+/// The suffix of a backup that is not complete.
 const UNFINISHED: &str = ".unfinished";
 
 /// Makes a backup now, whether or not agent-authd is running.
 ///
 /// # Errors
-/// [`Error::NoVault`]; [`Error::Corrupt`] if the vault is damaged: no copy of
-/// that is kept; [`Error::Unwritable`] if the copy cannot be written.
+/// [`Error::NoVault`]; [`Error::Corrupt`] if the vault is damaged, in which
+/// case no copy is kept; [`Error::Unwritable`] if the copy cannot be written.
 pub fn now(options: &Options, env: &Env) -> Result<PathBuf, Error> {
     let data_dir = folder::existing(&options.data_dir)?;
     let connection = sqlite::open_reader(&data_dir.join(FILE))?;
     make(&connection, &data_dir, env.now())
 }
 
-/// Makes a backup of a copy that a running daemon has given. The data folder is
-/// made where it is gone.
+/// Makes a backup from the bytes that a running daemon has sent. Creates the
+/// data folder if it is missing.
 ///
 /// # Errors
 /// [`Error::Corrupt`] if the copy is damaged; [`Error::Unwritable`] if it cannot
@@ -59,7 +60,7 @@ pub fn keep(copy: &[u8], data_dir: &Path, now: Timestamp) -> Result<PathBuf, Err
     make(&source, data_dir, now)
 }
 
-/// A copy of the vault behind `source` as the bytes of a file.
+/// A copy of the vault behind `source`, as the bytes of a file.
 pub(super) fn bytes(source: &Connection) -> Result<Vec<u8>, Error> {
     let mut copy = Connection::open_in_memory()?;
     if Backup::new(source, &mut copy)?.step(-1)? != StepResult::Done {
@@ -70,22 +71,22 @@ pub(super) fn bytes(source: &Connection) -> Result<Vec<u8>, Error> {
     require_integrity(&copy)?;
     let mut bytes = copy.serialize(MAIN_DB)?.to_vec();
     if let Some(versions) = bytes.get_mut(18..20) {
-        // A file of the format with a write-ahead log does not open in memory
-        // (sqlite.org/fileformat.html, section 1.3.3).
+        // A file in the format with a write-ahead log cannot be opened in
+        // memory (sqlite.org/fileformat.html, section 1.3.3).
         versions.fill(1);
     }
     Ok(bytes)
 }
 
-/// Copies the vault behind `source` and gives the copy's path.
+/// Makes a backup of the vault behind `source`. Returns its path.
 pub(super) fn make(source: &Connection, data_dir: &Path, now: Timestamp) -> Result<PathBuf, Error> {
     let path = make_as(source, data_dir, &file_name(now))?;
     prune(data_dir, now);
     Ok(path)
 }
 
-/// Copies the vault before its tables are changed from this version. The copy
-/// is kept until the next one of the same version.
+/// Makes a backup before the schema is migrated from `version`. It is kept
+/// until the next backup of the same version.
 pub(super) fn make_before_upgrade(
     source: &Connection,
     data_dir: &Path,
@@ -97,14 +98,14 @@ pub(super) fn make_before_upgrade(
     for older in names_with(data_dir, &prefix) {
         let older = data_dir.join(FOLDER).join(older);
         if older != path {
-            // One too many does no harm.
+            // An older backup that remains does no harm.
             let _ = fs::remove_file(older);
         }
     }
     Ok(path)
 }
 
-/// The newest backup whose tables are of a version up to `known`.
+/// The newest backup with a schema version up to `known`.
 pub(super) fn newest_of(data_dir: &Path, known: i64) -> Option<PathBuf> {
     let is_known = |path: &PathBuf| {
         sqlite::open_reader(path)
@@ -131,15 +132,15 @@ fn make_as(source: &Connection, data_dir: &Path, name: &str) -> Result<PathBuf, 
                 .map_err(|error| unwritable(&path, &error))
         });
     if let Err(error) = made {
-        // The fault above is the one to tell.
+        // The error above is reported.
         let _ = fs::remove_file(&unfinished);
         return Err(error);
     }
     Ok(path)
 }
 
-/// Writes a copy of the vault behind `source` to a new file: whole, checked,
-/// on the disk, and without a write-ahead log of its own.
+/// Writes a copy of the vault behind `source` to a new file: complete, checked,
+/// on the disk, and without a write-ahead log.
 pub(super) fn copy(source: &Connection, path: &Path) -> Result<(), Error> {
     let write = |error: io::Error| unwritable(path, &error);
     match fs::remove_file(path) {
@@ -155,7 +156,7 @@ pub(super) fn copy(source: &Connection, path: &Path) -> Result<(), Error> {
     ownership::chown_to_parent(&file, path.parent().unwrap_or(Path::new("."))).map_err(write)?;
     let filled = (|| {
         let mut to = Connection::open(path)?;
-        // -1: every page in one step, and so from one state.
+        // -1 copies all pages in one step, and so from one state.
         if Backup::new(source, &mut to)?.step(-1)? != StepResult::Done {
             return Err(Error::Unwritable {
                 why: "the vault was busy".to_owned(),
@@ -174,10 +175,10 @@ pub(super) fn copy(source: &Connection, path: &Path) -> Result<(), Error> {
     file.sync_all().map_err(write)
 }
 
-/// Looks the whole file through.
+/// Checks the whole file.
 ///
 /// # Errors
-/// [`Error::Corrupt`] with the first fault.
+/// [`Error::Corrupt`] with the first fault found.
 pub(super) fn require_integrity(connection: &Connection) -> Result<(), Error> {
     let check = |pragma| {
         let mut statement = connection.prepare(pragma)?;
@@ -187,15 +188,15 @@ pub(super) fn require_integrity(connection: &Connection) -> Result<(), Error> {
     };
     let found = check("PRAGMA integrity_check(1)")?.filter(|answer| answer != "ok");
     let orphan = check("PRAGMA foreign_key_check")?
-        .map(|table| format!("a row of {table} names one that is gone"));
+        .map(|table| format!("a row of {table} refers to a missing row"));
     match found.or(orphan) {
         None => Ok(()),
         Some(what) => Err(Error::Corrupt { what }),
     }
 }
 
-/// Whether the newest backup is too old, or there is none. One from the future
-/// was made under a clock that was wrong, and does not count.
+/// Whether the newest backup is too old or missing. A backup with a time in the
+/// future was made under a wrong clock and does not count.
 pub(super) fn is_due(data_dir: &Path, now: Timestamp) -> bool {
     let (since, until) = (file_name(now.plus_seconds(-INTERVAL)), file_name(now));
     !names(data_dir)
@@ -203,7 +204,7 @@ pub(super) fn is_due(data_dir: &Path, now: Timestamp) -> bool {
         .any(|name| *name > since && *name <= until)
 }
 
-/// The backups, newest first; then those from before a change of the tables.
+/// The backups, newest first, then those from before migrations.
 pub(super) fn all(data_dir: &Path) -> Vec<PathBuf> {
     let folder = data_dir.join(FOLDER);
     let before_upgrades = names_with(data_dir, UPGRADE_PREFIX);
@@ -211,8 +212,8 @@ pub(super) fn all(data_dir: &Path) -> Vec<PathBuf> {
     names.map(|name| folder.join(name)).collect()
 }
 
-/// Removes the backups that hold rows of other keys than this one. One that
-/// cannot be read is left alone.
+/// Deletes the backups that contain rows of another key than `key_id`. A backup
+/// that cannot be read is kept.
 pub(super) fn remove_sealed_otherwise(data_dir: &Path, key_id: &str) -> Result<(), Error> {
     for path in all(data_dir) {
         let others = sqlite::open_reader(&path).and_then(|backup| {
@@ -226,8 +227,8 @@ pub(super) fn remove_sealed_otherwise(data_dir: &Path, key_id: &str) -> Result<(
     Ok(())
 }
 
-/// Removes what a copying that was cut off has left. Only for whoever holds
-/// the data folder.
+/// Deletes incomplete backups. The caller must hold the lock of the data
+/// folder.
 pub(super) fn remove_unfinished(data_dir: &Path) {
     for entry in fs::read_dir(data_dir.join(FOLDER))
         .into_iter()
@@ -235,19 +236,20 @@ pub(super) fn remove_unfinished(data_dir: &Path) {
         .flatten()
     {
         if entry.file_name().to_string_lossy().contains(UNFINISHED) {
-            // It only takes up room.
+            // A file that remains only takes up space.
             let _ = fs::remove_file(entry.path());
         }
     }
 }
 
-/// Removes the oldest beyond what is kept; those from the future go first.
+/// Deletes the oldest backups beyond [`KEPT`]. Those with a time in the future
+/// are deleted first.
 fn prune(data_dir: &Path, now: Timestamp) {
     let until = file_name(now);
     let mut names = names(data_dir);
     names.sort_by_key(|name| *name > until);
     for name in names.iter().skip(KEPT) {
-        // One too many does no harm, and goes the next time.
+        // A file that remains does no harm and is deleted next time.
         let _ = fs::remove_file(data_dir.join(FOLDER).join(name));
     }
 }
@@ -268,12 +270,12 @@ fn names_with(data_dir: &Path, prefix: &str) -> Vec<String> {
     names
 }
 
-/// The name of a backup made at this time: in the order of time, in UTC.
+/// The name of a backup made at `now`. Names sort by time (UTC).
 fn file_name(now: Timestamp) -> String {
     format!("{PREFIX}{}{SUFFIX}", stamp(now))
 }
 
-/// A time as part of a file's name, such as `20261120T170000Z`.
+/// A time in a file's name, such as `20261120T170000Z`.
 pub(super) fn stamp(now: Timestamp) -> String {
     let whole = Timestamp::from_millis(now.as_seconds().saturating_mul(1000));
     whole.to_string().replace(['-', ':'], "")
@@ -295,7 +297,7 @@ mod tests {
         Timestamp::from_millis(1_700_000_000_000).plus_seconds(seconds)
     }
 
-    /// A folder with a vault in it that has nothing but tables.
+    /// A folder with an empty vault.
     fn vault() -> (tempfile::TempDir, Connection) {
         let folder = tempfile::tempdir().unwrap();
         let mut source = sqlite::open_writer(&folder.path().join(FILE)).unwrap();

@@ -1,9 +1,9 @@
-//! Room on the disk that is kept for answers of providers: a file that has no
-//! content, only a size. A save that finds the disk full frees it.
+//! Disk space that is reserved for answers of providers: a file without
+//! content, only a size. A save that finds the disk full shrinks it.
 //!
-//! A refresh token is spent only while this file is large enough for the
-//! answers of all refreshes under way. Where another has its room, and there
-//! is no more, a refresh waits for its end.
+//! A refresh token is sent only while the file is large enough for the answers
+//! of all refreshes under way. If the disk is full, a refresh waits until
+//! another one releases its space.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -18,32 +18,32 @@ use super::ownership;
 
 const NAME: &str = "ballast";
 
-/// The room that every change of a token takes in the write-ahead log,
-/// however small the token: some 24 pages of 4 KiB.
+/// The space that every change of a token needs in the write-ahead log, however
+/// small the token: about 24 pages of 4 KiB.
 const OVERHEAD: u64 = 96 * 1024;
 
-/// The largest answer (its tokens and what else is kept of it) that is sure to
-/// be stored, in bytes. Larger ones are stored where there is room, and a token
-/// that is stored already has room for a successor half as large again.
+/// The largest answer (its tokens and the metadata that is stored) that is sure
+/// to be stored, in bytes. A larger one is stored if there is space; a stored
+/// token already has space for a successor of one and a half times its size.
 const LARGEST_ANSWER: u64 = 64 * 1024;
 
-/// How many rooms stay made while nothing is refreshed.
+/// How many reservations stay allocated while nothing is refreshed.
 const IDLE_ROOMS: u64 = 4;
 
-/// The room for the answer that replaces a token which now takes `stored`
-/// bytes in the vault: what is written, and the pages of the old one, which
-/// are overwritten. A sealed value is a third larger than what is sealed.
+/// The space for an answer that replaces a token of `stored` bytes in the
+/// vault: what is written, and the pages of the old token, which are
+/// overwritten. A sealed value is a third larger than its secret.
 pub(super) fn room_for(stored: u64) -> u64 {
     let answer = (LARGEST_ANSWER + LARGEST_ANSWER / 3).max(stored + stored / 2);
     (OVERHEAD + answer + stored).next_multiple_of(4096)
 }
 
-/// The file, and how much of it is spoken for.
+/// The file and its reservations.
 #[derive(Debug)]
 pub(super) struct Ballast {
     path: PathBuf,
     state: Mutex<State>,
-    /// Room was given back.
+    /// Signals that space was released.
     released: Notify,
 }
 
@@ -52,13 +52,13 @@ struct State {
     file: Option<File>,
     /// The file's size, in bytes.
     size: u64,
-    /// The rooms of refreshes under way, in bytes.
+    /// The space reserved for refreshes under way, in bytes.
     reserved: u64,
-    /// How many those are.
+    /// The number of refreshes under way.
     rooms: u64,
 }
 
-/// The room of one refresh under way, given back when it is dropped.
+/// The space of one refresh, released when dropped.
 #[derive(Debug)]
 pub struct Room {
     ballast: Arc<Ballast>,
@@ -76,11 +76,11 @@ impl Drop for Room {
 }
 
 impl Ballast {
-    /// The ballast of a data folder. What an earlier daemon left is removed:
-    /// its room helps to start on a full disk.
+    /// The ballast of a data folder. Deletes the file of an earlier daemon: its
+    /// space helps to start on a full disk.
     pub(super) fn new(data_dir: &Path) -> Self {
         let path = data_dir.join(NAME);
-        // Where it cannot be removed, it is used again.
+        // If it cannot be deleted, it is used again.
         let _ = fs::remove_file(&path);
         Self {
             path,
@@ -93,16 +93,16 @@ impl Ballast {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes room for one more answer. Waits while the disk is full and other
-    /// refreshes are under way.
+    /// Reserves space for one more answer. Waits while the disk is full and
+    /// other refreshes are under way.
     ///
     /// # Errors
-    /// Why there is none.
+    /// Why no space can be reserved.
     pub(super) async fn reserve(self: &Arc<Self>, bytes: u64) -> io::Result<Room> {
         loop {
             let released = self.released.notified();
             tokio::pin!(released);
-            // From here on no release is missed.
+            // Registered before the check, so that no release is missed.
             released.as_mut().enable();
             match self.try_reserve(bytes) {
                 Ok(Some(room)) => return Ok(room),
@@ -112,7 +112,7 @@ impl Ballast {
         }
     }
 
-    /// `None` if there may be room when another refresh has ended.
+    /// Reserves space, or returns `None` if another refresh may release some.
     fn try_reserve(self: &Arc<Self>, bytes: u64) -> io::Result<Option<Room>> {
         let mut state = self.lock();
         let wanted = state.reserved + bytes;
@@ -129,8 +129,8 @@ impl Ballast {
         Ok(Some(Room { ballast, bytes }))
     }
 
-    /// Frees the room of about one answer for a save; whether there was any.
-    /// It must be made again before the next refresh.
+    /// Releases the space of about one answer for a save. Returns whether there
+    /// was any. It must be reserved again before the next refresh.
     pub(super) fn free(&self) -> bool {
         let mut state = self.lock();
         let per_room = state.reserved.checked_div(state.rooms);
@@ -138,7 +138,7 @@ impl Ballast {
         state.shrink(freed)
     }
 
-    /// Gives back to the disk what no refresh needs.
+    /// Releases the space that no refresh needs.
     pub(super) fn trim(&self) {
         let mut state = self.lock();
         let kept = state.reserved.max(IDLE_ROOMS * room_for(0));
@@ -146,7 +146,7 @@ impl Ballast {
         state.shrink(excess);
     }
 
-    /// Whether there is room for one answer beyond those under way.
+    /// Whether there is space for one more answer.
     ///
     /// # Errors
     /// Why there is none.
@@ -159,13 +159,13 @@ impl Ballast {
 
 impl Drop for Ballast {
     fn drop(&mut self) {
-        // The next daemon removes what is left.
+        // The next daemon deletes a file that remains.
         let _ = fs::remove_file(&self.path);
     }
 }
 
 impl State {
-    /// Makes the file as large as this, if it is smaller.
+    /// Extends the file to this size.
     fn grow(&mut self, size: u64, path: &Path) -> io::Result<()> {
         if self.size >= size {
             return Ok(());
@@ -175,7 +175,7 @@ impl State {
             none => none.insert(open(path)?),
         };
         if let Err(error) = allocate(file, self.size, size - self.size) {
-            // Part of it may have been allocated.
+            // Some of the space may have been allocated.
             let _ = file.set_len(self.size);
             return Err(error);
         }
@@ -206,7 +206,7 @@ fn open(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Takes blocks of the disk for a part of the file.
+/// Allocates disk blocks for a part of the file.
 #[cfg(target_os = "linux")]
 fn allocate(file: &File, offset: u64, bytes: u64) -> io::Result<()> {
     use nix::errno::Errno;
@@ -214,19 +214,19 @@ fn allocate(file: &File, offset: u64, bytes: u64) -> io::Result<()> {
 
     let [from, length] = [offset, bytes].map(|n| i64::try_from(n).unwrap_or(i64::MAX));
     match fallocate(file, FallocateFlags::empty(), from, length) {
-        // Some file systems only allocate what is written.
+        // Some file systems allocate blocks only when they are written.
         Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => write_noise(file, offset, bytes),
         other => Ok(other?),
     }
 }
 
-/// Takes blocks of the disk for a part of the file.
+/// Allocates disk blocks for a part of the file.
 #[cfg(not(target_os = "linux"))]
 fn allocate(file: &File, offset: u64, bytes: u64) -> io::Result<()> {
     write_noise(file, offset, bytes)
 }
 
-/// Writes what a file system cannot compress.
+/// Writes content that a file system cannot compress.
 fn write_noise(file: &File, offset: u64, bytes: u64) -> io::Result<()> {
     use std::os::unix::fs::FileExt as _;
 

@@ -1,5 +1,4 @@
-//! Looking a vault through without changing it, whether or not agent-authd is
-//! running.
+//! Checks a vault without changing it, whether or not agent-authd is running.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -15,43 +14,44 @@ use super::{
 };
 use crate::trusted::Owners;
 
-/// What a look at a vault has shown.
+/// The result of a check.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     /// The vault's file.
     pub file: PathBuf,
     /// Its size in bytes, without its write-ahead log.
     pub bytes: u64,
-    /// The version of its tables.
+    /// The version of its schema.
     pub schema: i64,
-    /// The key, where there is one that opens the vault.
+    /// The key, if one was found that opens the vault.
     pub key: Option<Key>,
     /// How many sealed values open.
     pub opened: usize,
-    /// The backups, newest first, each with what is wrong with it.
+    /// The backups, newest first, each with its fault if it has one.
     pub backups: Vec<(PathBuf, Option<String>)>,
-    /// What is wrong, each in one clause; empty if the vault is well.
+    /// The faults, each in one clause; empty if there are none.
     pub faults: Vec<String>,
 }
 
 /// The key of a vault.
 #[derive(Clone, Debug)]
 pub struct Key {
-    /// What the settings call its place.
+    /// The name of its place in the settings.
     pub store: String,
-    /// What a person calls its place.
+    /// Its place in a person's words.
     pub place: String,
-    /// Its public name.
+    /// The public name of the key.
     pub id: String,
-    /// Whether an older key still seals rows, or is still kept.
+    /// Whether rows are still sealed with an older key, or the place still
+    /// keeps one.
     pub is_rotating: bool,
 }
 
-/// Looks the vault through: the file, who may read it, the key, every sealed
-/// value, and the backups.
+/// Checks the file, its permissions, the key, every sealed value and the
+/// backups.
 ///
 /// # Errors
-/// [`Error::NoVault`]. What is wrong with a vault is in the report.
+/// [`Error::NoVault`]. Faults of a vault are in the report.
 pub fn check(options: &Options) -> Result<Report, Error> {
     let data_dir = folder::existing(&options.data_dir)?;
     let file = data_dir.join(FILE);
@@ -81,23 +81,24 @@ pub fn check(options: &Options) -> Result<Report, Error> {
     Ok(report)
 }
 
-/// The key of the vault, and whether it is the right one.
+/// The key of the vault, after checking that it is the right one.
 ///
 /// # Errors
-/// Those of finding it.
+/// Those of loading the key.
 pub fn key_of(options: &Options) -> Result<Key, Error> {
     let data_dir = folder::existing(&options.data_dir)?;
     find_key(options, &sqlite::open_reader(&data_dir.join(FILE))?).map(|(_, key)| key)
 }
 
 impl Report {
-    /// Whether nothing is wrong.
+    /// Whether there are no faults.
     #[must_use]
     pub fn is_well(&self) -> bool {
         self.faults.is_empty()
     }
 
-    /// Only the daemon's user and root may have put the vault there.
+    /// Adds a fault if anyone but the daemon's user and root could replace the
+    /// vault.
     fn require_trusted(&mut self, data_dir: &Path) {
         let owners = Owners::of_data_folder(data_dir);
         let own = || {
@@ -109,12 +110,12 @@ impl Report {
             .extend(checked.err().map(|error| error.to_string()));
     }
 
-    /// Others may not have any of these permissions.
+    /// Adds a fault if the mode of `path` has a bit of `forbidden`.
     fn require_mode(&mut self, path: &Path, forbidden: u32) {
         let mode = fs::metadata(path).map_or(0, |metadata| metadata.permissions().mode() & 0o777);
         if mode & forbidden != 0 {
             self.faults.push(format!(
-                "others can get at {} (mode {mode:03o}); run: chmod go= {0}",
+                "other users can access {} (mode {mode:03o}); run: chmod go= {0}",
                 path.display()
             ));
         }
@@ -157,7 +158,7 @@ fn find_key(options: &Options, connection: &Connection) -> Result<(Cipher, Key),
     Ok((cipher, key))
 }
 
-/// A backup, with what is wrong with it.
+/// Checks a backup.
 fn look_at(path: PathBuf, options: &Options) -> (PathBuf, Option<String>) {
     let fault = sqlite::open_reader(&path)
         .and_then(|backup| {
@@ -168,9 +169,9 @@ fn look_at(path: PathBuf, options: &Options) -> (PathBuf, Option<String>) {
     (path, fault.map(|error| error.to_string()))
 }
 
-/// Refuses a backup that was changed without the key: restored, it would send
-/// secrets to other addresses. One from before rows were authenticated is shown
-/// to a person when it is restored.
+/// Refuses a backup that was changed without the key: after restoring it,
+/// secrets would be sent to other addresses. A backup from before rows were
+/// authenticated is shown to a person when it is restored.
 fn require_authentic(backup: &Connection, options: &Options) -> Result<(), Error> {
     if schema::is_outdated(backup)? {
         return Ok(());

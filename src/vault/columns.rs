@@ -1,4 +1,4 @@
-//! How the values of the domain lie in SQLite's columns.
+//! How values of the domain are stored in SQLite's columns.
 
 use rusqlite::Row;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
@@ -122,7 +122,7 @@ pub(super) fn json(value: &impl Serialize) -> rusqlite::Result<String> {
         .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
 }
 
-/// What a column that [`json`] wrote holds.
+/// The value of a column that [`json`] wrote.
 pub(super) struct Json<T>(pub(super) T);
 
 impl<T: DeserializeOwned> FromSql for Json<T> {

@@ -69,7 +69,7 @@ impl View<'_> {
         self.readable(NAMED, rows, |row| Ok(read(row)?))
     }
 
-    /// Reads every row, so that those that cannot be read are known.
+    /// Reads every row, so that unreadable rows are recorded.
     pub(super) fn survey_connections(&self) -> Result<(), Error> {
         let mut statement = self.connection.prepare("SELECT * FROM connections")?;
         let rows = statement.query([])?;
@@ -96,11 +96,11 @@ impl View<'_> {
 }
 
 impl Change<'_> {
-    /// Lets an agent use a token with these scopes; a connection that is there
-    /// already gets those it lacks, and is returned instead of a second one.
+    /// Lets an agent use a token with these scopes. If there is a connection,
+    /// the missing scopes are added to it, and it is returned.
     ///
     /// # Errors
-    /// [`Error::Unwritable`] if the store cannot take it.
+    /// [`Error::Unwritable`] if the vault cannot be written.
     pub fn connect(&self, connection: Connection) -> Result<Connection, Error> {
         let Connection {
             id,
@@ -148,10 +148,10 @@ impl Change<'_> {
         }
     }
 
-    /// Takes a token away from an agent and returns the connection there was.
+    /// Deletes an agent's connection to a token and returns it.
     ///
     /// # Errors
-    /// [`Error::NotFound`] if there is none.
+    /// [`Error::NotFound`] if there is no such connection.
     pub fn disconnect(
         &self,
         owner: Owner,

@@ -1,5 +1,5 @@
-//! The forms of the pages: the flow's row remembers the token of the one shown
-//! last, and what it offered.
+//! The tokens of the forms on the pages. A flow's row holds the token of the
+//! form that was shown last, and what that form offered.
 
 use std::collections::BTreeMap;
 
@@ -16,11 +16,11 @@ use crate::secret::FormToken;
 pub type Offer = BTreeMap<String, Scopes>;
 
 impl Change<'_> {
-    /// Remembers the token of the form that is about to be shown, and what the
-    /// form offers; one shown before is good no longer.
+    /// Stores the token of a form that is about to be shown, and what the form
+    /// offers. The token of an earlier form becomes invalid.
     ///
     /// # Errors
-    /// [`Error::Unwritable`] if the store cannot take it.
+    /// [`Error::Unwritable`] if the vault cannot be written.
     pub fn issue_form(
         &self,
         owner: Owner,
@@ -39,11 +39,11 @@ impl Change<'_> {
         })
     }
 
-    /// Uses up the token that a form came back with; what the form offered, or
-    /// `None` if it is not the one that was shown last, or was used before.
+    /// Uses up a form's token and returns what the form offered; `None` if it
+    /// is not the token of the form that was shown last, or was used before.
     ///
     /// # Errors
-    /// [`Error::Unwritable`] if the store cannot take it.
+    /// [`Error::Unwritable`] if the vault cannot be written.
     pub fn redeem_form(
         &self,
         owner: Owner,
@@ -68,11 +68,11 @@ impl Change<'_> {
         Ok(Some(offer))
     }
 
-    /// Stores a person's answer that a completed flow came back with another
-    /// account than the one that it was to renew.
+    /// Stores a person's answer that the account of a completed flow is not the
+    /// account that the flow was to renew.
     ///
     /// # Errors
-    /// [`Error::Unwritable`] if the store cannot take it.
+    /// [`Error::Unwritable`] if the vault cannot be written.
     pub fn note_other_account(&self, owner: Owner, id: FlowId) -> Result<(), Error> {
         self.connection.execute(
             "UPDATE flows SET is_other_account = 1

@@ -1,10 +1,11 @@
-//! Whether there is anything, without reading any of it.
+//! Whether rows exist, without reading them.
 
 use super::{Error, View};
 use crate::identity::{Owner, ProviderId};
 
 impl View<'_> {
-    /// Whether an owner has a token of a provider, whoever defined it.
+    /// Whether an owner has a token of a provider, the owner's or the
+    /// platform's.
     ///
     /// # Errors
     /// [`Error::Unwritable`] if the file cannot be read.

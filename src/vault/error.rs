@@ -8,25 +8,25 @@ use rusqlite::ErrorCode;
 use crate::lock_file::LockHolder;
 use crate::quota::Exceeded;
 
-/// What can go wrong with the vault.
+/// An error of the vault.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum Error {
-    /// There is no such row, or no longer.
+    /// The row does not exist, or was deleted.
     #[error("there is no such row")]
     NotFound,
-    /// There is one of that name already.
+    /// A row with this name exists.
     #[error("there is one of that name already")]
     AlreadyExists,
-    /// The owner has no room for something new.
+    /// A quota of the owner is used up.
     #[error(transparent)]
     QuotaExceeded(#[from] Exceeded),
-    /// The store cannot take a change now; what it holds can still be read.
+    /// Changes cannot be stored now. Stored data can still be read.
     #[error("the vault cannot be written: {why}")]
     Unwritable {
-        /// The system's words.
+        /// The reason, from the system.
         why: String,
     },
-    /// A value or the file itself is damaged.
+    /// A value or the file is damaged.
     #[error("the vault is damaged: {what}")]
     Corrupt {
         /// Which part.
@@ -46,14 +46,14 @@ pub enum Error {
     },
     /// One row is damaged or was tampered with; the others are well.
     #[error(
-        "row {row} of {table} cannot be read: {why}; it is not used, and can be deleted by its id"
+        "row {row} of {table} cannot be read: {why}; it is not used and can be deleted by its id"
     )]
     UnreadableRow {
         /// Its table.
         table: &'static str,
-        /// Its name in it.
+        /// Its name in the table.
         row: String,
-        /// What is wrong with it.
+        /// The reason.
         why: String,
     },
     /// The file cannot be opened.
@@ -61,7 +61,7 @@ pub enum Error {
     Open {
         /// The file or folder.
         path: PathBuf,
-        /// The system's words.
+        /// The reason, from the system.
         why: String,
     },
     /// The folder is not on a disk of this machine.
@@ -84,7 +84,7 @@ pub enum Error {
         /// The vault's file.
         path: PathBuf,
     },
-    /// Another daemon holds the data folder.
+    /// Another daemon has locked the data folder.
     #[error(
         "another agent-authd{holder} holds the data in {}",
         folder.display()
@@ -92,30 +92,30 @@ pub enum Error {
     Held {
         /// The folder.
         folder: PathBuf,
-        /// The process that holds it.
+        /// The process that has locked it.
         holder: LockHolder,
     },
-    /// The file that a vault is to be restored from is none, or a damaged one.
+    /// The file to restore from is not a backup, or is damaged.
     #[error("{} is not a backup that can be restored: {why}", path.display())]
     UnusableBackup {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         why: String,
     },
-    /// A newer daemon wrote the file.
+    /// A newer version wrote the file.
     #[error(
         "the vault was written by a newer agent-authd (its schema is {found}, this one knows {known})"
     )]
     NewerSchema {
-        /// The file's version.
+        /// The schema version of the file.
         found: i64,
-        /// The newest version known here.
+        /// The newest schema version that this version knows.
         known: i64,
-        /// A backup of a version that is known here.
+        /// A backup with a known schema version.
         backup: Option<PathBuf>,
     },
-    /// A backup whose rows nobody has authenticated.
+    /// A backup whose rows are not authenticated.
     #[error(
         "{} was made before addresses were authenticated, so that it cannot be told whether they were changed",
         path.display()
@@ -124,18 +124,18 @@ pub enum Error {
         /// The backup.
         path: PathBuf,
     },
-    /// There is no vault where one must be.
+    /// No vault exists where one is required.
     #[error("there is no vault in {}", folder.display())]
     NoVault {
         /// The folder.
         folder: PathBuf,
     },
-    /// The key's place cannot be reached, or what is there cannot be used.
+    /// The key's place cannot be reached, or its content cannot be used.
     #[error("the key in {place} cannot be used: {why}")]
     KeyUnusable {
-        /// The place, as a person calls it.
+        /// The place in a person's words.
         place: String,
-        /// Why.
+        /// The reason.
         why: String,
     },
     /// The key's file lies in the folder of the vault.
@@ -156,29 +156,29 @@ pub enum Error {
     /// The key is to be moved to the place that keeps it.
     #[error("{place} keeps the key already")]
     KeyThereAlready {
-        /// The place, as a person calls it.
+        /// The place in a person's words.
         place: String,
     },
-    /// The vault has sealed rows and its key is gone.
+    /// The vault has sealed rows, but its key is missing.
     #[error(
         "the key of this vault is missing: {place} does not have it; put it back from where you keep a copy (a new key would open nothing)"
     )]
     KeyMissing {
-        /// Where it should be.
+        /// The place that should have the key.
         place: String,
     },
-    /// The key is one, but not this vault's.
+    /// The key belongs to another vault.
     #[error("the key in {place} is not the key of this vault; put back the one that belongs to it")]
     WrongKey {
-        /// Where it is.
+        /// The place of the key.
         place: String,
     },
-    /// A rotation was cut off after the new key was kept.
+    /// A rotation was interrupted after the new key was stored.
     #[error(
         "the vault has a new key beside the old one, and not every row is sealed with it yet: {why}; agent-authd's next start, or another rotation, goes on with it"
     )]
     RotationUnfinished {
-        /// What cut it off.
+        /// The reason for the interruption.
         why: String,
     },
     /// The key is not a Fernet key.

@@ -1,4 +1,4 @@
-//! The events, kept bounded: the oldest go.
+//! The events. Only the newest of each owner are kept.
 
 use rusqlite::Row;
 use rusqlite::types::FromSqlError;
@@ -17,8 +17,8 @@ pub(super) const NAMED: Named = Named {
 };
 
 impl View<'_> {
-    /// At most `limit` events of an owner, newest first; `provider_id`
-    /// narrows them down.
+    /// At most `limit` events of an owner, newest first, of one provider or
+    /// all.
     ///
     /// # Errors
     /// [`Error::Corrupt`] if a row cannot be read.
@@ -41,7 +41,7 @@ impl View<'_> {
         self.readable(NAMED, rows, |row| Ok(read(row)?))
     }
 
-    /// Reads every row, so that those that cannot be read are known.
+    /// Reads every row, so that unreadable rows are recorded.
     pub(super) fn survey_events(&self) -> Result<(), Error> {
         let mut statement = self.connection.prepare("SELECT * FROM events")?;
         let rows = statement.query([])?;
@@ -51,11 +51,11 @@ impl View<'_> {
 }
 
 impl Change<'_> {
-    /// Adds an event, and drops the owner's oldest beyond the bound that the
-    /// vault was opened with.
+    /// Adds an event. Deletes the owner's oldest events beyond
+    /// [`Options::max_events`](super::Options::max_events).
     ///
     /// # Errors
-    /// [`Error::Unwritable`] if the store cannot take it.
+    /// [`Error::Unwritable`] if the vault cannot be written.
     pub fn add_event(&self, event: &Event) -> Result<(), Error> {
         let id = event.id.to_string();
         let insert = || self.insert_event(event);

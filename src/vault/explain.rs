@@ -1,5 +1,5 @@
-//! What SQLite does for the vault's statements, asked of SQLite itself: every
-//! statement in `src/vault` is explained on an empty vault.
+//! Checks the query plans of every statement in `src/vault`, as SQLite explains
+//! them on an empty vault.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -33,14 +33,14 @@ const WHOLE: &[(&str, &str)] = &[
     ),
 ];
 
-/// What the statements begin with of which a file holds the end alone.
+/// The beginnings of statements, for files that contain only their ends.
 const BEGINNINGS: [(&str, &str); 3] = [
     ("t", "SELECT * FROM tokens t "),
     ("p", "SELECT * FROM providers p "),
     ("f", "SELECT * FROM flows f "),
 ];
 
-/// The statements of a file: its string literals that begin like one.
+/// The statements in a file: the string literals that begin like one.
 fn statements(text: &str) -> Vec<String> {
     let code = text.split("#[cfg(test)]").next().unwrap_or_default();
     let mut found = Vec::new();

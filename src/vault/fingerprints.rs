@@ -1,8 +1,9 @@
-//! Refresh tokens are found by their fingerprints, so that the same one is not
-//! stored twice: whichever row spent it first would end the other's grant.
+//! Refresh tokens are found by their fingerprints, so that the same token is
+//! not stored twice. With two rows, the refresh of one would end the grant of
+//! the other.
 //!
-//! Each write of a token writes its fingerprint. What an older version stored
-//! has none until the vault is opened by this one.
+//! Each write of a token writes its fingerprint. Rows of an older version get
+//! theirs when the vault is opened.
 
 use rusqlite::Connection;
 
@@ -11,14 +12,15 @@ use super::{Error, writer};
 use crate::identity::Owner;
 use crate::secret::RefreshToken;
 
-/// Rows per transaction: some milliseconds of work.
+/// Rows per transaction, which takes some milliseconds.
 const BATCH: u32 = 100;
 
-/// Gives every refresh token without a fingerprint its own. A row that does not
-/// open keeps none; `vault check` names it.
+/// Adds the missing fingerprints. A refresh token that does not open gets none;
+/// `vault check` reports it.
 ///
 /// # Errors
-/// [`Error::Unwritable`] if the store cannot take it; what was done stays.
+/// [`Error::Unwritable`] if the vault cannot be written; the fingerprints that
+/// were added remain.
 pub(super) fn complete(connection: &mut Connection, cipher: &Cipher) -> Result<(), Error> {
     let mut after = 0;
     while let Some(last) = writer::transact(connection, |connection| {
@@ -29,8 +31,8 @@ pub(super) fn complete(connection: &mut Connection, cipher: &Cipher) -> Result<(
     Ok(())
 }
 
-/// The same for some rows after `after`; the last of them, `None` if there was
-/// none.
+/// Processes one batch of rows after `after`. Returns the `seq` of the last
+/// row; `None` if there was none.
 fn complete_batch(
     connection: &Connection,
     cipher: &Cipher,

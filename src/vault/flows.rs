@@ -28,7 +28,7 @@ pub(super) const NAMED: Named = Named {
     row: "id",
 };
 
-/// What every statement that reads flows begins with.
+/// The beginning of every statement that reads flows.
 static SELECT: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT {}, f.* FROM flows f ",
@@ -36,10 +36,10 @@ static SELECT: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-/// A flow as it lies in the vault.
+/// A flow as it is stored. Its secrets stay sealed until they are requested.
 #[derive(Clone, Debug)]
 pub struct StoredFlow {
-    /// What is known of it.
+    /// The flow without its secrets.
     pub flow: Flow,
     sealed: Sealed,
 }
@@ -79,7 +79,7 @@ impl View<'_> {
         Ok(token.map(|found| (stored.flow, found.token)))
     }
 
-    /// A flow by its identifier alone, for the browser, which has no owner.
+    /// A flow by its identifier alone. A browser's request has no owner.
     ///
     /// # Errors
     /// As [`Self::flow`].
@@ -90,7 +90,7 @@ impl View<'_> {
         self.one(NAMED, &mut statement, [id], |row| self.read_flow(row))
     }
 
-    /// The flow that a redirect's `state` names, whatever its owner and status.
+    /// The flow of a redirect's `state`, of any owner and status.
     ///
     /// # Errors
     /// As [`Self::flow`].
@@ -102,7 +102,8 @@ impl View<'_> {
             self.read_flow(row)
         })?;
         let Some(stored) = found else { return Ok(None) };
-        // The hash found the row; the whole value is compared in constant time.
+        // The row was found by the hash; this compares the whole value in
+        // constant time.
         Ok(self
             .flow_secrets(&stored)?
             .state
@@ -110,7 +111,7 @@ impl View<'_> {
             .then_some(stored))
     }
 
-    /// The pending flows of an owner with a provider, newest first.
+    /// The pending flows of an owner at a provider, newest first.
     ///
     /// # Errors
     /// As [`Self::flow`].
@@ -131,7 +132,7 @@ impl View<'_> {
         self.readable(NAMED, rows, |row| self.read_flow(row))
     }
 
-    /// Reads every flow, so that those that cannot be read are known.
+    /// Reads every flow, so that unreadable rows are recorded.
     pub(super) fn survey_flows(&self) -> Result<(), Error> {
         let mut statement = self.connection.prepare(&SELECT)?;
         let rows = statement.query([])?;
@@ -144,7 +145,7 @@ impl View<'_> {
         Ok(read_flow(row)?)
     }
 
-    /// Every flow whose exchange is under way, or was when the process ended.
+    /// Every flow whose code is being exchanged, or was when the process ended.
     ///
     /// # Errors
     /// As [`Self::flow`].
@@ -156,8 +157,7 @@ impl View<'_> {
         self.readable(NAMED, rows, |row| self.read_flow(row))
     }
 
-    /// Whether there is a flow that ended, or could no longer be finished,
-    /// before `limit`.
+    /// Whether any flow ended or expired before `limit`.
     ///
     /// # Errors
     /// [`Error::Unwritable`] if the file cannot be read.
@@ -171,7 +171,7 @@ impl View<'_> {
     /// Opens a flow's state and verifier.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] if a value was damaged or moved.
+    /// [`Error::Corrupt`] if a value was altered or copied from another place.
     pub fn flow_secrets(&self, stored: &StoredFlow) -> Result<FlowSecrets, Error> {
         let row = stored.flow.id.to_string();
         let Sealed {
@@ -193,8 +193,8 @@ impl View<'_> {
     }
 }
 
-/// What is looked for in the vault in place of a state or a form's token: it
-/// tells nothing of it.
+/// The hash by which a `state` or a form's token is found. The secret cannot be
+/// derived from it.
 #[expect(clippy::disallowed_methods, reason = "hashed for the vault's index")]
 pub(super) fn hash(secret: &impl ExposeSecret<str>) -> [u8; 32] {
     Sha256::digest(secret.expose_secret().as_bytes()).into()

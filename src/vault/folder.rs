@@ -1,4 +1,4 @@
-//! The folder that the vault lies in: private, and on a disk of this machine.
+//! The vault's folder: private, and on a local disk.
 
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt as _;
@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use super::{Error, FILE};
 use crate::trusted::{Owners, Untrusted};
 
-/// Makes the folder if it is missing, private, and gives its real path: the
-/// vault's own file may be no link, but a folder above it may. A folder that
-/// was there keeps its mode. It is refused if it is of none of the `owners`, or
-/// if others could put files into it or another folder in its place.
+/// Creates the folder with a private mode if it is missing, and returns its
+/// resolved path. A folder above the vault's file may be a symbolic link, but
+/// not the file. An existing folder keeps its mode. It is refused if it belongs
+/// to none of the `owners`, or if others could create files in it or replace
+/// it.
 pub(super) fn private(folder: &Path, owners: &Owners) -> Result<PathBuf, Error> {
     let refuse = |why: String| Error::Open {
         path: folder.to_owned(),
@@ -35,7 +36,7 @@ pub(super) fn private(folder: &Path, owners: &Owners) -> Result<PathBuf, Error> 
     folder.canonicalize().map_err(open)
 }
 
-/// The real path of a folder that has a vault in it.
+/// The resolved path of a folder that contains a vault.
 ///
 /// # Errors
 /// [`Error::NoVault`].
@@ -47,8 +48,8 @@ pub(super) fn existing(folder: &Path) -> Result<PathBuf, Error> {
         })
 }
 
-/// The kind of network file system that a folder is on; `None` for a disk, or
-/// where the system does not tell.
+/// The network file system that a folder is on; `None` for a local disk, or if
+/// the system does not report it.
 #[cfg(target_os = "linux")]
 fn network(folder: &Path) -> Option<&'static str> {
     let found = nix::sys::statfs::statfs(folder).ok()?;
@@ -60,10 +61,11 @@ fn network(_: &Path) -> Option<&'static str> {
     None
 }
 
-/// Names a network file system by the magic number of statfs(2).
+/// The name of a network file system by its magic number (statfs(2)).
 #[cfg(target_os = "linux")]
 fn network_kind(magic: impl Into<i64>) -> Option<&'static str> {
-    // The numbers are 32 bits wide, in a signed or unsigned word by platform.
+    // The numbers have 32 bits, in a signed or an unsigned type depending on
+    // the platform.
     match magic.into() & 0xffff_ffff {
         0x6969 => Some("NFS"),
         0x517b | 0xff53_4d42 | 0xfe53_4d42 => Some("SMB"),
@@ -83,7 +85,7 @@ mod tests {
     #[test]
     fn network_file_systems_are_told_from_disks() {
         assert_eq!(network_kind(0x6969), Some("NFS"));
-        // SMB's number, as a 32-bit platform's signed word has it.
+        // SMB's number in a signed type of 32 bits.
         assert_eq!(network_kind(0xfe53_4d42_u32.cast_signed()), Some("SMB"));
         let disks: [i64; 5] = [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994, 0x794c_7630];
         for disk in disks {

@@ -1,9 +1,9 @@
-//! What holds for every sealed value: it opens where it was sealed, and is
-//! refused at any other place, in any other vault, with any other key, and
-//! after any change to it.
+//! The rule of every sealed value: it opens at its own place, and does not open
+//! at another place, in another vault, with another key, or after any change to
+//! it.
 //!
-//! The input says by itself what is sealed where: `OWNER COLUMN AT CHARACTER`,
-//! a row, another row, and the secret, a line each, the secret to the end.
+//! The input is one line each for `OWNER COLUMN AT CHARACTER`, a row and
+//! another row; the rest is the secret.
 
 use std::sync::LazyLock;
 
@@ -17,11 +17,13 @@ use crate::clock::Timestamp;
 use crate::identity::Owner;
 use crate::secret::Opened;
 
-/// The shortest secret that no ciphertext has in it by chance, in bytes.
+/// The shortest secret that is too long to occur in a ciphertext by chance, in
+/// bytes.
 const TELLING: usize = 12;
 
-/// The vault's cipher, and those that must open nothing of it: another vault's
-/// with the same key, and the same vault's with another key.
+/// The vault's cipher, and two ciphers that must not open its values: that of
+/// another vault with the same key, and that of the same vault with another
+/// key.
 struct Ciphers {
     own: Cipher,
     others: [Cipher; 2],
@@ -39,14 +41,14 @@ static CIPHERS: LazyLock<Ciphers> = LazyLock::new(|| {
     }
 });
 
-/// What the input says.
+/// The parsed input.
 struct Sealing {
     owner: Owner,
-    /// Which of all sealed columns.
+    /// The index among all sealed columns.
     column: usize,
-    /// Where the sealed value is changed.
+    /// The position at which the sealed value is changed.
     at: usize,
-    /// What is put there.
+    /// The character that is put there.
     character: char,
     row: String,
     other_row: String,
@@ -76,14 +78,14 @@ impl Sealing {
         }
     }
 
-    /// Its place in the row of this name.
+    /// The place of the value in the named row.
     fn place<'a>(&self, row: &'a str) -> SealContext<'a> {
         let mut places = columns(self.owner, row);
         places.swap_remove(self.column % places.len())
     }
 }
 
-/// Every sealed column of an owner's row.
+/// Every sealed column of a row of an owner.
 fn columns(owner: Owner, row: &str) -> Vec<SealContext<'_>> {
     let tables = TABLES.iter();
     let places = tables.flat_map(|table| {
@@ -123,7 +125,7 @@ pub(crate) fn row_envelope(data: &[u8]) {
     is_refused(&open(own, place, &made_up), place);
 }
 
-/// Places that differ from the value's own in one respect.
+/// Places that differ from the value's place in one respect.
 fn elsewhere(sealing: &Sealing) -> Vec<SealContext<'_>> {
     let place = sealing.place(&sealing.row);
     let of_row = columns(sealing.owner, &sealing.row).into_iter();
@@ -138,8 +140,8 @@ fn elsewhere(sealing: &Sealing) -> Vec<SealContext<'_>> {
     elsewhere
 }
 
-/// The sealed value with one character replaced, dropped and doubled, and cut
-/// off there.
+/// The sealed value with one character replaced, removed and doubled, and
+/// truncated there.
 fn changes(sealed: &str, sealing: &Sealing) -> Vec<String> {
     let (before, rest) = sealed.split_at(sealing.at % sealed.len());
     let mut rest = rest.chars();
@@ -157,7 +159,7 @@ fn changes(sealed: &str, sealing: &Sealing) -> Vec<String> {
     changes
 }
 
-/// Refused as corrupt, in words that name the place alone.
+/// The error must be `Corrupt` and name only the place.
 fn is_refused(opened: &Result<String, Error>, place: SealContext<'_>) {
     match opened {
         Err(Error::Corrupt { what }) => assert_eq!(

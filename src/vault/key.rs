@@ -1,12 +1,12 @@
-//! The vault's key, and the places that can keep it.
+//! The vault's key, and the places that can store it.
 //!
-//! A copied or stolen vault is worth nothing without its key, so the two never
-//! lie together. The key is never made over rows that another key has sealed,
-//! never read from the environment or a flag, and a place that cannot be
-//! reached is an error: there is no falling back to a weaker one.
+//! A copied or stolen vault is useless without its key, so the key is never
+//! stored with it. A new key is never created while rows are sealed with
+//! another one. The key is never read from the environment or a flag. An
+//! unreachable place is an error, not a reason to use a weaker one.
 //!
-//! A place keeps a ring: the key that seals, then, while a rotation is under
-//! way, the one before it. Its text is a key a line.
+//! A place stores a ring: the primary key and, during a rotation, the previous
+//! key, one per line.
 
 mod credential;
 mod file;
@@ -27,53 +27,56 @@ use super::{Error, KeyStore, Options};
 use crate::clock::Env;
 use crate::secret::{ExposeSecret as _, VaultKey};
 
-/// A ring is 45 bytes a key; more than this is something else.
+/// A ring has 45 bytes per key. A longer text is not a ring.
 const MAX_BYTES: u64 = 1024;
 
-/// A key as text, 32 bytes of URL-safe base64.
+/// The length of a key as text: 32 bytes in URL-safe base64.
 const KEY_LENGTH: usize = 44;
 
-/// What the key is called where a place keeps things of other programs too.
+/// The key's name in a place that other programs use, too.
 #[cfg(any(target_os = "macos", feature = "secret-service"))]
 const SERVICE: &str = "agent-authd";
 
-/// A place that keeps the key.
+/// A place that stores the key.
 pub(super) trait Store {
-    /// What the settings call it.
+    /// Its name in the settings.
     fn kind(&self) -> KeyStore;
 
-    /// What a person calls it.
+    /// The place in a person's words.
     fn place(&self) -> String;
 
-    /// Reads the ring, or `None` if the place holds none.
+    /// Reads the ring; `None` if the place has none.
     ///
     /// # Errors
-    /// [`Error::KeyUnusable`] if it cannot be reached, or holds something else.
+    /// [`Error::KeyUnusable`] if the place cannot be reached, or its content is
+    /// not a ring.
     fn load(&self) -> Result<Option<KeyRing>, Error>;
 
-    /// Keeps a ring durably where there is none yet.
+    /// Stores a ring durably in a place that has none.
     ///
     /// # Errors
-    /// [`Error::KeyUnusable`] if there is one, or it cannot be kept.
+    /// [`Error::KeyUnusable`] if the place has one, or the ring cannot be
+    /// stored.
     fn create(&self, ring: &KeyRing) -> Result<(), Error>;
 
-    /// Replaces the ring, durably, and all at once or not at all.
+    /// Replaces the ring durably and atomically.
     ///
     /// # Errors
-    /// [`Error::KeyUnusable`] if it cannot be kept.
+    /// [`Error::KeyUnusable`] if the ring cannot be stored.
     fn replace(&self, ring: &KeyRing) -> Result<(), Error>;
 
-    /// Forgets the ring.
+    /// Deletes the ring.
     ///
     /// # Errors
-    /// [`Error::KeyUnusable`] if it cannot be done.
+    /// [`Error::KeyUnusable`] if it cannot be deleted.
     fn remove(&self) -> Result<(), Error>;
 }
 
 /// The place that the settings name.
 ///
 /// # Errors
-/// [`Error::KeyUnusable`] if this machine or this build has no such place.
+/// [`Error::KeyUnusable`] if this machine or this build does not have that
+/// place.
 pub(super) fn store(options: &Options) -> Result<Box<dyn Store>, Error> {
     match options.key_store {
         KeyStore::Auto => {
@@ -127,15 +130,16 @@ fn unusable(place: &str, why: impl ToString) -> Error {
     }
 }
 
-/// Keys, the one that seals first; never empty.
+/// One or more keys, the primary key first.
 #[derive(Clone, Debug)]
 pub(super) struct KeyRing(Vec<VaultKey>);
 
 impl KeyRing {
-    /// Reads a ring's text. `place` is named in what is wrong with it.
+    /// Parses a ring's text. `place` is for the error.
     ///
     /// # Errors
-    /// [`Error::KeyUnusable`] if a line is not a Fernet key, or there is none.
+    /// [`Error::KeyUnusable`] if a line is not a Fernet key, or there is no
+    /// line.
     pub(super) fn parse(text: &str, place: &str) -> Result<Self, Error> {
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
         let keys: Option<Vec<VaultKey>> = lines.map(key).collect();
@@ -155,28 +159,29 @@ impl KeyRing {
         Self(vec![VaultKey::new(text)])
     }
 
-    /// `newer`, then the key that has sealed until now.
+    /// `newer` as the primary key, then the primary key of the ring so far.
     pub(super) fn followed_by(newer: Self, older: &Self) -> Self {
         Self([&newer.0[..1], &older.0[..1]].concat())
     }
 
-    /// The key that seals, alone.
+    /// A ring of the primary key alone.
     pub(super) fn newest(&self) -> Self {
         Self(self.0[..1].to_vec())
     }
 
-    /// The keys, the one that seals first.
+    /// The keys, the primary key first.
     pub(super) fn keys(&self) -> &[VaultKey] {
         &self.0
     }
 
-    /// The ring as text, a key a line.
+    /// The ring as text, one key per line.
     #[expect(
         clippy::disallowed_methods,
         reason = "the ring is written to the place that keeps it"
     )]
     fn to_text(&self) -> Zeroizing<String> {
-        // Made large enough at once: growing would leave copies behind.
+        // With the full capacity from the start: growing the buffer would leave
+        // copies in memory.
         let mut text = Zeroizing::new(String::with_capacity(self.0.len() * (KEY_LENGTH + 1)));
         for key in &self.0 {
             text.push_str(key.expose_secret());
@@ -186,18 +191,18 @@ impl KeyRing {
     }
 }
 
-/// A line as a key, if it is one.
+/// Parses a line as a key.
 fn key(line: &str) -> Option<VaultKey> {
     let mut bytes = Zeroizing::new([0; 33]);
     let length = URL_SAFE.decode_slice(line, bytes.as_mut()).ok()?;
     (length == 32).then(|| VaultKey::new(Zeroizing::new(line.to_owned())))
 }
 
-/// Makes a new key and keeps it. It is read back before anything is sealed
-/// with it: rows must never outlive their key.
+/// Creates a key and stores it. The key is read back before anything is sealed
+/// with it: a row without its key is lost.
 ///
 /// # Errors
-/// [`Error::KeyUnusable`] if the place does not keep it.
+/// [`Error::KeyUnusable`] if the place does not store it.
 pub(super) fn create(store: &dyn Store, env: &Env) -> Result<KeyRing, Error> {
     let ring = KeyRing::generate(env);
     store.create(&ring)?;
@@ -205,7 +210,7 @@ pub(super) fn create(store: &dyn Store, env: &Env) -> Result<KeyRing, Error> {
     Ok(ring)
 }
 
-/// Makes sure that the place gives back what was put there.
+/// Checks that the place returns the ring that was stored.
 ///
 /// # Errors
 /// [`Error::KeyUnusable`] if it does not.
@@ -214,7 +219,7 @@ pub(super) fn verify_stored(store: &dyn Store, ring: &KeyRing) -> Result<(), Err
     if kept.is_some_and(|kept| kept == ring.to_text()) {
         return Ok(());
     }
-    let why = "it did not keep what was put there";
+    let why = "it did not return the key that was stored";
     Err(unusable(&store.place(), why))
 }
 

@@ -1,28 +1,28 @@
-//! Moving the key from one place to another.
+//! Moves the vault's key to another place.
 
 use super::key;
 use super::{Error, KeyStore, Options, Unlocked};
 use crate::clock::Env;
 
-/// A key that lies in two places, the old and the new one.
+/// A key that is in both places, the old one and the new one.
 pub struct Moving {
-    /// What the settings call the new place.
+    /// The name of the new place in the settings.
     pub store: KeyStore,
-    /// What a person calls the old place.
+    /// The old place in a person's words.
     pub from: String,
-    /// What a person calls the new place.
+    /// The new place in a person's words.
     pub to: String,
     old: Box<dyn key::Store>,
     _vault: Unlocked,
 }
 
 impl Moving {
-    /// Forgets the key in the old place, unless that is a credential, which is
-    /// the service manager's to take away; whether it did. Before that the
-    /// settings must name the new place.
+    /// Deletes the key from the old place. The settings must name the new place
+    /// by then. Returns `false` if the old place is a credential, which only
+    /// the service manager can delete.
     ///
     /// # Errors
-    /// [`Error::KeyUnusable`] if the old place does not let go of it.
+    /// [`Error::KeyUnusable`] if the key cannot be deleted.
     pub fn finish(self) -> Result<bool, Error> {
         let is_ours = self.old.kind() != KeyStore::Credential;
         if is_ours {
@@ -32,8 +32,8 @@ impl Moving {
     }
 }
 
-/// Copies the vault's key to another place, and proves that it is there.
-/// agent-authd must not be running.
+/// Copies the vault's key to another place and verifies the copy. agent-authd
+/// must not be running.
 ///
 /// # Errors
 /// Those of opening the vault; [`Error::KeyThereAlready`];
@@ -52,8 +52,8 @@ pub fn move_key(options: &Options, to: KeyStore, env: &Env) -> Result<Moving, Er
     if new.load()?.is_none() {
         new.create(&vault.ring)?;
     }
-    // What a move that was cut off has left there is the same key, or a reason
-    // to stop.
+    // An interrupted move leaves the same key there. A different key is an
+    // error.
     key::verify_stored(&*new, &vault.ring)?;
     Ok(Moving {
         store: new.kind(),

@@ -1,12 +1,12 @@
-//! Which place keeps the vault's key.
+//! The choice of the place that stores the vault's key.
 
 use std::fmt;
 
 /// A place for the vault's key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KeyStore {
-    /// systemd's credential where the service manager gives one, else the
-    /// Keychain on macOS, else the file.
+    /// systemd's credential if the service manager provides one, otherwise the
+    /// Keychain on macOS, otherwise the file.
     #[default]
     Auto,
     /// `vault-key` in `$CREDENTIALS_DIRECTORY` (systemd.exec(5), `LoadCredentialEncrypted=`).
@@ -15,7 +15,7 @@ pub enum KeyStore {
     Keychain,
     /// The key file.
     File,
-    /// The desktop's Secret Service; only on request.
+    /// The desktop's Secret Service. Used only if it is chosen.
     SecretService,
 }
 

@@ -1,8 +1,8 @@
-//! One daemon per data folder: the folder and a file in it are locked, and the
-//! file says which process has them.
+//! Allows one daemon per data folder: it locks the folder and a file in it, and
+//! writes its process number into the file.
 //!
-//! The folder's own lock holds where the file is deleted or replaced. Never
-//! opens the vault's file: closing a second descriptor of it would drop
+//! The folder's lock also holds if the file is deleted or replaced. The vault's
+//! file is never opened here: closing a second descriptor of it would drop
 //! SQLite's locks.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -17,20 +17,20 @@ use crate::lock_file::{HeldLock, LockHolder};
 
 const NAME: &str = "agent-authd.lock";
 
-/// Holds the data folder for as long as it lives. The kernel lets go of it
-/// when the process ends, however it ends.
+/// Holds the locks of the data folder while it exists. The kernel releases them
+/// when the process ends.
 #[derive(Debug)]
 pub(super) struct DataLock {
     _folder: File,
-    /// None on a disk that is read-only.
+    /// `None` on a read-only disk.
     file: Option<HeldLock>,
 }
 
 impl DataLock {
-    /// Takes the folder.
+    /// Locks the folder.
     ///
     /// # Errors
-    /// [`Error::Held`] if another process has it; [`Error::Open`].
+    /// [`Error::Held`] if another process has locked it; [`Error::Open`].
     pub(super) fn take(folder: &Path) -> Result<Self, Error> {
         let open = |error: io::Error| Error::Open {
             path: folder.to_owned(),
@@ -54,7 +54,7 @@ impl DataLock {
                 Err(error) => return Err(open(error)),
             };
             lock(&file, folder, &path)?;
-            // Deleted between the opening and the locking, it locks nothing.
+            // A file that was deleted after it was opened is not the lock.
             if !is_other(&file, &path) {
                 break file;
             }
@@ -64,7 +64,7 @@ impl DataLock {
         Ok(Self { _folder: own, file })
     }
 
-    /// Tells a daemon that finds the folder held that it soon is not.
+    /// Writes into the lock file that this daemon is stopping.
     pub(super) fn announce_stop(&self) {
         if let Some(file) = &self.file {
             file.announce_stop();
@@ -95,7 +95,7 @@ fn lock(file: &File, folder: &Path, path: &Path) -> Result<(), Error> {
     }
 }
 
-/// Whether `path` does not name the open `file` (any more).
+/// Whether `path` names another file than the open `file`.
 fn is_other(file: &File, path: &Path) -> bool {
     let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
     file.metadata().ok().map(identity) != fs::symlink_metadata(path).ok().map(identity)

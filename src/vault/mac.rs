@@ -1,7 +1,7 @@
 //! Message authentication codes over the columns of a row.
 //!
-//! HMAC-SHA-256 (RFC 2104) with a key that is derived from the vault's key by
-//! HMAC with a label, so that it serves no other purpose, and names the vault.
+//! HMAC-SHA-256 (RFC 2104). Its key is derived from the vault's key by HMAC
+//! with a label and the vault's identifier, so that it has no other use.
 
 use hmac::{Hmac, Mac as _};
 use rusqlite::types::ValueRef;
@@ -9,17 +9,17 @@ use sha2::Sha256;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-/// What the derived key is for, and the form of what it authenticates.
+/// The purpose of the derived key, and the version of the encoding.
 const LABEL: &[u8] = b"agent-authd row authentication 1";
 
 /// A code, 32 bytes.
 pub(super) type Tag = [u8; 32];
 
-/// The key of the codes; wiped when dropped.
+/// The key of the codes. It is wiped when dropped.
 pub(super) struct MacKey(Zeroizing<Tag>);
 
 impl MacKey {
-    /// Derives it from a vault's key.
+    /// Derives the key from a vault's key.
     pub(super) fn derive(vault_key: &[u8], vault_id: Uuid) -> Self {
         Self(Zeroizing::new(mac(
             vault_key,
@@ -27,12 +27,12 @@ impl MacKey {
         )))
     }
 
-    /// The code of a table's row with these values.
+    /// The code of a row of `table` with these values.
     pub(super) fn tag<'a>(&self, table: &str, values: impl Iterator<Item = ValueRef<'a>>) -> Tag {
         self.over(table, values).finalize().into_bytes().into()
     }
 
-    /// Whether `tag` is the code of that row, in constant time.
+    /// Whether `tag` is the code of that row, compared in constant time.
     pub(super) fn verifies<'a>(
         &self,
         tag: &[u8],
@@ -58,14 +58,16 @@ impl MacKey {
     }
 }
 
-/// Adds a value with its type and length, so that no two rows are fed alike.
+/// Adds a value with its type and length, so that different rows have different
+/// encodings.
 fn add(mac: &mut Hmac<Sha256>, kind: u8, bytes: &[u8]) {
     mac.update(&[kind]);
     mac.update(&(bytes.len() as u64).to_be_bytes());
     mac.update(bytes);
 }
 
-/// The code of bytes. All parts but the last have a fixed length.
+/// The code of a sequence of byte strings. All but the last have a fixed
+/// length.
 pub(super) fn mac(key: &[u8], parts: &[&[u8]]) -> Tag {
     let mut mac = keyed(key);
     for part in parts {

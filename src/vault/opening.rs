@@ -1,5 +1,5 @@
-//! Opening the vault: the folder, its lock, the file, its tables and the key,
-//! in this order, and nothing of it harmed where one is not as it should be.
+//! Opens the vault: the folder, its lock, the file, its tables and the key, in
+//! this order. If a step fails, everything is left as it was.
 
 use std::path::Path;
 
@@ -17,24 +17,25 @@ use crate::clock::Env;
 use crate::failpoint;
 use crate::trusted::Owners;
 
-/// Room that writing every row anew takes beside three times the vault's size, in bytes.
+/// Free space that rewriting every row needs besides three times the vault's
+/// size, in bytes.
 const ROOM: u64 = 1024 * 1024;
 
-/// A vault that this process alone holds, with its key.
+/// A vault that is locked for this process, with its key.
 pub(super) struct Unlocked {
     pub(super) id: Uuid,
     pub(super) connection: Connection,
     pub(super) cipher: Cipher,
     pub(super) ring: KeyRing,
-    /// Where [`Options::data_dir`] really is.
+    /// With the resolved path of [`Options::data_dir`].
     pub(super) options: Options,
-    /// Let go last.
+    /// The last field, so that it is released last.
     pub(super) lock: DataLock,
 }
 
 impl Unlocked {
-    /// Opens the vault, making it and its key where there is none. Its folder
-    /// must be of one of the `owners`.
+    /// Opens the vault. Creates the vault and its key if they are missing. The
+    /// folder must belong to one of the `owners`.
     pub(super) fn open(options: &Options, env: &Env, owners: &Owners) -> Result<Self, Error> {
         let options = Options {
             data_dir: folder::private(&options.data_dir, owners)?,
@@ -42,7 +43,7 @@ impl Unlocked {
         };
         let store = key::store(&options)?;
         let lock = DataLock::take(&options.data_dir)?;
-        // A place that cannot be reached must be known before a vault is made.
+        // An unreachable place must be reported before a vault is created.
         let kept = store.load()?;
         backup::remove_unfinished(&options.data_dir);
         let mut connection = open_file(&options, env)?;
@@ -54,14 +55,14 @@ impl Unlocked {
         if resealing::is_unfinished(&connection, &cipher, &ring, &*store)? {
             match resealing::finish(&mut connection, &cipher, &ring, &options, env) {
                 Ok(_) => (cipher, ring) = unlock::load_verified(&connection, &*store)?,
-                // Both keys are there: what opens can be served all the same.
+                // The ring has both keys, so every row can be served.
                 Err(error) => {
-                    tracing::error!(error = %error, "a change of the vault's key cannot be finished");
+                    tracing::error!(error = %error, "an interrupted rotation of the vault's key cannot be finished");
                 }
             }
         }
         if let Err(error) = fingerprints::complete(&mut connection, &cipher) {
-            tracing::warn!(error = %error, "stored refresh tokens are not all known by their fingerprints");
+            tracing::warn!(error = %error, "some stored refresh tokens have no fingerprint");
         }
         Ok(Self {
             id,
@@ -73,10 +74,10 @@ impl Unlocked {
         })
     }
 
-    /// Opens a vault that there must be, for a command of its owner or of root.
+    /// Opens an existing vault, for a command that its owner or root runs.
     ///
     /// # Errors
-    /// [`Error::NoVault`], and those of [`Self::open`].
+    /// [`Error::NoVault`]; those of [`Self::open`].
     pub(super) fn open_existing(options: &Options, env: &Env) -> Result<Self, Error> {
         folder::existing(&options.data_dir)?;
         let owners = Owners::of_data_folder(&options.data_dir);
@@ -84,21 +85,21 @@ impl Unlocked {
     }
 }
 
-/// Puts wrong totals right, by which quotas go. They keep nothing else from
-/// working.
+/// Corrects wrong totals. Only quotas depend on them, so an error does not
+/// prevent the start.
 fn repair_totals(connection: &mut Connection) {
     match totals::repair(connection) {
         Ok(0) => {}
         Ok(owners) => {
-            tracing::warn!(owners, "wrong totals of what is stored were counted anew");
+            tracing::warn!(owners, "corrected wrong totals of stored data");
         }
         Err(error) => {
-            tracing::warn!(error = %error, "wrong totals of what is stored were not counted anew");
+            tracing::warn!(error = %error, "wrong totals of stored data could not be corrected");
         }
     }
 }
 
-/// Opens the file, looks it through, and brings its tables up to date.
+/// Opens the file, checks it, and migrates its tables.
 fn open_file(options: &Options, env: &Env) -> Result<Connection, Error> {
     let path = options.data_dir.join(FILE);
     let open = || {
@@ -112,7 +113,7 @@ fn open_file(options: &Options, env: &Env) -> Result<Connection, Error> {
     open().map_err(|error| with_remedy(error, options))
 }
 
-/// An error of opening the vault, with its file and what can be done.
+/// Adds the file and a remedy to an error of opening the vault.
 pub(super) fn with_remedy(error: Error, options: &Options) -> Error {
     match name_file(error, &options.data_dir.join(FILE)) {
         Error::Corrupt { what } => Error::Damaged {
@@ -130,37 +131,36 @@ pub(super) fn with_remedy(error: Error, options: &Options) -> Error {
     }
 }
 
-/// Brings the tables up to date. A vault that has any is copied first.
+/// Migrates the tables. An existing vault is backed up first.
 fn upgrade(connection: &mut Connection, options: &Options, env: &Env) -> Result<(), Error> {
     let version = schema::version(connection)?;
     if version == 0 {
         return schema::migrate(connection);
     }
     let data_dir = &options.data_dir;
-    require_room(data_dir, "bringing the vault up to date")?;
+    require_room(data_dir, "upgrading the vault")?;
     let backup = backup::make_before_upgrade(connection, data_dir, version, env.now())?;
     failpoint::pass("vault.backed_up");
     tracing::info!(
         schema = version,
         backup = %backup.display(),
-        "the vault is brought up to date; a backup of it as it was is kept"
+        "upgrading the vault; a backup of the older version is kept"
     );
     schema::migrate(connection)?;
     failpoint::pass("vault.migrated");
-    tracing::info!("the vault's tables are up to date");
+    tracing::info!("the vault is upgraded");
     Ok(())
 }
 
-/// Makes sure, before every row is written anew, that there is room for a
-/// backup, for the rows and for the write-ahead log with them. `what` is what is
-/// about to be done.
+/// Checks that the disk has free space for a backup, the rewritten rows and the
+/// write-ahead log. `what` names the operation in the error.
 pub(super) fn require_room(data_dir: &Path, what: &str) -> Result<(), Error> {
     let bytes = std::fs::metadata(data_dir.join(FILE)).map_or(0, |metadata| metadata.len());
     let needed = bytes.saturating_mul(3).saturating_add(ROOM);
     let Ok(found) = nix::sys::statvfs::statvfs(data_dir) else {
         return Ok(());
     };
-    // The width of the fields differs by platform.
+    // The width of the fields differs between platforms.
     #[allow(
         clippy::useless_conversion,
         reason = "the fields are narrower on some platforms"
@@ -171,7 +171,7 @@ pub(super) fn require_room(data_dir: &Path, what: &str) -> Result<(), Error> {
     }
     Err(Error::Unwritable {
         why: format!(
-            "{what} takes {} MiB in {}, and {} MiB are free; free some room and try again (nothing was changed)",
+            "{what} needs {} MiB in {}, and {} MiB are free; free some space and try again (nothing was changed)",
             needed.div_ceil(1024 * 1024),
             data_dir.display(),
             free / (1024 * 1024),
@@ -179,7 +179,7 @@ pub(super) fn require_room(data_dir: &Path, what: &str) -> Result<(), Error> {
     })
 }
 
-/// Looks through the pages, without comparing each index with its table.
+/// Checks the pages, without comparing indexes with their tables.
 pub(super) fn require_soundness(connection: &Connection) -> Result<(), Error> {
     let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     if found == "ok" {
@@ -188,7 +188,7 @@ pub(super) fn require_soundness(connection: &Connection) -> Result<(), Error> {
     Err(Error::Corrupt { what: found })
 }
 
-/// Says which file an error is about.
+/// Adds the file to an error.
 fn name_file(error: Error, path: &Path) -> Error {
     match error {
         Error::Unwritable { why } => Error::Open {

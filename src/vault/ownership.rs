@@ -1,11 +1,11 @@
-//! Whose the vault's files are: his to whom their folder belongs.
+//! Gives new files of the vault to the owner of their folder.
 //!
-//! The machine's daemon runs as an account of its own, and the commands that
-//! open its vault without it are run by root. What root makes there would be
-//! root's, and the daemon's next start could not read it.
+//! The system's daemon has its own account, and root runs the commands that
+//! open its vault without it. The daemon could not read files that belong to
+//! root.
 //!
-//! Goes by open files, never by names: the account could put a link to
-//! anybody's file in the place of a name, and root would give that away.
+//! Works with open files, never with names: that account could replace a name
+//! with a link to any file, and root would give that file away.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -15,15 +15,15 @@ use std::path::Path;
 use nix::fcntl::OFlag;
 use nix::unistd::geteuid;
 
-/// Gives a file to the owner of the folder that it was made in; `made` may be
-/// a folder, too. Only root has anything to give.
+/// Gives a new file or folder to the owner of the folder that it was created
+/// in. Does nothing unless the process runs as root.
 pub(super) fn chown_to_parent(made: &File, folder: &Path) -> io::Result<()> {
     if !geteuid().is_root() {
         return Ok(());
     }
     let (file, folder) = (made.metadata()?, fs::metadata(folder)?);
     let has_owner = (file.uid(), file.gid()) == (folder.uid(), folder.gid());
-    // A second name is one that somebody else may have given it.
+    // Another user may have made the second link.
     let has_two_names = file.is_file() && file.nlink() != 1;
     if has_owner || has_two_names {
         return Ok(());

@@ -1,17 +1,17 @@
-//! Long tables read some rows at a time, newest first, so that a list takes no
-//! more memory than a page of it.
+//! Long tables are read a page at a time, newest row first, so that a list uses
+//! no more memory than a page.
 
 use rusqlite::{Row, Rows};
 
 use super::rows::Named;
 use super::{Error, View};
 
-/// How many rows a page has. Most take a kilobyte; the largest that a request may
-/// store take some 40 KiB (a token) to 200 KiB (a provider), so that a page of
-/// those takes 3 MiB.
+/// Rows per page. Most rows take a kilobyte. The largest that a request may
+/// store take 40 KiB (a token) to 200 KiB (a provider), so a page takes 3 MiB
+/// at most.
 pub(super) const PAGE_ROWS: u32 = 16;
 
-/// Before which row the next page begins; by default before the newest.
+/// Where a page begins. The default is the newest row.
 #[derive(Clone, Copy, Debug)]
 pub struct Cursor(pub(super) i64);
 
@@ -21,17 +21,17 @@ impl Default for Cursor {
     }
 }
 
-/// Some rows of a list, without those that cannot be read.
+/// The readable rows of a part of a list.
 #[derive(Clone, Debug)]
 pub struct Page<T> {
     /// The rows, newest first.
     pub rows: Vec<T>,
-    /// Where the list goes on; `None` at its end.
+    /// Where the next page begins; `None` after the last page.
     pub next: Option<Cursor>,
 }
 
 impl<T> Page<T> {
-    /// The same page of something that is made of each row.
+    /// Converts the rows of the page.
     pub fn map<U>(self, make: impl FnMut(T) -> U) -> Page<U> {
         Page {
             rows: self.rows.into_iter().map(make).collect(),
@@ -41,8 +41,8 @@ impl<T> Page<T> {
 }
 
 impl View<'_> {
-    /// A page from the rows of a statement that has a column `seq`, goes down by
-    /// it, and ends after [`PAGE_ROWS`].
+    /// Reads a page from a statement that selects `seq`, sorts by it in
+    /// descending order, and has the limit [`PAGE_ROWS`].
     ///
     /// # Errors
     /// As [`View::readable`].
@@ -53,7 +53,7 @@ impl View<'_> {
         mut read: impl FnMut(&Row<'_>) -> Result<T, Error>,
     ) -> Result<Page<T>, Error> {
         let (mut last, mut seen) = (None, 0);
-        // A row that cannot be read counts, or it would end the list.
+        // Unreadable rows count towards the page's length.
         let rows = self.readable(named, rows, |row| {
             last = Some(Cursor(row.get("seq")?));
             seen += 1;

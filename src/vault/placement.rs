@@ -1,9 +1,9 @@
-//! Whether the files that are open are still those that the vault's path
-//! names: what is written into a file that was deleted, replaced or moved away
-//! is lost at the next start.
+//! Checks whether the open files are still those that the vault's path names.
+//! Anything written to a file that was deleted, replaced or moved is lost at
+//! the next start.
 //!
-//! Only looks at names (stat). Opening the file a second time and closing it
-//! would drop the locks that SQLite holds on it.
+//! Only calls stat on the names. To open and close the file again would drop
+//! SQLite's locks on it.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -13,23 +13,24 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::Error;
 use super::sqlite::{companion, is_read_only};
 
-/// What SQLite keeps open beside the vault's file while it can be written.
+/// The suffixes of the files that SQLite keeps open beside the vault's file.
 const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
 
-/// Which files were opened.
+/// The files that were opened.
 #[derive(Debug)]
 pub(super) struct Placement {
     /// The data folder, if its disk was read-only when the vault was opened.
-    /// What is open then is a copy, which nothing is written into.
+    /// The vault is then a copy in memory.
     read_only: Option<PathBuf>,
-    /// Each with its device and inode.
+    /// Each file with its device and inode.
     files: Vec<(PathBuf, (u64, u64))>,
-    /// The size that the vault's file has reached, in bytes. It never shrinks.
+    /// The largest known size of the vault's file in bytes. The file never
+    /// shrinks.
     size: AtomicU64,
 }
 
 impl Placement {
-    /// Remembers the files that a connection to `path` has open.
+    /// Records the files that a connection to `path` has open.
     ///
     /// # Errors
     /// [`Error::Open`] if one of them cannot be found.
@@ -49,7 +50,7 @@ impl Placement {
         Ok(placement)
     }
 
-    /// For a vault that was opened on a read-only disk.
+    /// The placement of a vault that was opened on a read-only disk.
     pub(super) fn on_read_only_disk(data_dir: &Path) -> Self {
         Self {
             read_only: Some(data_dir.to_owned()),
@@ -63,7 +64,7 @@ impl Placement {
         self.read_only.is_some()
     }
 
-    /// Remembers the size of the vault's file after what was written into it.
+    /// Records the size of the vault's file after a checkpoint.
     pub(super) fn note_size(&self) {
         if let Some((path, own)) = self.files.first()
             && let Ok((found, size)) = identity(path)
@@ -73,7 +74,7 @@ impl Placement {
         }
     }
 
-    /// Looks at the names again.
+    /// Checks the names again.
     ///
     /// # Errors
     /// Why nothing can be written, or would be lost.
@@ -112,7 +113,7 @@ fn read_only_reason(data_dir: &Path) -> String {
     }
 }
 
-/// The device and inode, and the size in bytes, of what a name stands for.
+/// The device and inode of the file with this name, and its size in bytes.
 fn identity(path: &Path) -> Result<((u64, u64), u64), String> {
     let found = fs::symlink_metadata(path).map_err(|error| error.to_string())?;
     Ok(((found.dev(), found.ino()), found.len()))
@@ -157,6 +158,6 @@ mod tests {
         placement.check().unwrap();
 
         fs::write(&path, "short").unwrap();
-        says("cut off at 5 bytes");
+        says("truncated to 5 bytes");
     }
 }

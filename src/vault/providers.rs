@@ -26,7 +26,7 @@ pub(super) const NAMED: Named = Named {
     row: "provider_id",
 };
 
-/// What every statement that reads providers begins with.
+/// The beginning of every statement that reads providers.
 static SELECT: LazyLock<String> = LazyLock::new(|| {
     format!(
         "SELECT {}, p.* FROM providers p ",
@@ -52,7 +52,7 @@ impl View<'_> {
         })
     }
 
-    /// Whether the owner has a provider of that identifier.
+    /// Whether the owner has a provider with this identifier.
     ///
     /// # Errors
     /// [`Error::Corrupt`] if the table cannot be read.
@@ -76,7 +76,7 @@ impl View<'_> {
         self.page(NAMED, rows, |row| self.read_provider(row))
     }
 
-    /// Reads every provider, so that those that cannot be read are known.
+    /// Reads every provider, so that unreadable rows are recorded.
     pub(super) fn survey_providers(&self) -> Result<(), Error> {
         let mut statement = self.connection.prepare(&SELECT)?;
         let rows = statement.query([])?;
@@ -136,7 +136,8 @@ impl Change<'_> {
     /// Stores a new provider of an owner.
     ///
     /// # Errors
-    /// [`Error::AlreadyExists`] if the owner has one of that identifier.
+    /// [`Error::AlreadyExists`] if the owner has a provider with this
+    /// identifier.
     pub fn insert_provider(&self, owner: Owner, provider: &Provider) -> Result<(), Error> {
         let insert = || {
             self.write_provider(
@@ -159,10 +160,10 @@ impl Change<'_> {
         }
     }
 
-    /// Stores a changed provider over the one of the same identifier.
+    /// Replaces the owner's provider that has the same identifier.
     ///
     /// # Errors
-    /// [`Error::NotFound`] if there is none.
+    /// [`Error::NotFound`] if there is no such provider.
     pub fn update_provider(&self, owner: Owner, provider: &Provider) -> Result<(), Error> {
         let update = || {
             self.write_provider(
@@ -187,11 +188,12 @@ impl Change<'_> {
         }
     }
 
-    /// Deletes a provider; its tokens, flows and connections are the caller's
-    /// to delete in the same change. Tokens of it that cannot be read go here.
+    /// Deletes a provider, and its tokens whose rows cannot be read. The caller
+    /// must delete its other tokens, its flows and its connections in the same
+    /// change.
     ///
     /// # Errors
-    /// [`Error::NotFound`] if there is none.
+    /// [`Error::NotFound`] if there is no such provider.
     pub fn delete_provider(&self, owner: Owner, provider_id: &ProviderId) -> Result<(), Error> {
         let unreadable = "owner = ?1 AND provider_id = ?2 AND source = 'owner'";
         self.delete_counted::<String>(&TOKENS, unreadable, (owner, provider_id))?;

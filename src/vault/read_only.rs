@@ -1,9 +1,9 @@
-//! A vault on a disk that is read-only: opened to hand out the tokens that are
-//! alive, from a copy in memory.
+//! Opens a vault on a read-only disk, as a copy in memory, so that valid tokens
+//! can still be issued.
 //!
-//! Nothing can be stored, so nothing is spent. The daemon says so and is
-//! restarted once the disk can be written. The copy holds what the write-ahead
-//! log holds: a crash may have left commits there that are not in the file yet.
+//! Nothing can be stored, so no refresh token is used. The daemon reports this
+//! and must be restarted when the disk is writable. The copy includes the
+//! write-ahead log, which may hold commits that a crash kept out of the file.
 
 use std::path::Path;
 
@@ -16,20 +16,20 @@ use super::placement::Placement;
 use super::{Error, FILE, Opened, Options, Vault, folder, key, opening, schema, sqlite, unlock};
 use crate::trusted::Owners;
 
-/// A copy in memory of the vault at `path`, for reading alone.
+/// A copy in memory of the vault at `path`, for reading only.
 fn copy_in_memory(path: &Path) -> Result<Connection, Error> {
     let source = sqlite::open_reader(path)?;
     let mut copy = Connection::open_in_memory()?;
     if Backup::new(&source, &mut copy)?.step(-1)? != StepResult::Done {
         return Err(Error::Unwritable {
-            why: "another program is writing into it".to_owned(),
+            why: "another program is writing to it".to_owned(),
         });
     }
     sqlite::configure_reader(&copy)?;
     Ok(copy)
 }
 
-/// Refuses a vault that would have to be changed before it can be used.
+/// Refuses a vault that needs a migration.
 fn require_up_to_date(connection: &Connection, path: &Path) -> Result<(), Error> {
     if !schema::is_outdated(connection)? {
         return Ok(());
@@ -38,12 +38,12 @@ fn require_up_to_date(connection: &Connection, path: &Path) -> Result<(), Error>
     Err(Error::Open {
         path: path.to_owned(),
         why: format!(
-            "it must be brought up to date (its schema is {found}, this version has {known}), and its disk is read-only; make the disk writable (mount -o remount,rw) and start agent-authd again, or start the version that wrote it"
+            "its schema (version {found}) must be upgraded to version {known}, and its disk is read-only; make the disk writable (mount -o remount,rw) and start agent-authd again, or start the version that wrote it"
         ),
     })
 }
 
-/// Refuses a vault whose rows are not all authenticated yet.
+/// Refuses a vault with rows that are not authenticated yet.
 fn require_authenticated(
     connection: &Connection,
     cipher: &Cipher,
@@ -54,17 +54,16 @@ fn require_authenticated(
     }
     Err(Error::Open {
         path: path.to_owned(),
-        why: "an upgrade of it was cut off, and its disk is read-only; make the disk writable (mount -o remount,rw) and start agent-authd again".to_owned(),
+        why: "an upgrade of it was interrupted, and its disk is read-only; make the disk writable (mount -o remount,rw) and start agent-authd again".to_owned(),
     })
 }
 
 impl Vault {
-    /// Opens a vault whose disk is read-only. It can be read, and refuses every
-    /// change.
+    /// Opens a vault on a read-only disk. It refuses every change.
     ///
     /// # Errors
-    /// As [`Self::open`]; [`Error::Open`] if there is no vault, or one that must
-    /// be brought up to date first.
+    /// As [`Self::open`]; [`Error::Open`] if there is no vault, or it needs a
+    /// migration.
     pub(super) fn open_read_only(options: &Options) -> Result<Self, Error> {
         let options = Options {
             data_dir: folder::private(&options.data_dir, &Owners::of_this_process())?,
@@ -75,7 +74,8 @@ impl Vault {
         if !path.exists() {
             return Err(Error::Open {
                 path,
-                why: "there is no vault yet, and none can be made on a read-only disk".to_owned(),
+                why: "there is no vault yet, and none can be created on a read-only disk"
+                    .to_owned(),
             });
         }
         let copy = || {
@@ -87,7 +87,7 @@ impl Vault {
         let reading = copy().map_err(|error| opening::with_remedy(error, &options))?;
         let (cipher, _) = unlock::load_verified(&reading, &*key::store(&options)?)?;
         require_authenticated(&reading, &cipher, &path)?;
-        // Every change is refused before it comes to this connection.
+        // The writer refuses every change before this connection is used.
         let writing = Connection::open_in_memory()?;
         sqlite::configure_reader(&writing)?;
         Self::new(Opened {

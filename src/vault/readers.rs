@@ -1,8 +1,7 @@
-//! Connections for reading: taken for one read, then put back.
+//! A pool of connections for reading.
 //!
-//! A read is a look-up of some ten microseconds in pages that are in memory;
-//! handing it to another thread would cost more than the read, so it runs
-//! where it is asked for.
+//! A read takes about ten microseconds and finds its pages in memory. Handing
+//! it to another thread would take longer, so it runs on the caller's thread.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,22 +12,22 @@ use super::placement::Placement;
 use super::sqlite::BUSY_TIMEOUT;
 use super::{Error, sqlite};
 
-/// More idle connections than this are closed: as many as can read at a time.
+/// The most idle connections that are kept; more cannot read at the same time.
 const IDLE: usize = 8;
 
 #[derive(Debug)]
 pub(super) struct Readers {
     path: PathBuf,
     placement: Arc<Placement>,
-    /// Never without a connection that is idle or in use: while the path names
-    /// another file, no new one can be opened.
+    /// At least one connection always exists, idle or in use: while the path
+    /// names another file, no new connection can be opened.
     idle: Mutex<Vec<Connection>>,
-    /// A connection was put back.
+    /// Signals that a connection was returned.
     returned: Condvar,
 }
 
 impl Readers {
-    /// Readers of the vault at `path`, beginning with a connection to it.
+    /// A pool for the vault at `path`, with a first connection.
     pub(super) fn new(first: Connection, path: PathBuf, placement: Arc<Placement>) -> Self {
         Self {
             path,
@@ -63,13 +62,13 @@ impl Readers {
         {
             return Ok(connection);
         }
-        // Others are reading; each takes microseconds.
+        // Every connection is in use; each read takes microseconds.
         let waited = self
             .returned
             .wait_timeout_while(self.lock(), BUSY_TIMEOUT, |idle| idle.is_empty());
         let mut idle = waited.unwrap_or_else(PoisonError::into_inner).0;
         idle.pop().ok_or_else(|| Error::Unwritable {
-            why: "the file cannot be opened once more".to_owned(),
+            why: "the file cannot be opened again".to_owned(),
         })
     }
 

@@ -1,9 +1,10 @@
-//! Putting a backup in the vault's place.
+//! Replaces the vault with a backup.
 //!
-//! What is replaced is kept beside it, whatever its state. A refresh token
-//! that rotates has probably been spent since the backup was made, so every
-//! grant that can be refreshed is marked as in doubt: if the provider refuses
-//! it, the event says that a rotation was lost, not that a person revoked it.
+//! The replaced vault is kept, even if it is damaged. A rotating refresh token
+//! was probably used since the backup was made. So every refreshable grant is
+//! marked as having an attempt with an unknown outcome: if the provider rejects
+//! it, the event says that a rotation was lost, not that a person revoked the
+//! grant.
 
 use std::fs;
 use std::io;
@@ -20,38 +21,37 @@ use super::{
 use crate::clock::{Env, Timestamp};
 use crate::trusted::Owners;
 
-/// What a restored vault is called until it is whole.
+/// The name of a restored vault until it is complete.
 const UNFINISHED: &str = "vault.db.restored";
 
-/// What the names of replaced vaults begin with.
+/// The prefix of the names of replaced vaults.
 const REPLACED: &str = "vault-replaced-";
 
-/// What the files are called that SQLite keeps beside one of its own.
+/// The suffixes of the files that SQLite keeps beside the vault's file.
 const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
 
-/// Is shown every address in a backup, and says whether they are right.
+/// Gets every address in a backup and returns whether a person accepts them.
 pub type Accept<'a> = &'a mut dyn FnMut(&[String]) -> bool;
 
-/// What a restoring did.
+/// The result of a restore.
 #[derive(Clone, Debug)]
 pub struct Restored {
-    /// Where the replaced vault is now, if there was one.
+    /// The path of the replaced vault, if there was one.
     pub replaced: Option<PathBuf>,
-    /// How many grants are in doubt until they are refreshed.
+    /// How many grants have an unknown outcome until they are refreshed.
     pub in_doubt: usize,
 }
 
-/// Puts the vault in `from` in the place of the one in the data folder.
-/// agent-authd must not be running.
+/// Replaces the vault in the data folder with the backup `from`. agent-authd
+/// must not be running.
 ///
 /// # Errors
-/// [`Error::Held`] while it runs; [`Error::UnusableBackup`], [`Error::NewerSchema`],
-/// [`Error::KeyMissing`] or [`Error::WrongKey`] if `from` is of no use here.
-/// Nothing is changed by any of them.
+/// [`Error::Held`] while it runs; [`Error::UnusableBackup`],
+/// [`Error::NewerSchema`], [`Error::KeyMissing`] or [`Error::WrongKey`] if
+/// `from` cannot be used here. Nothing is changed by any of these.
 ///
-/// `accept` is shown every address in a backup whose rows are not
-/// authenticated, and says whether they are right; [`Error::Unauthenticated`]
-/// if it does not.
+/// If the rows of the backup are not authenticated, `accept` is called with its
+/// addresses; [`Error::Unauthenticated`] if it returns `false`.
 pub fn restore(
     options: &Options,
     from: &Path,
@@ -79,7 +79,7 @@ pub fn restore(
     Ok(Restored { replaced, in_doubt })
 }
 
-/// Copies `from`, proves that the copy is of use, and marks its grants.
+/// Copies `from`, verifies the copy, and marks its grants.
 fn prepare(
     options: &Options,
     from: &Path,
@@ -92,7 +92,7 @@ fn prepare(
     };
     let from = from.canonicalize().map_err(refuse)?;
     let named = |error| match error {
-        // The vault itself may be well.
+        // The error is about the backup; the vault may be intact.
         Error::Corrupt { what: why } | Error::Unwritable { why } => Error::UnusableBackup {
             path: from.clone(),
             why,
@@ -101,7 +101,7 @@ fn prepare(
     };
     let source = sqlite::open_reader(&from).map_err(named)?;
     copy(&source, unfinished).map_err(|error| match error {
-        // It is the copy that cannot be written.
+        // The copy cannot be written; the backup may be intact.
         Error::Unwritable { .. } => error,
         other => named(other),
     })?;
@@ -127,7 +127,7 @@ fn prepare(
     Ok(in_doubt)
 }
 
-/// Writes down an unanswered attempt for every grant that could be refreshed.
+/// Adds an attempt with an unknown outcome for every refreshable grant.
 fn mark_in_doubt(connection: &Connection, now: Timestamp) -> Result<usize, Error> {
     Ok(connection.execute(
         "INSERT INTO refresh_attempts (owner, token_id, generation, started_at)
@@ -138,16 +138,16 @@ fn mark_in_doubt(connection: &Connection, now: Timestamp) -> Result<usize, Error
     )?)
 }
 
-/// Gives the vault's files second names, and takes what SQLite keeps beside
-/// it away, so that it is not taken for the new file's. Cut off anywhere, the
-/// old vault is still there under its own name, and whole.
+/// Gives the vault's files second names and removes the files that SQLite keeps
+/// beside it, so that they are not used with the new file. If this is
+/// interrupted, the old vault is still complete under its own name.
 fn set_aside(vault: &Path, now: Timestamp) -> Result<Option<PathBuf>, Error> {
     if !vault.exists() {
         return Ok(None);
     }
-    // Of a vault that can still be opened, nothing may be left in the log.
+    // Moves committed content from the log into the file, if the vault opens.
     if let Ok(connection) = sqlite::open_writer(vault) {
-        // If it cannot be emptied, the log is kept with the file.
+        // If that fails, the log is kept with the file.
         let _ = writer::checkpoint(&connection);
     }
     let aside = unused_name(vault, now)?;
@@ -164,8 +164,8 @@ fn set_aside(vault: &Path, now: Timestamp) -> Result<Option<PathBuf>, Error> {
     Ok(Some(aside))
 }
 
-/// A name for what is replaced that nothing has yet, so that a second restoring
-/// in the same second keeps both.
+/// An unused name for the replaced vault. A second restore in the same second
+/// gets another name.
 fn unused_name(vault: &Path, now: Timestamp) -> Result<PathBuf, Error> {
     let stamp = stamp(now);
     let named = |suffix: String| vault.with_file_name(format!("{REPLACED}{stamp}{suffix}.db"));
@@ -181,8 +181,8 @@ fn unused_name(vault: &Path, now: Timestamp) -> Result<PathBuf, Error> {
         })
 }
 
-/// Removes what restoring has set aside, with what SQLite kept beside it: a
-/// retired key opens it. The files that are gone.
+/// Deletes replaced vaults and the files beside them, because a retired key
+/// opens them. Returns their paths.
 pub(super) fn remove_replaced(data_dir: &Path) -> Result<Vec<PathBuf>, Error> {
     let entries = fs::read_dir(data_dir).map_err(|error| unwritable(data_dir, &error))?;
     let mut removed = Vec::new();

@@ -1,5 +1,5 @@
-//! Grants that are to be revoked at their providers: each is written down in
-//! the change that deletes its token, so that a crash cannot make it forgotten.
+//! Grants to be revoked at their providers. Each is stored in the change that
+//! deletes its token, so that a crash does not lose it.
 
 mod client;
 
@@ -25,16 +25,16 @@ pub(super) const NAMED: Named = Named {
     row: "id",
 };
 
-/// A grant that is to be revoked, with all that revoking it takes.
+/// A grant to be revoked, and everything that revoking it needs.
 #[derive(Clone, Debug)]
 pub struct Revocation {
     /// Its identifier.
     pub id: Uuid,
-    /// The event that its end brings, but for how it ended: `reason` says why
-    /// the token was deleted.
+    /// The event to add when the revocation ends. Its `reason` says why the
+    /// token was deleted; how the revocation ended is added to it.
     pub event: Event,
-    /// The provider as it was when the token was deleted. Once it has been
-    /// stored and read, only its client and its addresses are known.
+    /// The provider as it was when the token was deleted. After a row was read,
+    /// only its client and its addresses are set.
     pub provider: Provider,
     /// The access token.
     pub access_token: AccessToken,
@@ -43,7 +43,7 @@ pub struct Revocation {
 }
 
 impl View<'_> {
-    /// Which revocations have not ended, oldest first.
+    /// The revocations that have not ended, oldest first.
     ///
     /// # Errors
     /// [`Error::Corrupt`] if the table cannot be read.
@@ -55,7 +55,7 @@ impl View<'_> {
         self.readable(NAMED, rows, |row| Ok((row.get("owner")?, id(row)?)))
     }
 
-    /// Reads every revocation, so that those that cannot be read are known.
+    /// Reads every revocation, so that unreadable rows are recorded.
     pub(super) fn survey_revocations(&self) -> Result<(), Error> {
         let mut statement = self
             .connection
@@ -79,7 +79,8 @@ impl View<'_> {
         })
     }
 
-    /// The outer error is SQLite's or a column's; the inner one the cipher's.
+    /// The outer error is SQLite's or a column's; the inner error is the
+    /// cipher's.
     fn read_revocation(&self, row: &Row<'_>) -> rusqlite::Result<Result<Revocation, Error>> {
         let (event, id) = (event(row)?, id(row)?);
         let key_id: String = row.get("key_id")?;
@@ -113,10 +114,10 @@ impl View<'_> {
 }
 
 impl Change<'_> {
-    /// Writes a revocation down, before it is begun.
+    /// Stores a revocation before its request is sent.
     ///
     /// # Errors
-    /// [`Error::Unwritable`] if the store cannot take it.
+    /// [`Error::Unwritable`] if the vault cannot be written.
     pub fn insert_revocation(&self, revocation: &Revocation) -> Result<(), Error> {
         let Revocation {
             id,
@@ -161,10 +162,11 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Takes a revocation away: it has ended; `false` if it was gone already.
+    /// Deletes a revocation that has ended. Returns `false` if it was deleted
+    /// before.
     ///
     /// # Errors
-    /// [`Error::Unwritable`] if the store cannot take it.
+    /// [`Error::Unwritable`] if the vault cannot be written.
     pub fn delete_revocation(&self, owner: Owner, id: Uuid) -> Result<bool, Error> {
         let deleted = self.connection.execute(
             "DELETE FROM revocations WHERE owner = ?1 AND id = ?2",

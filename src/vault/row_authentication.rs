@@ -1,9 +1,9 @@
-//! Which columns decide where a secret is sent, and the code in each row that
-//! authenticates them.
+//! The columns that decide where a secret is sent, and the code in each row
+//! that authenticates them (MAC).
 //!
-//! A row whose code is wrong or missing is one that cannot be read: it is never
-//! used. The code is made anew by whatever writes the row, with the key that
-//! `key_id` names. An address that is added to a table is added here, too.
+//! A row with a wrong or missing code is unreadable and is never used. Each
+//! write of a row makes its code, with the key that `key_id` names. An address
+//! column that is added to a table must be added here.
 
 #[cfg(test)]
 mod tests;
@@ -16,18 +16,19 @@ use super::cipher::Cipher;
 use super::{Change, Error, View};
 use crate::identity::Owner;
 
-/// A table whose rows carry a code. It has `seq`, `owner`, `key_id` and `mac`.
+/// A table whose rows have a code. It has the columns `seq`, `owner`, `key_id`
+/// and `mac`.
 #[derive(Debug)]
 pub(super) struct AuthenticatedTable {
     pub(super) name: &'static str,
-    /// The column that names a row within its owner's.
+    /// The column that identifies a row within its owner's rows.
     pub(super) row: &'static str,
-    /// What is authenticated beside the owner and that name.
+    /// The authenticated columns besides `owner` and `row`.
     columns: &'static [&'static str],
 }
 
-/// Where codes, client secrets and tokens are sent, and as which client. The
-/// sealed secret is part of it, so that an older one cannot be put beside a
+/// Where codes, client secrets and tokens are sent, and for which client. The
+/// sealed secret is included, so that an older secret cannot be combined with a
 /// newer address.
 pub(super) const PROVIDERS: AuthenticatedTable = AuthenticatedTable {
     name: "providers",
@@ -65,7 +66,7 @@ pub(super) const TOKENS: AuthenticatedTable = AuthenticatedTable {
     ],
 };
 
-/// Where the code of a flow is sent, and where the browser comes back to.
+/// Where a flow's code is sent, and the address that the provider redirects to.
 pub(super) const FLOWS: AuthenticatedTable = AuthenticatedTable {
     name: "flows",
     row: "id",
@@ -79,18 +80,19 @@ pub(super) const FLOWS: AuthenticatedTable = AuthenticatedTable {
     ],
 };
 
-/// Every table whose rows carry a code.
+/// Every table whose rows have a code.
 pub(super) const TABLES: [&AuthenticatedTable; 3] = [&PROVIDERS, &TOKENS, &FLOWS];
 
-/// Why a row without its code is not used.
+/// The reason why a row with a wrong or missing code is refused.
 const UNAUTHENTIC: &str = "it was damaged, or written without the key of this vault";
 
-/// The columns before the authenticated ones: the code and its key.
+/// The number of columns before the authenticated ones: the code and its key.
 const BEFORE: usize = 2;
 
 impl AuthenticatedTable {
-    /// What a statement selects first for [`View::require_authentic`]; `alias`
-    /// is the table's name in it.
+    /// The columns that a statement must select first for
+    /// [`View::require_authentic`]. `alias` is the table's name in the
+    /// statement.
     pub(super) fn selected(&self, alias: &str) -> String {
         let authenticated = self.authenticated();
         let columns = ["mac", "key_id"].into_iter().chain(authenticated);
@@ -98,12 +100,12 @@ impl AuthenticatedTable {
         columns.join(", ")
     }
 
-    /// How many columns [`Self::selected`] has.
+    /// The number of columns in [`Self::selected`].
     pub(super) fn width(&self) -> usize {
         BEFORE + self.authenticated().count()
     }
 
-    /// The columns that are authenticated.
+    /// The authenticated columns.
     fn authenticated(&self) -> impl Iterator<Item = &'static str> {
         ["owner", self.row]
             .into_iter()
@@ -119,7 +121,7 @@ impl AuthenticatedTable {
         Ok(values?.into_iter())
     }
 
-    /// Whether the row, selected by [`Self::selected`], carries its code.
+    /// Whether a row, selected by [`Self::selected`], has a valid code.
     pub(super) fn is_authentic(&self, cipher: &Cipher, row: &Row<'_>) -> Result<bool, Error> {
         let (tag, key_id) = (row.get_ref(0)?, row.get_ref(1)?);
         let (Ok(tag), Ok(key_id)) = (tag.as_blob(), key_id.as_str()) else {
@@ -128,7 +130,7 @@ impl AuthenticatedTable {
         Ok(cipher.verifies_row(key_id, tag, self.name, self.values(row)?))
     }
 
-    /// Whether the row with this `seq` carries its code.
+    /// Whether the row with this `seq` has a valid code.
     pub(super) fn has_authentic(
         &self,
         connection: &Connection,
@@ -143,8 +145,8 @@ impl AuthenticatedTable {
         }
     }
 
-    /// Makes the code of the row with this `seq` anew. A row whose key is not
-    /// known stays without one.
+    /// Makes the code of the row with this `seq`. If its key is unknown, the
+    /// row keeps the code it has.
     pub(super) fn authenticate(
         &self,
         connection: &Connection,
@@ -171,10 +173,10 @@ impl AuthenticatedTable {
     }
 }
 
-/// Refuses a vault in which a row does not carry its code.
+/// Refuses a vault in which a row has no valid code.
 ///
 /// # Errors
-/// [`Error::UnreadableRow`] names the first.
+/// [`Error::UnreadableRow`] for the first such row.
 pub(super) fn require_all_authentic(connection: &Connection, cipher: &Cipher) -> Result<(), Error> {
     for table in TABLES {
         let AuthenticatedTable { name, row: key, .. } = table;
@@ -197,11 +199,11 @@ pub(super) fn require_all_authentic(connection: &Connection, cipher: &Cipher) ->
 }
 
 impl View<'_> {
-    /// Refuses a row, selected by [`AuthenticatedTable::selected`], that does
-    /// not carry its code.
+    /// Refuses a row, selected by [`AuthenticatedTable::selected`], without a
+    /// valid code.
     ///
     /// # Errors
-    /// [`Error::Corrupt`].
+    /// [`Error::Corrupt`] for such a row.
     pub(super) fn require_authentic(
         &self,
         table: &AuthenticatedTable,
@@ -217,10 +219,10 @@ impl View<'_> {
 }
 
 impl Change<'_> {
-    /// Makes the code of a row that was just written.
+    /// Makes the code of a row that was written in this change.
     ///
     /// # Errors
-    /// [`Error::Unwritable`] if the store cannot take it.
+    /// [`Error::Unwritable`] if the vault cannot be written.
     pub(super) fn authenticate_row(
         &self,
         table: &AuthenticatedTable,

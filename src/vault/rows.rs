@@ -1,5 +1,5 @@
-//! Reading rows so that one that cannot be read harms only itself: it is left
-//! out of lists, remembered, and named by `vault check`.
+//! Reads rows so that an unreadable row affects nothing else: lists omit it, it
+//! is recorded, and `vault check` reports it.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,24 +13,24 @@ use super::usage::Usage;
 use super::{Change, Error, View};
 use crate::identity::Owner;
 
-/// A table whose rows are read into values of the domain.
+/// A table whose rows are read into domain types.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Named {
     pub(super) table: &'static str,
-    /// The column that names a row.
+    /// The column that identifies a row.
     pub(super) row: &'static str,
 }
 
-/// Which row: its table, its owner's uid where that can be read, its name.
+/// A row: its table, its owner's uid if that can be read, its name.
 type Key = (&'static str, Option<i64>, String);
 
-/// The rows that could not be read, each with the reason.
+/// The unreadable rows, each with the reason.
 #[derive(Debug, Default)]
 pub(super) struct Unreadable(Mutex<BTreeMap<Key, String>>);
 
 impl Unreadable {
-    /// How many there are of an owner's, or with `None` of everybody's. A row
-    /// without a readable owner counts as everybody's.
+    /// How many unreadable rows an owner has; with `None`, all owners. A row
+    /// without a readable owner counts for every owner.
     pub(super) fn count(&self, owner: Option<Owner>) -> usize {
         let uid = owner.map(|owner| i64::from(owner.uid()));
         let rows = self.lock();
@@ -38,7 +38,7 @@ impl Unreadable {
         rows.keys().filter(is_meant).count()
     }
 
-    /// Each of them in a clause.
+    /// Each row in a clause.
     pub(super) fn faults(&self) -> Vec<String> {
         let name = |((table, _, row), why): (&Key, &String)| unreadable(table, row, why);
         self.lock()
@@ -48,26 +48,26 @@ impl Unreadable {
             .collect()
     }
 
-    /// The first of them.
+    /// The first row.
     pub(super) fn first(&self) -> Option<Error> {
         let rows = self.lock();
         let ((table, _, row), why) = rows.iter().next()?;
         Some(unreadable(table, row, why))
     }
 
-    /// Forgets a row that was replaced or deleted.
+    /// Removes a row that was replaced or deleted.
     pub(super) fn forget(&self, table: &'static str, owner: Owner, row: &str) {
         let owner = Some(i64::from(owner.uid()));
         self.lock().remove(&(table, owner, row.to_owned()));
     }
 
-    /// Whether a row was found to be unreadable.
+    /// Whether a row is recorded as unreadable.
     pub(super) fn has(&self, table: &'static str, owner: Owner, row: &str) -> bool {
         let owner = Some(i64::from(owner.uid()));
         self.lock().contains_key(&(table, owner, row.to_owned()))
     }
 
-    /// Takes over what a look at every row has found.
+    /// Replaces the records with the result of a survey.
     pub(super) fn replace(&self, found: Self) {
         let found = found.0.into_inner().unwrap_or_else(PoisonError::into_inner);
         *self.lock() = found;
@@ -76,7 +76,7 @@ impl Unreadable {
     fn note(&self, key: Key, why: String) {
         let (table, row) = (key.0, key.2.clone());
         if self.lock().insert(key, why.clone()).is_none() {
-            tracing::error!(table, row, error = %why, "a stored row cannot be read and is left out");
+            tracing::error!(table, row, error = %why, "a stored row cannot be read and is omitted");
         }
     }
 
@@ -94,7 +94,7 @@ fn unreadable(table: &'static str, row: &str, why: &str) -> Error {
 }
 
 impl View<'_> {
-    /// The row that a statement finds, if it finds one.
+    /// The first row of a statement, if it has one.
     ///
     /// # Errors
     /// [`Error::UnreadableRow`] if it cannot be read.
@@ -115,7 +115,7 @@ impl View<'_> {
             .map_err(|error| self.note(named, row, error))
     }
 
-    /// The rows that a statement finds and that can be read.
+    /// The readable rows of a statement.
     ///
     /// # Errors
     /// [`Error::Corrupt`] or [`Error::Unwritable`] if the file cannot be read.
@@ -138,8 +138,7 @@ impl View<'_> {
         Ok(found)
     }
 
-    /// Reads every row of the vault, so that those that cannot be read are
-    /// known.
+    /// Reads every row of the vault, so that unreadable rows are recorded.
     ///
     /// # Errors
     /// As [`Self::readable`].
@@ -153,7 +152,7 @@ impl View<'_> {
         self.open_attempts().map(drop)
     }
 
-    /// Remembers a row that is damaged; any other error stays what it is.
+    /// Records a damaged row. Any other error is returned unchanged.
     fn note(&self, named: Named, row: &Row<'_>, error: Error) -> Error {
         let Error::Corrupt { what } = error else {
             return error;
@@ -167,11 +166,11 @@ impl View<'_> {
 }
 
 impl Change<'_> {
-    /// Deletes a row that was found to be unreadable, by its name; `false` if
-    /// there is no such row.
+    /// Deletes a row that is recorded as unreadable. Returns `false` if there
+    /// is no such record.
     ///
     /// # Errors
-    /// [`Error::Unwritable`] if the store cannot take it.
+    /// [`Error::Unwritable`] if the vault cannot be written.
     pub(super) fn delete_unreadable(
         &self,
         named: Named,
@@ -191,7 +190,7 @@ impl Change<'_> {
     }
 }
 
-/// The rows that cannot be read, of all that a vault has.
+/// Finds every unreadable row of a vault.
 ///
 /// # Errors
 /// [`Error::Corrupt`] or [`Error::Unwritable`] if the file cannot be read.
@@ -207,7 +206,7 @@ pub(super) fn survey(connection: &Connection, cipher: &Cipher) -> Result<Unreada
     Ok(unreadable)
 }
 
-/// A row's name, whatever its type.
+/// A row's name as text, whatever its type.
 fn shown(value: ValueRef<'_>) -> String {
     match value {
         ValueRef::Text(text) => String::from_utf8_lossy(text).into_owned(),

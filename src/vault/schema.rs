@@ -1,7 +1,7 @@
-//! The vault's tables, as a list of migrations on `user_version`.
+//! The vault's schema, as a list of migrations on `user_version`.
 //!
-//! A released migration is never edited: a change is a new entry at the end.
-//! A file of a newer version than this list knows is refused, not guessed at.
+//! A released migration is never edited; a change is a new entry at the end. A
+//! file of a newer version is refused.
 
 #[cfg(test)]
 mod written;
@@ -10,8 +10,8 @@ use rusqlite::Connection;
 
 use super::Error;
 
-/// Entry `n` of this list brings a file from `user_version` n to n + 1. An
-/// entry has one script per subject, which run in their order.
+/// Entry `n` migrates a file from `user_version` n to n + 1. It has one script
+/// per subject; the scripts run in order.
 const MIGRATIONS: &[&[&str]] = &[
     &[include_str!("schema/0001_spine.sql")],
     &[
@@ -26,7 +26,7 @@ const MIGRATIONS: &[&[&str]] = &[
     ],
 ];
 
-/// The version a file has once every migration has run.
+/// The version of a file after every migration.
 pub(super) fn known_version() -> i64 {
     i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
 }
@@ -36,10 +36,10 @@ pub(super) fn version(connection: &Connection) -> Result<i64, Error> {
     Ok(connection.query_row("PRAGMA user_version", [], |row| row.get(0))?)
 }
 
-/// Whether the file must be migrated before it is used.
+/// Whether the file must be migrated.
 ///
 /// # Errors
-/// [`Error::NewerSchema`] if a newer daemon wrote it.
+/// [`Error::NewerSchema`] if a newer version wrote the file.
 pub(super) fn is_outdated(connection: &Connection) -> Result<bool, Error> {
     let (found, known) = (version(connection)?, known_version());
     if found > known {
@@ -52,11 +52,11 @@ pub(super) fn is_outdated(connection: &Connection) -> Result<bool, Error> {
     Ok(found < known)
 }
 
-/// Refuses a file that has a table, index, view or trigger which no vault of
-/// its version has: such a thing could act when the vault is written.
+/// Refuses a file with a table, index, view or trigger that no vault of its
+/// version has: a trigger, for example, would run when the vault is written.
 ///
 /// # Errors
-/// [`Error::Corrupt`] names the first.
+/// [`Error::Corrupt`] for the first one.
 pub(super) fn require_known_objects(connection: &Connection) -> Result<(), Error> {
     let done = usize::try_from(version(connection)?).unwrap_or(0);
     let known = Connection::open_in_memory()?;
@@ -68,12 +68,12 @@ pub(super) fn require_known_objects(connection: &Connection) -> Result<(), Error
     match found.iter().find(|object| !known.contains(object)) {
         None => Ok(()),
         Some((kind, name, _)) => Err(Error::Corrupt {
-            what: format!("no vault of its version has the {kind} {name:?} that is in it"),
+            what: format!("it has the {kind} {name:?}, which no vault of its version has"),
         }),
     }
 }
 
-/// What a file has in it: kind, name, and SQL without blanks and comments.
+/// The objects of a file: kind, name, and SQL without blanks and comments.
 fn objects(connection: &Connection) -> Result<Vec<(String, String, String)>, Error> {
     let mut statement = connection.prepare(
         "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite^_%' ESCAPE '^'",
@@ -90,7 +90,7 @@ fn objects(connection: &Connection) -> Result<Vec<(String, String, String)>, Err
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-/// Runs the migrations that the file lacks, all or none of them.
+/// Runs the missing migrations, all or none.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), Error> {
     let transaction =
         connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;

@@ -1,5 +1,5 @@
-//! Where the vault's sealed values lie, as one list: what checks them all or
-//! seals them all anew goes by it.
+//! The list of the vault's sealed columns, for everything that checks or
+//! reseals all of them.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row};
@@ -11,16 +11,17 @@ use crate::clock::Timestamp;
 use crate::identity::Owner;
 use crate::secret::Opened;
 
-/// A table that has sealed columns. It has `seq`, `owner` and `key_id`, too.
+/// A table with sealed columns. It also has the columns `seq`, `owner` and
+/// `key_id`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SealedTable {
     pub(super) name: &'static str,
-    /// How its rows are authenticated, where they hold addresses in clear.
+    /// How its rows are authenticated, if they contain addresses in clear.
     authentication: Option<&'static AuthenticatedTable>,
-    /// The column that names a row in its envelopes.
+    /// The column that identifies a row in its envelopes.
     row: &'static str,
     pub(super) columns: &'static [&'static str],
-    /// A sealed column, and the one that holds its fingerprint.
+    /// A sealed column and the column of its fingerprint.
     fingerprint: Option<(&'static str, &'static str)>,
 }
 
@@ -49,7 +50,7 @@ pub(super) const TABLES: &[SealedTable] = &[
     },
     SealedTable {
         name: "revocations",
-        // Its addresses are sealed themselves.
+        // The addresses of this table are sealed.
         authentication: None,
         row: "id",
         columns: &["client", "client_secret", "access_token", "refresh_token"],
@@ -101,18 +102,17 @@ pub(super) struct SealedRow {
     values: Vec<(&'static str, String)>,
 }
 
-/// Some rows of a table. One that is too damaged to be read is not among them:
-/// `rows::survey` names it.
+/// Some rows of a table, without those that cannot be read, which
+/// `rows::survey` reports.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) rows: Vec<SealedRow>,
-    /// The `seq` of the last one that was looked at.
+    /// The `seq` of the last row, readable or not.
     pub(super) last: Option<i64>,
 }
 
 impl SealedTable {
-    /// At most `limit` rows after `seq` that are sealed with another key than
-    /// `but_key`.
+    /// At most `limit` rows after `after` whose key is not `but_key`.
     pub(super) fn rows(
         &self,
         connection: &Connection,
@@ -155,7 +155,8 @@ impl SealedTable {
 }
 
 impl SealedRow {
-    /// What of the row does not open; and how many values do.
+    /// Opens the row's values. Returns how many open, and an error for each
+    /// that does not.
     pub(super) fn check(&self, cipher: &Cipher) -> (usize, Vec<Error>) {
         let opened = self.values.iter().map(|(column, value)| {
             let opened = cipher.open(self.place(column), &self.key_id, value);
@@ -168,10 +169,10 @@ impl SealedRow {
         )
     }
 
-    /// Seals the row's values anew, with the primary key.
+    /// Seals the row's values again, with the primary key.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] if one does not open.
+    /// [`Error::Corrupt`] if the row is not authentic or a value does not open.
     pub(super) fn reseal(
         &self,
         connection: &Connection,
@@ -224,7 +225,7 @@ mod tests {
     use super::*;
     use crate::vault::schema;
 
-    /// What the schema's own comments say is sealed.
+    /// Compares the list with the comments of the schema.
     #[test]
     fn no_sealed_column_is_missing_from_the_list() {
         let mut connection = Connection::open_in_memory().unwrap();

@@ -1,5 +1,5 @@
-//! Opens the vault's file: private from its first byte, no symbolic links,
-//! and with the settings that durability and secrecy ask for.
+//! Opens the vault's file: with a private mode from its creation, without
+//! following symbolic links, and with settings for durability and secrecy.
 
 mod read_only_disk;
 
@@ -16,13 +16,13 @@ use super::{Error, schema};
 
 pub(super) use self::read_only_disk::is_read_only;
 
-/// How long a change waits for another program that is writing into the file.
+/// How long a change waits while another program writes to the file.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Prepared statements kept per connection: more than the vault has.
+/// Prepared statements cached per connection; the vault has fewer.
 const STATEMENTS: usize = 64;
 
-/// Opens the file for reading and writing, making it if it is not there.
+/// Opens the file for reading and writing. Creates it if it is missing.
 pub(super) fn open_writer(path: &Path) -> Result<Connection, Error> {
     make_private(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -30,15 +30,15 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, Error> {
         | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
-    // Every commit is on the disk before anyone is told of it.
+    // A commit is on the disk before its caller gets the result.
     connection.pragma_update(None, "synchronous", "FULL")?;
-    // Overwrites what is deleted, so that no old ciphertext stays behind.
+    // Overwrites deleted content, so that no old ciphertext remains.
     connection.pragma_update(None, "secure_delete", "ON")?;
     configure(&connection)?;
     Ok(connection)
 }
 
-/// Opens a file that [`open_writer`] has made, for reading alone.
+/// Opens a file that [`open_writer`] created, for reading only.
 pub(super) fn open_reader(path: &Path) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
@@ -52,13 +52,13 @@ pub(super) fn open_reader(path: &Path) -> Result<Connection, Error> {
     Ok(connection)
 }
 
-/// Lets a connection read alone.
+/// Makes a connection refuse writes.
 pub(super) fn configure_reader(connection: &Connection) -> Result<(), Error> {
     connection.pragma_update(None, "query_only", "ON")?;
     configure(connection)
 }
 
-/// Opens a copy that nobody else knows, without a write-ahead log.
+/// Opens a copy that no other process uses, without a write-ahead log.
 pub(super) fn open_copy(path: &Path) -> Result<Connection, Error> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
@@ -78,20 +78,20 @@ pub(super) fn companion(path: &Path, suffix: &str) -> PathBuf {
 fn configure(connection: &Connection) -> Result<(), Error> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "foreign_keys", "ON")?;
-    // A daemon that is confined to its folders can make no temporary file, so
-    // what SQLite sorts or keeps for a statement stays in memory.
+    // A daemon that is confined to its folders cannot create temporary files,
+    // so temporary tables and sorted rows stay in memory.
     connection.pragma_update(None, "temp_store", "MEMORY")?;
-    // A tampered schema cannot make SQLite call functions with side effects.
+    // A tampered schema must not make SQLite call functions with side effects.
     connection.pragma_update(None, "trusted_schema", "OFF")?;
-    // Keeps a prepared statement's plan: without it, what SQLite is built with
-    // here (STAT4) plans a statement anew for every value that is bound to it.
+    // Keeps the plan of a prepared statement. Without this, SQLite as built
+    // here (STAT4) plans a statement again for each bound value.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(())
 }
 
-/// Makes the file at mode 0600 before SQLite writes into it; its WAL and
-/// shared memory take their modes from it.
+/// Creates the file with mode 0600 before SQLite writes to it. SQLite gives the
+/// log and the shared memory the same mode.
 fn make_private(path: &Path) -> Result<(), Error> {
     let open = |error: io::Error| match error.kind() {
         io::ErrorKind::ReadOnlyFilesystem => Error::ReadOnlyDisk {

@@ -1,23 +1,23 @@
-//! Looking at every row now and then, so that `GET /info` counts those that
-//! cannot be read though nobody has asked for them.
+//! Reads every row at intervals, so that `GET /info` counts unreadable rows
+//! that nothing has requested yet.
 
 use super::{Error, Vault, rows};
 use crate::clock::Timestamp;
 use crate::identity::Owner;
 
-/// How long a look at every row is good for, in seconds.
+/// How often every row is read.
 const INTERVAL: i64 = 60 * 60;
 
 impl Vault {
-    /// How many rows of an owner's, or with `None` of everybody's, are known
-    /// to be unreadable.
+    /// How many rows of an owner are known to be unreadable; with `None`, of
+    /// all owners.
     #[must_use]
     pub fn unreadable_rows(&self, owner: Option<Owner>) -> usize {
         self.0.unreadable.count(owner)
     }
 
-    /// Reads every row, beside what is going on. A row that cannot be read is
-    /// counted and logged.
+    /// Reads every row on another thread. Unreadable rows are counted and
+    /// logged.
     ///
     /// # Errors
     /// [`Error::Corrupt`] or [`Error::Unwritable`] if the file cannot be read.
@@ -37,28 +37,30 @@ impl Vault {
         })
     }
 
-    /// The same, if the last one is an hour old.
+    /// As [`Self::survey`], if the last survey is an hour old. Errors are
+    /// logged.
     pub async fn survey_if_due(&self, now: Timestamp) {
         if !self.0.surveyed.begin_if_due(now, INTERVAL) {
             return;
         }
         if let Err(error) = self.survey().await {
-            tracing::warn!(error = %error, "the stored rows were not looked at");
+            tracing::warn!(error = %error, "the survey of stored rows failed");
         }
     }
 }
 
-/// When every row was looked at last.
+/// When every row was read last.
 #[derive(Debug, Default)]
 pub(super) struct Surveyed(std::sync::Mutex<Option<Timestamp>>);
 
 impl Surveyed {
-    /// Whether it is time again; if so, the time counts from now.
+    /// Whether a survey is due. If it is, records `now` as the time of the last
+    /// one.
     fn begin_if_due(&self, now: Timestamp, interval: i64) -> bool {
         let Ok(mut last) = self.0.lock() else {
             return false;
         };
-        // A clock that was put back must not make it wait for long.
+        // A clock that was set back must not prolong the wait.
         let is_recent = last.is_some_and(|last| last <= now && now < last.plus_seconds(interval));
         if !is_recent {
             *last = Some(now);

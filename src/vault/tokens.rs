@@ -1,4 +1,4 @@
-//! The stored tokens and their secrets.
+//! The tokens and their secrets.
 
 mod changes;
 mod defaults;
@@ -27,16 +27,16 @@ pub(super) const NAMED: Named = Named {
     row: "id",
 };
 
-/// A token as it lies in the vault: its secrets sealed until they are asked for.
+/// A token as it is stored. Its secrets stay sealed until they are requested.
 #[derive(Clone, Debug)]
 pub struct Stored {
-    /// What is known of it.
+    /// The token without its secrets.
     pub token: Token,
     sealed: Sealed,
 }
 
 impl Stored {
-    /// About how many bytes the token takes in the vault.
+    /// The approximate size of the token in the vault, in bytes.
     pub(super) fn sealed_size(&self) -> u64 {
         let Sealed {
             access_token,
@@ -50,7 +50,7 @@ impl Stored {
     }
 }
 
-/// What a token's secrets become in a change.
+/// The secrets that a change stores for a token.
 #[derive(Clone, Copy, Debug)]
 pub struct Secrets<'a> {
     /// The access token.
@@ -109,8 +109,8 @@ impl View<'_> {
         self.page(NAMED, rows, |row| Ok(self.read_token(row)?.token))
     }
 
-    /// An owner's tokens of one provider, newest first; `user_id` and
-    /// `agent_id` (one that may use the token) narrow them down.
+    /// An owner's tokens of one provider, newest first: those of `user_id` if
+    /// it is given, and those that `agent_id` may use if it is given.
     ///
     /// # Errors
     /// As [`Self::token`].
@@ -155,7 +155,7 @@ impl View<'_> {
         self.readable(NAMED, rows, |row| self.read_token(row))
     }
 
-    /// As [`View::default_token`], with an error for a row that cannot be read.
+    /// As [`View::default_token`], but an unreadable row is an error.
     pub(super) fn read_default(&self, group: Group<'_>) -> Result<Option<Stored>, Error> {
         let mut statement = self.connection.prepare_cached(
             &[
@@ -178,7 +178,7 @@ impl View<'_> {
         })
     }
 
-    /// The token of an owner that holds this refresh token.
+    /// The token of an owner that has this refresh token.
     ///
     /// # Errors
     /// As [`Self::token`].
@@ -200,7 +200,8 @@ impl View<'_> {
         })
     }
 
-    /// Every owner's tokens whose grants stand.
+    /// Every owner's tokens in the state
+    /// [`State::Active`](crate::token::State::Active).
     ///
     /// # Errors
     /// As [`Self::token`].
@@ -215,7 +216,8 @@ impl View<'_> {
     /// Opens a token's access token.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] if the value was damaged or moved.
+    /// [`Error::Corrupt`] if the value was altered or copied from another
+    /// place.
     pub fn access_token(&self, stored: &Stored) -> Result<AccessToken, Error> {
         let row = stored.token.id.to_string();
         let place = place(stored.token.owner, &row, "access_token");
@@ -241,7 +243,7 @@ impl View<'_> {
         sealed.refresh_token.as_ref().map(open).transpose()
     }
 
-    /// Reads every token, so that those that cannot be read are known.
+    /// Reads every token, so that unreadable rows are recorded.
     pub(super) fn survey_tokens(&self) -> Result<(), Error> {
         let mut statement = self.connection.prepare(&SELECT)?;
         let rows = statement.query([])?;

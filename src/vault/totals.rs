@@ -1,9 +1,9 @@
-//! How much each owner stores, kept in the table `totals` by the changes
-//! themselves, in the same transaction: whoever asks reads one row.
+//! How much each owner stores. The table `totals` is updated by each change in
+//! its own transaction, so that reading a total reads one row.
 //!
-//! The bytes of a row are those of the texts that callers and providers can
-//! make long, and a fixed part for all else. They do not depend on a value that
-//! changes where a change of it is not entered here.
+//! The size of a row is that of the texts that callers and providers can make
+//! long, plus a fixed number of bytes for the other columns. An update of any
+//! column that counts must go through [`Change::counted`].
 
 use std::collections::BTreeMap;
 
@@ -15,13 +15,13 @@ use crate::clock::Timestamp;
 use crate::identity::Owner;
 use crate::quota::Totals;
 
-/// A table whose rows are counted. The table `totals` has a column of its name.
+/// A table whose rows are counted. `totals` has a column with the table's name.
 #[derive(Debug)]
 pub(super) struct Counted {
     name: &'static str,
-    /// The column that names a row of an owner.
+    /// The column that identifies a row within its owner's rows.
     key: &'static str,
-    /// A row's bytes, as SQL.
+    /// The size of a row in bytes, as an SQL expression.
     size: &'static str,
 }
 
@@ -67,7 +67,8 @@ pub(super) const EVENTS: Counted = Counted {
 
 const ALL: [&Counted; 5] = [&PROVIDERS, &TOKENS, &CONNECTIONS, &FLOWS, &EVENTS];
 
-/// Rows of each table of [`ALL`], and the bytes of all of them.
+/// The number of rows of each table of [`ALL`], and the size of all of them in
+/// bytes.
 type Counts = ([i64; ALL.len()], i64);
 
 impl View<'_> {
@@ -85,12 +86,12 @@ impl View<'_> {
         Ok(found.unwrap_or_default())
     }
 
-    /// What an owner has at `now`, or with `None` everybody together.
+    /// What an owner stores at `now`; with `None`, what all owners store.
     ///
     /// # Errors
     /// [`Error::Unwritable`] if the file cannot be read.
     pub fn totals(&self, owner: Option<Owner>, now: Timestamp) -> Result<Totals, Error> {
-        // One row for one owner; a row per owner for everybody.
+        // For all owners, the statement sums one row per owner.
         let mut statement = self.connection.prepare_cached(match owner {
             Some(_) => "SELECT providers, tokens, connections, bytes FROM totals WHERE owner = ?1",
             None => {
@@ -154,8 +155,8 @@ impl View<'_> {
 }
 
 impl Change<'_> {
-    /// Runs `work`, which writes or deletes no row of `table` but the one named
-    /// `row`, and enters by how much it changed the owner's totals.
+    /// Runs `work`, which may write or delete only the row of `table` named
+    /// `row`, and adds the difference to the owner's totals.
     pub(super) fn counted<T>(
         &self,
         table: &Counted,
@@ -172,8 +173,8 @@ impl Change<'_> {
         Ok(value)
     }
 
-    /// Deletes the rows of `table` for which `condition` holds, of whichever
-    /// owner, and enters it in the totals; the names of the rows.
+    /// Deletes the rows of `table`, of any owner, that match `condition`.
+    /// Updates the totals and returns the names of the rows.
     pub(super) fn delete_counted<K: FromSql>(
         &self,
         table: &Counted,
@@ -215,17 +216,17 @@ impl Change<'_> {
     }
 }
 
-/// A count in a row; none is below zero unless the file was tampered with.
+/// A count in a row. Only in a tampered file is it negative.
 fn count(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     row.get(column)
         .map(|count: i64| u64::try_from(count).unwrap_or(0))
 }
 
-/// Counts anew where the totals are not what the tables hold; how many owners'
+/// Corrects totals that differ from the tables. Returns how many owners' totals
 /// were wrong.
 ///
 /// # Errors
-/// [`Error::Unwritable`] if the store cannot take it.
+/// [`Error::Unwritable`] if the vault cannot be written.
 pub(super) fn repair(connection: &mut Connection) -> Result<usize, Error> {
     let wrong = faults(connection)?;
     if wrong.is_empty() {
@@ -245,13 +246,13 @@ pub(super) fn repair(connection: &mut Connection) -> Result<usize, Error> {
     Ok(wrong.len())
 }
 
-/// The owners whose totals are not what the tables hold, each in a clause.
+/// The owners whose totals differ from the tables, described in a clause each.
 ///
 /// # Errors
 /// [`Error::Corrupt`] if the tables cannot be read.
 pub(super) fn faults(connection: &Connection) -> Result<Vec<String>, Error> {
     let (kept, mut held) = (kept(connection)?, held(connection)?);
-    // An owner whose last row has gone keeps a row of zeros.
+    // An owner whose last row was deleted has a row of zeros.
     for owner in kept.keys() {
         held.entry(*owner).or_default();
     }
@@ -259,7 +260,7 @@ pub(super) fn faults(connection: &Connection) -> Result<Vec<String>, Error> {
     let clause = |(owner, (rows, bytes)): (u32, Counts)| {
         let (known, size) = kept.get(&owner).copied().unwrap_or_default();
         format!(
-            "the totals of uid {owner} are wrong: rows {known:?}, {size} bytes in place of {rows:?}, {bytes} bytes; quotas go by them, and the daemon's next start counts anew"
+            "the totals of uid {owner} are wrong: rows {known:?}, {size} bytes in place of {rows:?}, {bytes} bytes; quotas depend on them; the daemon's next start corrects them"
         )
     };
     Ok(held.into_iter().filter(differs).map(clause).collect())

@@ -1,4 +1,4 @@
-//! Finding the key that a vault's rows were sealed with, and proving it.
+//! Loads the key that the vault's rows are sealed with, and verifies it.
 
 use rusqlite::{Connection, OptionalExtension as _};
 use uuid::Uuid;
@@ -8,7 +8,7 @@ use super::cipher::{Cipher, KeyCheck};
 use super::key::{self, KeyRing, Store};
 use crate::clock::{Env, Timestamp};
 
-/// The vault's own identifier, made where there is none yet.
+/// The vault's identifier. Creates one if there is none.
 pub(super) fn vault_id(connection: &Connection, env: &Env) -> Result<Uuid, Error> {
     if let Some(id) = known_id(connection)? {
         return Ok(id);
@@ -21,7 +21,7 @@ pub(super) fn vault_id(connection: &Connection, env: &Env) -> Result<Uuid, Error
     Ok(id)
 }
 
-/// The vault's own identifier, if it has one.
+/// The vault's identifier, if it has one.
 pub(super) fn known_id(connection: &Connection) -> Result<Option<Uuid>, Error> {
     let id: Option<String> = connection
         .query_row("SELECT id FROM vault", [], |row| row.get(0))
@@ -34,8 +34,8 @@ pub(super) fn known_id(connection: &Connection) -> Result<Option<Uuid>, Error> {
     id.map(parse).transpose()
 }
 
-/// Proves the key that the store keeps; makes one only for a vault that has
-/// none.
+/// Verifies the key that the store keeps. Creates a key only for a vault
+/// without key checks.
 pub(super) fn unlock(
     connection: &Connection,
     id: Uuid,
@@ -55,11 +55,11 @@ pub(super) fn unlock(
     Ok((cipher, ring))
 }
 
-/// Finds the key without changing anything.
+/// Loads and verifies the key without changing anything.
 ///
 /// # Errors
-/// [`Error::KeyMissing`], [`Error::KeyUnusable`], [`Error::WrongKey`], or
-/// [`Error::Corrupt`] if what proves the key is damaged.
+/// [`Error::KeyMissing`], [`Error::KeyUnusable`] or [`Error::WrongKey`];
+/// [`Error::Corrupt`] if a key check is damaged.
 pub(super) fn load_verified(
     connection: &Connection,
     store: &dyn Store,
@@ -73,14 +73,14 @@ pub(super) fn load_verified(
     Ok((verify(id, &ring, &key_checks(connection)?, store)?, ring))
 }
 
-/// Whether every row of the vault carries its code, by any of its key_checks.
+/// Whether the key checks say that every row has its authentication code.
 pub(super) fn is_authenticated(connection: &Connection, cipher: &Cipher) -> Result<bool, Error> {
     let key_checks = key_checks(connection)?;
     let mut said = key_checks.iter().map(|(id, value)| cipher.proof(id, value));
     Ok(said.any(|proof| proof == Some(KeyCheck::OfKeyAndRows)))
 }
 
-/// Writes into the proof of each key that every row carries its code.
+/// Records in each key check that every row has its authentication code.
 pub(super) fn prove_authenticated(
     connection: &Connection,
     cipher: &Cipher,
@@ -97,8 +97,8 @@ pub(super) fn prove_authenticated(
     Ok(())
 }
 
-/// Writes down the proof of the primary key, if it is not there yet. Every row
-/// of the vault carries its code then.
+/// Adds the key check of the primary key if it is missing. Every row must have
+/// its authentication code by then.
 pub(super) fn add_key_check(
     connection: &Connection,
     cipher: &Cipher,
@@ -117,7 +117,7 @@ pub(super) fn add_key_check(
     Ok(())
 }
 
-/// The names of the keys that seal rows, with their check values.
+/// The names of the keys that seal rows, with their sealed check values.
 pub(super) fn key_checks(connection: &Connection) -> Result<Vec<(String, String)>, Error> {
     let mut statement = connection.prepare("SELECT key_id, check_value FROM keys")?;
     let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -139,7 +139,7 @@ fn verify(
         }
         if cipher.proof(key_id, check_value).is_none() {
             return Err(Error::Corrupt {
-                what: "the row that proves the key".to_owned(),
+                what: "the key check".to_owned(),
             });
         }
     }

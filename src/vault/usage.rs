@@ -1,8 +1,8 @@
-//! When tokens were last handed out, until it is written down.
+//! When tokens were last issued, kept in memory until it is stored.
 //!
-//! A hand-out must not wait for the disk, so its time is kept here and goes to
-//! the vault now and then; a crash loses some seconds of it, which only blurs
-//! which of two tokens was used more recently.
+//! Issuing a token must not wait for the disk, so the times are collected here
+//! and stored at intervals. A crash loses some seconds of them, which affects
+//! only the order of tokens by their last use.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -24,7 +24,7 @@ impl Usage {
         self.0.lock().ok()?.get(&id).copied()
     }
 
-    /// Everything marked; it stays marked until [`Self::forget`].
+    /// All times that are not stored yet. They are kept until [`Self::forget`].
     pub(super) fn all(&self) -> Vec<(TokenId, Timestamp)> {
         self.0
             .lock()
@@ -32,7 +32,7 @@ impl Usage {
             .unwrap_or_default()
     }
 
-    /// Drops what has been written down, unless it was marked anew since.
+    /// Removes times that were stored, unless a later one was added meanwhile.
     pub(super) fn forget(&self, written: &[(TokenId, Timestamp)]) {
         if let Ok(mut uses) = self.0.lock() {
             for (id, at) in written {

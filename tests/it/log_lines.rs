@@ -98,12 +98,12 @@ const UNBOUNDED: &[(&str, &str, &str)] = &[
     ),
     (
         "vault/survey.rs",
-        "the stored rows were not looked at",
+        "the survey of stored rows failed",
         "twice a minute at most, by a timer",
     ),
     (
         "vault/rows.rs",
-        "a stored row cannot be read and is left out",
+        "a stored row cannot be read and is omitted",
         "once for each row that was damaged in the file",
     ),
 ];

@@ -74,7 +74,7 @@ impl Change<'_> {
     /// from `kept`. A token that no user owns and no other agent uses is deleted.
     ///
     /// # Errors
-    /// [`Error::Unwritable`] if the store cannot take it.
+    /// [`Error::Unwritable`] if the vault cannot be written.
     pub fn retire_tokens_of_agent(
         &self,
         successor: &Token,

@@ -1,4 +1,4 @@
-//! What changes store of flows, and how a flow goes on and ends.
+//! Storing flows, and their progress and end.
 
 use rusqlite::named_params;
 
@@ -16,7 +16,7 @@ impl Change<'_> {
     /// Stores a new flow.
     ///
     /// # Errors
-    /// [`Error::Unwritable`] if the store cannot take it.
+    /// [`Error::Unwritable`] if the vault cannot be written.
     pub fn insert_flow(&self, flow: &Flow, secrets: &FlowSecrets) -> Result<(), Error> {
         let row = flow.id.to_string();
         let place = |column| place(flow.owner, &row, column);
@@ -69,11 +69,11 @@ impl Change<'_> {
         self.authenticate_row(&row_authentication::FLOWS, flow.owner, &row)
     }
 
-    /// Notes that a second caller opens a browser for a pending flow; `false` if
-    /// one did before.
+    /// Records that a second caller opens a browser for a pending flow. Returns
+    /// `false` if that was recorded before.
     ///
     /// # Errors
-    /// [`Error::Unwritable`] if the store cannot take it.
+    /// [`Error::Unwritable`] if the vault cannot be written.
     pub fn open_flow_again(&self, flow: &Flow, now: Timestamp) -> Result<bool, Error> {
         let noted = self.connection.execute(
             "UPDATE flows SET second_opening_at = ?3
@@ -83,11 +83,11 @@ impl Change<'_> {
         Ok(noted > 0)
     }
 
-    /// Claims a pending flow for the one exchange of its code; `false` if it
-    /// was claimed or ended before.
+    /// Claims a pending flow for the exchange of its code. Returns `false` if
+    /// it was claimed before or has ended.
     ///
     /// # Errors
-    /// [`Error::Unwritable`] if the store cannot take it.
+    /// [`Error::Unwritable`] if the vault cannot be written.
     pub fn claim_flow(&self, owner: Owner, id: FlowId) -> Result<bool, Error> {
         let claimed = self.connection.execute(
             "UPDATE flows SET status = 'exchanging' WHERE owner = ?1 AND id = ?2 AND status = 'pending'",
@@ -96,10 +96,10 @@ impl Change<'_> {
         Ok(claimed > 0)
     }
 
-    /// Ends a flow with a token; `false` if it has ended already.
+    /// Ends a flow with a token. Returns `false` if it had ended before.
     ///
     /// # Errors
-    /// [`Error::Unwritable`] if the store cannot take it.
+    /// [`Error::Unwritable`] if the vault cannot be written.
     pub fn complete_flow(
         &self,
         flow: &Flow,
@@ -118,11 +118,11 @@ impl Change<'_> {
         Ok(ended > 0)
     }
 
-    /// Has a flow that ended with a token name another one, which holds its grant
-    /// now.
+    /// Replaces the token of a completed flow with the one that now has its
+    /// grant.
     ///
     /// # Errors
-    /// [`Error::Unwritable`] if the store cannot take it.
+    /// [`Error::Unwritable`] if the vault cannot be written.
     pub fn move_flow(&self, flow: &Flow, token_id: TokenId) -> Result<(), Error> {
         self.connection.execute(
             "UPDATE flows SET token_id = ?3
@@ -132,10 +132,10 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Ends a flow without a token; `false` if it has ended already.
+    /// Ends a flow without a token. Returns `false` if it had ended before.
     ///
     /// # Errors
-    /// [`Error::Unwritable`] if the store cannot take it.
+    /// [`Error::Unwritable`] if the vault cannot be written.
     pub fn fail_flow(
         &self,
         flow: &Flow,
@@ -153,10 +153,10 @@ impl Change<'_> {
         Ok(ended > 0)
     }
 
-    /// Deletes the flows of a provider.
+    /// Deletes the flows of a provider and returns their identifiers.
     ///
     /// # Errors
-    /// [`Error::Unwritable`] if the store cannot take it.
+    /// [`Error::Unwritable`] if the vault cannot be written.
     pub fn delete_flows_of_provider(
         &self,
         owner: Owner,
@@ -166,15 +166,16 @@ impl Change<'_> {
         let parameters = (owner, provider.source, &provider.provider_id);
         let deleted = self.delete_counted::<String>(&FLOWS, of_provider, parameters)?;
         self.erase_after_commit();
-        // Nobody waits for a flow whose identifier cannot be read.
+        // A flow without a readable identifier has no waiters.
         let ids = deleted.iter().filter_map(|id| FlowId::parse(id));
         Ok(ids.collect())
     }
 
-    /// Deletes the flows that ended, or could no longer be finished, before `limit`.
+    /// Deletes the flows that ended or expired before `limit`. Returns how
+    /// many.
     ///
     /// # Errors
-    /// [`Error::Unwritable`] if the store cannot take it.
+    /// [`Error::Unwritable`] if the vault cannot be written.
     pub fn delete_flows_before(&self, limit: Timestamp) -> Result<usize, Error> {
         let over = "coalesce(finished_at, expires_at) < ?1";
         let deleted = self.delete_counted::<String>(&FLOWS, over, [limit])?;

@@ -23,7 +23,7 @@ impl std::fmt::Debug for Sealed {
     }
 }
 
-/// Reads a row of every column.
+/// Reads a row that has every column.
 pub(super) fn read_flow(row: &Row<'_>) -> rusqlite::Result<StoredFlow> {
     let provider_id: ProviderId = row.get("provider_id")?;
     let purpose = match row.get("purpose")? {
@@ -73,7 +73,7 @@ pub(super) fn read_flow(row: &Row<'_>) -> rusqlite::Result<StoredFlow> {
     Ok(StoredFlow { flow, sealed })
 }
 
-/// A flow's purpose as its column names it.
+/// A flow's purpose as it is stored.
 #[derive(Clone, Copy)]
 pub(super) enum PurposeName {
     New,

@@ -1,9 +1,9 @@
-//! The key as a credential of the service manager: systemd decrypts it, with
-//! the machine's TPM where there is one, and shows it to this service alone
+//! The key as a credential of the service manager. systemd decrypts it, with
+//! the machine's TPM if there is one, and gives it to this service only
 //! (systemd.exec(5), `LoadCredentialEncrypted=vault-key`).
 //!
-//! It can only be read. The environment names the folder; the key itself never
-//! lies in the environment.
+//! A credential can only be read. The environment contains the folder's path,
+//! never the key.
 
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -14,7 +14,7 @@ use super::{Error, KeyRing, KeyStore, Store, file, unusable};
 /// The credential's name.
 const NAME: &str = "vault-key";
 
-/// Why nothing is written here, and what to do instead.
+/// Why a credential is not written here, and what to do.
 const READ_ONLY: &str = "a credential can only be read; write the new one with `systemd-creds encrypt --name=vault-key` and restart the service";
 
 /// The credential.
@@ -24,16 +24,16 @@ pub(super) struct Credential {
 }
 
 impl Credential {
-    /// The credential, if the service manager has given one.
+    /// The credential, if the service manager provides one.
     pub(super) fn given() -> Option<Self> {
         let path = path()?;
         path.exists().then_some(Self { path })
     }
 
-    /// The credential that the settings say there is.
+    /// The credential that the settings require.
     ///
     /// # Errors
-    /// [`Error::KeyUnusable`] if no service manager started this process.
+    /// [`Error::KeyUnusable`] if the service manager provides none.
     pub(super) fn expected() -> Result<Self, Error> {
         path().map(|path| Self { path }).ok_or_else(|| {
             let why = "CREDENTIALS_DIRECTORY is not set: this process was not started by systemd with LoadCredential=";
@@ -61,10 +61,11 @@ impl Store for Credential {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return self.refuse(error),
         };
-        // systemd lets the service's user in by an access list, which shows as
-        // the group's bits: only those of everybody else tell something.
+        // systemd gives access to the service's user by an access control list,
+        // which shows as the group's bits; so only the bits of other users are
+        // checked.
         match file.metadata() {
-            Ok(metadata) if metadata.mode() & 0o007 != 0 => self.refuse("everybody can read it"),
+            Ok(metadata) if metadata.mode() & 0o007 != 0 => self.refuse("every user can read it"),
             Ok(_) => file::read(file, &self.place()).map(Some),
             Err(error) => self.refuse(error),
         }

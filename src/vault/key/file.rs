@@ -1,4 +1,4 @@
-//! The key in a file of its own: mode 0600, and in another folder than the vault.
+//! The key in a file with mode 0600, in another folder than the vault.
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -15,7 +15,7 @@ use crate::vault::ownership;
 #[derive(Debug)]
 pub(super) struct KeyFile {
     path: PathBuf,
-    /// Who may own it.
+    /// The users who may own it.
     owners: Owners,
 }
 
@@ -42,7 +42,7 @@ impl KeyFile {
         unusable(&self.place(), why)
     }
 
-    /// Refuses a key that others could have read, or put there.
+    /// Refuses a key file that others could read or replace.
     fn require_private(&self, metadata: &Metadata) -> Result<(), Error> {
         let mode = metadata.mode() & 0o777;
         if mode & 0o077 != 0 {
@@ -56,7 +56,8 @@ impl KeyFile {
             .map_err(|error| self.refuse(error.why))
     }
 
-    /// Writes a file beside `path`, durably, and gives it its name with `name`.
+    /// Writes a file beside `path` durably, and gives it its final name with
+    /// `name`.
     fn write(
         &self,
         path: &Path,
@@ -70,7 +71,7 @@ impl KeyFile {
                 .recursive(true)
                 .mode(0o700)
                 .create(folder)?;
-            // One that a crash has left holds nothing that anything was sealed with.
+            // Nothing was sealed with a key that an interrupted write has left.
             let _ = fs::remove_file(&unfinished);
             let mut file = OpenOptions::new()
                 .write(true)
@@ -84,7 +85,7 @@ impl KeyFile {
             sync_folder(folder)
         })();
         if written.is_err() {
-            // The first fault is the one to tell.
+            // The first error is reported.
             let _ = fs::remove_file(&unfinished);
         }
         written.map_err(|error| self.refuse(error))
@@ -115,7 +116,7 @@ impl Store for KeyFile {
     }
 
     fn create(&self, ring: &KeyRing) -> Result<(), Error> {
-        // A link, unlike a renaming, replaces nothing.
+        // Unlike a rename, a link does not replace an existing file.
         self.write(&self.path, ring, |unfinished, path| {
             fs::hard_link(unfinished, path)?;
             fs::remove_file(unfinished)
@@ -123,8 +124,8 @@ impl Store for KeyFile {
     }
 
     fn replace(&self, ring: &KeyRing) -> Result<(), Error> {
-        // Where the name is a link, the file is replaced and not the link, or
-        // the old key would live on behind it.
+        // If the name is a symbolic link, its target is replaced. Otherwise the
+        // old key would remain there.
         let path = self
             .path
             .canonicalize()
@@ -142,15 +143,15 @@ impl Store for KeyFile {
     }
 }
 
-/// What a key file is called until it is whole.
+/// The name of a key file until it is complete.
 fn unfinished(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".new");
     name.into()
 }
 
-/// Takes the unfinished name away from a key that was made when a crash cut its
-/// making off between its two names.
+/// Removes the temporary name of a key file if a crash occurred between its two
+/// names.
 fn remove_second_name(path: &Path) {
     let identity = |path: &Path| {
         let found = fs::symlink_metadata(path).ok()?;
@@ -158,12 +159,12 @@ fn remove_second_name(path: &Path) {
     };
     let second = unfinished(path);
     if identity(&second).is_some_and(|found| Some(found) == identity(path)) {
-        // Where it stays, the key is refused with what to do.
+        // If this fails, the key is refused with a remedy.
         let _ = fs::remove_file(second);
     }
 }
 
-/// Opens a file for reading, without waiting where it is a pipe.
+/// Opens a file for reading. Does not block if it is a pipe.
 pub(super) fn open(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new()
         .read(true)

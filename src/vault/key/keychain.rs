@@ -1,5 +1,5 @@
-//! The key in the login keychain of macOS, as a generic password whose account
-//! is the vault's folder.
+//! The key in the login keychain of macOS, as a generic password. The vault's
+//! folder is its account.
 
 use std::path::Path;
 
@@ -57,7 +57,7 @@ impl Store for Keychain {
 
     fn create(&self, ring: &KeyRing) -> Result<(), Error> {
         if self.load()?.is_some() {
-            return Err(unusable(&self.place(), "there is one already"));
+            return Err(unusable(&self.place(), "it has a key already"));
         }
         self.replace(ring)
     }

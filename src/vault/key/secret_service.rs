@@ -1,8 +1,8 @@
-//! The key with the desktop's Secret Service (GNOME Keyring, KWallet), as an
-//! item that is found by the vault's folder.
+//! The key in the desktop's Secret Service (GNOME Keyring, KWallet), in an item
+//! that is found by the vault's folder.
 //!
-//! The service may be absent, locked, or waiting for somebody to look at a
-//! prompt, so every call has a limit, and none is made to unlock it.
+//! The service may be absent, locked, or waiting for an answer to a prompt. So
+//! every call has a timeout, and no call unlocks the service.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use super::{Error, KeyRing, KeyStore, SERVICE, Store, unusable};
 
-/// How long the service has to answer. One that is well takes milliseconds.
+/// The timeout of a call. A working service answers within milliseconds.
 const LIMIT: Duration = Duration::from_secs(3);
 
 const PLACE: &str = "the Secret Service";
@@ -24,7 +24,7 @@ const PLACE: &str = "the Secret Service";
 /// The service's item.
 #[derive(Debug)]
 pub(super) struct SecretService {
-    /// Tells the keys of different vaults apart.
+    /// Distinguishes the keys of different vaults.
     vault: String,
 }
 
@@ -36,8 +36,8 @@ impl SecretService {
         }
     }
 
-    /// Calls the service in a thread of its own, which is left behind if it
-    /// does not answer.
+    /// Calls the service on a separate thread, which is abandoned after the
+    /// timeout.
     fn ask<T: Send + 'static>(
         &self,
         call: impl FnOnce(&Service<'_>, &Attributes<'_>) -> Result<T, secret_service::Error>
@@ -50,10 +50,11 @@ impl SecretService {
             .name("secret-service".to_owned())
             .spawn(move || {
                 let attributes = HashMap::from([("service", SERVICE), ("vault", vault.as_str())]);
-                // The session's own encryption keeps the key off the bus.
+                // The session is encrypted, so the key is not readable on the
+                // bus.
                 let called = Service::connect(EncryptionType::Dh)
                     .and_then(|service| call(&service, &attributes));
-                // Nobody waits any more where the limit has passed.
+                // After the timeout the receiver is closed.
                 let _ = answer.send(called);
             });
         asked.map_err(|error| unusable(PLACE, error))?;
@@ -112,7 +113,7 @@ impl Store for SecretService {
 
     fn create(&self, ring: &KeyRing) -> Result<(), Error> {
         if self.load()?.is_some() {
-            return Err(unusable(&self.place(), "there is one already"));
+            return Err(unusable(&self.place(), "it has a key already"));
         }
         self.keep(ring, false)
     }
@@ -127,8 +128,7 @@ impl Store for SecretService {
     }
 }
 
-/// Does something with the item, if there is one; one that is locked is an
-/// error, not an absence.
+/// Uses the item, if there is one. A locked item is an error, not an absence.
 fn find<T>(
     service: &Service<'_>,
     attributes: &Attributes<'_>,
@@ -139,7 +139,7 @@ fn find<T>(
         return with(item).map(Some);
     }
     if found.locked.is_empty() {
-        // An item in a locked collection may not even be found.
+        // A search may not return an item of a locked collection.
         service.get_default_collection()?.ensure_unlocked()?;
         return Ok(None);
     }
@@ -150,7 +150,7 @@ fn words(error: &secret_service::Error) -> String {
     match error {
         secret_service::Error::Locked => "it is locked; unlock the keyring, then try again".into(),
         secret_service::Error::Unavailable => {
-            "it is not running, or there is no session bus".into()
+            "it is not running, or this session has no bus".into()
         }
         other => other.to_string(),
     }

@@ -1,5 +1,5 @@
-//! What of a provider is kept for a revocation: its client and where the
-//! grant's tokens may go.
+//! The parts of a provider that a revocation needs: its client, and the
+//! addresses that the grant's tokens may be sent to.
 
 use std::collections::BTreeMap;
 
@@ -47,8 +47,8 @@ pub(super) fn written(provider: &Provider) -> Result<String, Error> {
     })
 }
 
-/// The provider of a column's text, `client_secret` and reference; `None` if
-/// the text is not one that [`written`] gave.
+/// The provider in a column's text, with its reference and client secret;
+/// `None` if [`written`] cannot have produced the text.
 pub(super) fn parse(
     text: &str,
     (source, provider_id): (Source, ProviderId),

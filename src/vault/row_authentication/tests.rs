@@ -1,5 +1,5 @@
-//! Every column of an authenticated table is covered by its code, but for those
-//! that are named here, which send no secret anywhere.
+//! Each column of an authenticated table is covered by the code, except the
+//! columns named here, which do not decide where a secret is sent.
 
 use rusqlite::Connection;
 use uuid::Uuid;
@@ -9,8 +9,8 @@ use crate::clock::Env;
 use crate::vault::key::KeyRing;
 use crate::vault::schema;
 
-/// What the code is made with, and what says nothing of where a secret goes. A
-/// new column that says so belongs into the table's list instead.
+/// The columns that the code is made with, and those that do not decide where a
+/// secret is sent. A new column that does must be added to the table's list.
 fn is_free(table: &str, column: &str) -> bool {
     let of_every_table = ["seq", "key_id", "mac", "created_at", "updated_at"];
     let own: &[&str] = match table {

@@ -1,8 +1,8 @@
-//! Authenticates the rows of a vault that was written before rows carried
-//! codes: once, in steps that may be cut off anywhere.
+//! Adds authentication codes to the rows of a vault from before rows had them.
+//! This is done once, in batches, and may be interrupted anywhere.
 //!
-//! That it is done is written into the key_checks of the keys, which nobody writes
-//! without a key. From then on a row without a code is refused.
+//! The key checks record that it is done; they can be written only with the
+//! key. From then on a row without a code is refused.
 
 use rusqlite::Connection;
 
@@ -12,10 +12,10 @@ use crate::failpoint;
 use crate::vault::cipher::Cipher;
 use crate::vault::{Error, unlock, writer};
 
-/// Rows per transaction: some milliseconds of work.
+/// Rows per transaction, which takes some milliseconds.
 const BATCH: u32 = 500;
 
-/// What is no address, or is sealed.
+/// Columns that are sealed, or are not addresses.
 const HIDDEN: &[&str] = &[
     "id",
     "client_secret",
@@ -24,14 +24,15 @@ const HIDDEN: &[&str] = &[
     "state",
 ];
 
-/// After how many rows the log says how far it is.
+/// The log reports progress after this many rows.
 const REPORTED: usize = 10_000;
 
-/// Gives each row that has no code its own, and notes that this is done.
-/// Does nothing to a vault in which it is.
+/// Adds a code to each row without one, and records that this is done. Does
+/// nothing if it was done before.
 ///
 /// # Errors
-/// [`Error::Unwritable`]; the next opening goes on from there.
+/// [`Error::Unwritable`] if the vault cannot be written; the next opening
+/// continues.
 pub(in crate::vault) fn authenticate_existing(
     connection: &mut Connection,
     cipher: &Cipher,
@@ -48,7 +49,7 @@ pub(in crate::vault) fn authenticate_existing(
             let before = done;
             (after, done) = (last, done + count);
             if before / REPORTED < done / REPORTED {
-                tracing::info!(rows = done, "rows of an older vault are authenticated");
+                tracing::info!(rows = done, "authenticating the rows of an older vault");
             }
         }
     }
@@ -57,12 +58,12 @@ pub(in crate::vault) fn authenticate_existing(
     writer::transact(connection, |connection| {
         unlock::prove_authenticated(connection, cipher, now)
     })?;
-    tracing::info!(rows = done, "every row of an older vault is authenticated");
+    tracing::info!(rows = done, "authenticated every row of an older vault");
     Ok(())
 }
 
-/// Every address in a vault that decides where a secret is sent, a line each
-/// for a person to read.
+/// Every address in the vault that decides where a secret is sent, one line
+/// each.
 ///
 /// # Errors
 /// [`Error::Corrupt`] if a row cannot be read.
@@ -88,8 +89,8 @@ pub(in crate::vault) fn addresses(connection: &Connection) -> Result<Vec<String>
     Ok(lines)
 }
 
-/// One batch of a table's rows after `after`: the last of them, and how many
-/// they were; `None` if there are no more.
+/// Authenticates one batch of rows after `after`. Returns the last row's `seq`
+/// and the number of rows; `None` if there were none.
 fn authenticate_some(
     connection: &mut Connection,
     cipher: &Cipher,

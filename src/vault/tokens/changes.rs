@@ -1,4 +1,4 @@
-//! What changes store, replace and delete of tokens.
+//! Storing, replacing and deleting tokens.
 
 use rusqlite::named_params;
 
@@ -15,7 +15,7 @@ impl Change<'_> {
     /// Stores a new token.
     ///
     /// # Errors
-    /// [`Error::Unwritable`] if the store cannot take it.
+    /// [`Error::Unwritable`] if the vault cannot be written.
     pub fn insert_token(&self, token: &Token, secrets: Secrets<'_>) -> Result<(), Error> {
         let insert = || {
             self.write_token(
@@ -35,11 +35,11 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Stores a new grant over a token whose row still holds the generation
-    /// before it: compare and set. `token.generation` is the new one.
+    /// Stores a new grant over a token, if its row still has the generation
+    /// before `token.generation` (compare and set).
     ///
     /// # Errors
-    /// [`Error::NotFound`] if the token is gone or holds another generation.
+    /// [`Error::NotFound`] if the token was deleted or has another generation.
     pub fn replace_token(&self, token: &Token, secrets: Secrets<'_>) -> Result<(), Error> {
         let update = || {
             self.write_token(
@@ -67,11 +67,11 @@ impl Change<'_> {
         }
     }
 
-    /// Marks a token as needing the person, if its row still holds
-    /// `generation`; whether it did.
+    /// Records that only a person can renew the token, if its row still has the
+    /// same generation. Returns whether it had.
     ///
     /// # Errors
-    /// [`Error::Unwritable`] if the store cannot take it.
+    /// [`Error::Unwritable`] if the vault cannot be written.
     pub fn mark_person_needed(
         &self,
         token: &Token,
@@ -86,11 +86,11 @@ impl Change<'_> {
         Ok(updated > 0)
     }
 
-    /// Writes down why a refresh did not succeed, if the token's row still holds
-    /// the generation that was to be refreshed.
+    /// Records why a refresh failed, if the token's row still has the
+    /// generation that was to be refreshed.
     ///
     /// # Errors
-    /// [`Error::Unwritable`] if the store cannot take it.
+    /// [`Error::Unwritable`] if the vault cannot be written.
     pub fn note_failure(&self, token: &Token, failure: &Failure) -> Result<(), Error> {
         self.connection.execute(
             "UPDATE tokens SET last_error = ?4, last_error_at = ?5, retry_at = ?6
@@ -111,7 +111,7 @@ impl Change<'_> {
     /// the provider's label.
     ///
     /// # Errors
-    /// [`Error::Unwritable`] if the store cannot take it.
+    /// [`Error::Unwritable`] if the vault cannot be written.
     pub fn set_label(
         &self,
         token: &Token,
@@ -125,12 +125,12 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Deletes a token, and with it its connections and refresh attempt.
+    /// Deletes a token, its connections and its refresh attempt.
     ///
     /// # Errors
-    /// [`Error::NotFound`] if it is gone already.
+    /// [`Error::NotFound`] if there is no such token.
     pub fn delete_token(&self, owner: Owner, id: TokenId) -> Result<(), Error> {
-        // The foreign key would delete them uncounted.
+        // The foreign key would delete them without updating the totals.
         let of_token = "owner = ?1 AND token_id = ?2";
         self.delete_counted::<String>(&CONNECTIONS, of_token, (owner, id))?;
         let row = "owner = ?1 AND id = ?2";
@@ -144,8 +144,8 @@ impl Change<'_> {
         }
     }
 
-    /// Deletes a token whose row cannot be read; its provider's identifier, if
-    /// that can be read.
+    /// Deletes a token whose row cannot be read. Returns the identifier of its
+    /// provider if that can be read.
     ///
     /// # Errors
     /// [`Error::NotFound`] if there is no such row.
@@ -166,7 +166,7 @@ impl Change<'_> {
         }
     }
 
-    /// Writes down when tokens were last handed out.
+    /// Stores when tokens were last issued.
     pub(in crate::vault) fn write_usage(&self, uses: &[(TokenId, Timestamp)]) -> Result<(), Error> {
         let mut statement = self.connection.prepare_cached(
             "UPDATE tokens SET used_at = max(coalesce(used_at, ?2), ?2) WHERE id = ?1",
@@ -177,7 +177,7 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// A token's secrets as its row holds them: the access and the refresh token.
+    /// Seals the access token and the refresh token for a row.
     fn seal_secrets(
         &self,
         token: &Token,

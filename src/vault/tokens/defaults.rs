@@ -13,13 +13,14 @@ use crate::vault::{Change, Error, View};
 /// The tokens among which one is the default.
 #[derive(Clone, Copy, Debug)]
 pub struct Group<'a> {
-    /// Whose they are.
+    /// The owner.
     pub owner: Owner,
-    /// Their provider.
+    /// The provider.
     pub provider: &'a ProviderRef,
-    /// The user for whom they were obtained.
+    /// The user for whom the tokens were obtained.
     pub user_id: &'a UserId,
-    /// The agent for which they were obtained; `None` for the user's own.
+    /// The agent for which the tokens were obtained; `None` for the user's own
+    /// tokens.
     pub agent_id: Option<&'a AgentId>,
 }
 
@@ -37,8 +38,8 @@ impl<'a> Group<'a> {
 }
 
 impl View<'_> {
-    /// The default token of a group, found without reading the others; `None`
-    /// too if its row cannot be read.
+    /// The default token of a group, read without the others; `None` also if
+    /// its row cannot be read.
     ///
     /// # Errors
     /// [`Error::Unwritable`] if the file cannot be read.
@@ -49,8 +50,8 @@ impl View<'_> {
         }
     }
 
-    /// The token of the group, other than `except`, that was used last, or else
-    /// is the newest.
+    /// The most recently used token of the group other than `except`. A token
+    /// that was never used counts from its creation.
     ///
     /// # Errors
     /// As [`Self::default_token`].
@@ -59,7 +60,7 @@ impl View<'_> {
         group: Group<'_>,
         except: TokenId,
     ) -> Result<Option<TokenId>, Error> {
-        // The rows themselves are not opened: there can be many.
+        // The tokens are not read: a group can have many.
         let mut statement = self.connection.prepare_cached(
             "SELECT id, coalesce(used_at, created_at) FROM tokens
              WHERE owner = :owner AND provider_id = :provider_id AND user_id = :user_id
@@ -88,11 +89,10 @@ impl View<'_> {
 }
 
 impl Change<'_> {
-    /// Makes `token` the default of its owner, provider, user and agent; the
-    /// one before it no longer is.
+    /// Makes `token` the default of its group in place of any other.
     ///
     /// # Errors
-    /// [`Error::Unwritable`] if the store cannot take it.
+    /// [`Error::Unwritable`] if the vault cannot be written.
     pub fn set_default(&self, token: &Token) -> Result<(), Error> {
         self.clear_default(token)?;
         self.connection.execute(
@@ -102,8 +102,7 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Takes the default away from whichever token of the same owner,
-    /// provider, user and agent has it.
+    /// Leaves the group of `token` without a default.
     ///
     /// # Errors
     /// As [`Self::set_default`].

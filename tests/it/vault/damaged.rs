@@ -284,7 +284,7 @@ async fn wrong_totals_are_named_by_a_check_and_counted_anew_at_the_next_start() 
     drop(vault);
     let output = ran(&home, &["vault", "check"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("next start counts anew"));
+    assert!(stderr(&output).contains("next start corrects them"));
     Binary::start(&home).await.stop().await;
     done(&home, &["vault", "check"]);
 }

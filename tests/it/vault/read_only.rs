@@ -110,7 +110,7 @@ async fn a_vault_that_must_be_upgraded_says_so_on_a_read_only_disk() {
     let before = fs::read(vault_file(&home)).unwrap();
     disk.remount("ro");
     let said = complaint(&home).await;
-    assert!(said.contains("it must be brought up to date"), "{said}");
+    assert!(said.contains("must be upgraded"), "{said}");
     assert!(said.contains("mount -o remount,rw"), "{said}");
     assert!(fs::read(vault_file(&home)).unwrap() == before, "it changed");
     disk.remount("rw");

@@ -1,3 +1,3 @@
--- Whether a person said that a login came back with another account than the one
--- that it was to renew. The question is then asked no more.
+-- Whether a person answered that the login's account is not the account that
+-- was to be renewed. The question is then not asked again.
 ALTER TABLE flows ADD COLUMN is_other_account INTEGER NOT NULL DEFAULT 0;

@@ -1,20 +1,22 @@
--- The account, as its provider identifies it; null until the provider has said.
+-- The account's identifier at its provider; null until the provider has given
+-- it.
 ALTER TABLE tokens ADD COLUMN issuer TEXT;
 ALTER TABLE tokens ADD COLUMN subject TEXT;
 
--- A keyed hash of the refresh token, by which a second import of it is found.
--- Rows of version 1 get theirs when the vault is opened, which takes the key.
+-- The keyed hash of the refresh token, by which a second import of it is found.
+-- Rows of version 1 get theirs when the vault is opened, because that needs the
+-- key.
 ALTER TABLE tokens ADD COLUMN refresh_token_hash BLOB; -- HMAC-SHA-256
 
 CREATE INDEX tokens_by_refresh_token ON tokens (owner, refresh_token_hash)
     WHERE refresh_token_hash IS NOT NULL;
 
--- A flow is opened in one browser: when a second caller was told to open one,
--- since no redirect had come.
+-- When a second caller was told to open a browser for the flow, because no
+-- redirect had arrived. At most one is.
 ALTER TABLE flows ADD COLUMN second_opening_at INTEGER;
 
--- An agent's permission is for the scopes shown when it was given. One of version
--- 1 is for all that the token has at the upgrade.
+-- An agent's permission is for the scopes that were shown when it was given. A
+-- permission of version 1 is for all scopes that the token has at the upgrade.
 ALTER TABLE connections ADD COLUMN scopes TEXT NOT NULL DEFAULT '[]';
 
 UPDATE connections SET scopes = (
@@ -27,6 +29,6 @@ UPDATE connections SET scopes = (
     )
 );
 
--- What the form that was shown last offers, as JSON: the scopes by token, or by
+-- What the form that was shown last offers, as JSON: scopes by token or by
 -- agent. Its answer permits no more than that.
 ALTER TABLE flows ADD COLUMN form_offer TEXT;

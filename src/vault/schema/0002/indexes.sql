@@ -1,6 +1,7 @@
--- Each statement on a table that can grow finds its rows by an index. An index ends
--- in the row's `seq`, so one whose columns are all compared for equality gives the
--- rows in the order of the lists, without sorting. `explain.rs` checks both.
+-- Each statement on a table that can grow finds its rows by an index. An index
+-- ends in the row's `seq`, so an index whose columns are all compared for
+-- equality gives the rows in the order of the lists, without sorting.
+-- `explain.rs` checks both.
 
 CREATE INDEX providers_by_owner ON providers (owner);
 

@@ -1,9 +1,9 @@
--- Grants whose tokens were deleted here and that are still to be revoked at their
--- providers. A row is written in the change that deletes the token and goes in the
--- one that adds the event of how the revocation ended. What revoking takes is kept
--- with it, since the provider may be changed or deleted meanwhile; the addresses
--- and the client are sealed too, so that without the key nobody can change where
--- the tokens go.
+-- Grants whose tokens were deleted here and that must still be revoked at their
+-- providers. A row is written in the change that deletes the token, and deleted
+-- in the change that adds the event of the revocation's end. It contains
+-- everything that the revocation needs, because the provider may be changed or
+-- deleted meanwhile. The addresses and the client are sealed, too: they decide
+-- where the tokens are sent, and cannot be changed without the key.
 CREATE TABLE revocations (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     owner INTEGER NOT NULL,

@@ -1,5 +1,5 @@
--- What each owner stores: rows per table, and bytes of all of them. Kept up to
--- date by each change (vault/totals.rs), so that no request has to count.
+-- What each owner stores: rows per table, and the size of all rows in bytes.
+-- Each change updates it (vault/totals.rs), so that no request counts rows.
 
 CREATE TABLE totals (
     owner INTEGER PRIMARY KEY,
@@ -11,7 +11,7 @@ CREATE TABLE totals (
     bytes INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
--- The flows under way, which are few.
+-- The flows under way. There are few.
 CREATE INDEX flows_under_way ON flows (owner, expires_at, status, purpose)
     WHERE status IN ('pending', 'exchanging');
 
