@@ -1,9 +1,12 @@
-//! Secrets as types: redacted in `Debug`, wiped when dropped, one way out.
+//! Types for secrets. They are redacted in `Debug` and wiped when dropped.
 //!
-//! None of these types has `Display`, `Serialize` or `PartialEq`. The only way
-//! to the text is [`ExposeSecret::expose_secret`], which `clippy.toml` forbids;
-//! the few callers that may use it carry `#[expect(clippy::disallowed_methods,
-//! reason = …)]`, so that searching for that line is the audit.
+//! None of these types has `Display`, `Serialize` or `PartialEq`.
+//! [`ExposeSecret::expose_secret`] is the only access to the text, and
+//! `clippy.toml` disallows it. Each permitted caller has the attribute
+//! `#[expect(clippy::disallowed_methods, reason = …)]`; a search for it lists
+//! all of them.
+
+pub mod names;
 
 use std::fmt;
 
@@ -19,7 +22,7 @@ macro_rules! secret_text {
         pub struct $name(SecretString);
 
         impl $name {
-            /// Takes the text over; nothing else may keep a copy of it.
+            /// Wraps the text. The caller must not keep a copy.
             #[must_use]
             pub fn new(text: impl Into<String>) -> Self {
                 Self(SecretString::from(text.into()))
@@ -27,7 +30,7 @@ macro_rules! secret_text {
         }
 
         impl ExposeSecret<str> for $name {
-            #[expect(clippy::disallowed_methods, reason = "the newtype hands on to its one field")]
+            #[expect(clippy::disallowed_methods, reason = "returns the text of its only field")]
             fn expose_secret(&self) -> &str {
                 self.0.expose_secret()
             }
@@ -56,31 +59,31 @@ secret_text! {
     State;
     /// The key that a bridged program must send as `x-api-key`.
     BridgeKey;
-    /// The single-use token in the consent page's form.
+    /// The single-use token in the form of a page.
     FormToken;
-    /// Any secret of the vault while it is sealed anew.
+    /// A secret of the vault while it is resealed.
     Opened;
 }
 
 impl AccessToken {
-    /// What stands for the access token of a grant that came without one.
+    /// A placeholder for the access token of a grant without one.
     #[must_use]
     pub fn missing() -> Self {
         Self::new("")
     }
 
-    /// Whether it is no token, but stands for one that never came.
+    /// Whether this is the placeholder of [`Self::missing`].
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "its length alone is looked at")]
+    #[expect(clippy::disallowed_methods, reason = "only its length is used")]
     pub fn is_missing(&self) -> bool {
         self.expose_secret().is_empty()
     }
 }
 
 impl State {
-    /// Whether `presented` is this state, in constant time.
+    /// Compares the states in constant time.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "compared here, not handed on")]
+    #[expect(clippy::disallowed_methods, reason = "compared here, not returned")]
     pub fn matches(&self, presented: &State) -> bool {
         let (own, presented) = (self.expose_secret(), presented.expose_secret());
         own.as_bytes().ct_eq(presented.as_bytes()).into()
@@ -88,9 +91,9 @@ impl State {
 }
 
 impl BridgeKey {
-    /// Whether `presented`, raw bytes of a header, is this key, in constant time.
+    /// Compares the key with the raw bytes of a header, in constant time.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "compared here, not handed on")]
+    #[expect(clippy::disallowed_methods, reason = "compared here, not returned")]
     pub fn matches(&self, presented: &[u8]) -> bool {
         self.expose_secret().as_bytes().ct_eq(presented).into()
     }
@@ -101,8 +104,8 @@ impl BridgeKey {
 pub struct VaultKey(Zeroizing<String>);
 
 impl VaultKey {
-    /// Takes the encoded key over. Whether it is a Fernet key shows when a
-    /// cipher is made of it.
+    /// Wraps the encoded key. [`VaultKey`] does not check that it is a Fernet
+    /// key; the cipher does.
     #[must_use]
     pub fn new(encoded: Zeroizing<String>) -> Self {
         Self(encoded)

@@ -6,24 +6,11 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
 use super::redact::Redactor;
+use crate::secret::names;
 use crate::token::AccountId;
 
 /// How much metadata is kept, in bytes of JSON: it comes back with every token.
 const METADATA_LIMIT: usize = 8 * 1024;
-
-/// Parts of names whose values are secrets, or bearers of one: Slack's
-/// `incoming_webhook` is an address that anybody who knows it may post to.
-const SECRET_NAMES: [&str; 9] = [
-    "token",
-    "secret",
-    "password",
-    "assertion",
-    "credential",
-    "webhook",
-    "api_key",
-    "apikey",
-    "jwt",
-];
 
 /// Claims of an ID token that name an account (OpenID Connect Core, section
 /// 5.1), the one that says most to a person first.
@@ -151,8 +138,7 @@ fn without_secrets(value: Value, redactor: &Redactor) -> Value {
 }
 
 fn is_secret(name: &str, value: &Value, redactor: &Redactor) -> bool {
-    let lower = name.to_ascii_lowercase();
-    SECRET_NAMES.iter().any(|part| lower.contains(part))
+    names::may_be_secret_in_response(name)
         || redactor.finds_secret_in(name)
         || holds_secret(value, redactor)
 }

@@ -7,36 +7,7 @@
 use serde_json::{Map, Value};
 use url::Url;
 
-/// Members whose values are never shown.
-const SECRET_MEMBERS: [&str; 6] = [
-    "client_secret",
-    "access_token",
-    "refresh_token",
-    "code",
-    "state",
-    "code_verifier",
-];
-
-/// Members that metadata must not carry, since it is stored and handed out in
-/// clear. `code` and `state` are ordinary words there.
-const CREDENTIALS: [&str; 4] = [
-    "client_secret",
-    "access_token",
-    "refresh_token",
-    "code_verifier",
-];
-
-/// Parts of a text that holds one of those in another form.
-const SECRET_MARKS: [&str; 8] = [
-    "client_secret",
-    "access_token",
-    "refresh_token",
-    "code_verifier",
-    "code=",
-    "state=",
-    "\"code\"",
-    "\"state\"",
-];
+use crate::secret::names;
 
 const HIDDEN: &str = "[redacted]";
 
@@ -46,11 +17,6 @@ const LIMIT: usize = 1024;
 /// The client's own JSON reader stops at 128; nothing that a person wrote by
 /// hand is nearly as deep as this.
 const DEPTH_LIMIT: usize = 16;
-
-/// Whether the values of members with this name are secrets.
-pub(super) fn is_secret(name: &str) -> bool {
-    is_one_of(name, &SECRET_MEMBERS)
-}
 
 /// The value as it may be shown; `None` if it is too large to be.
 pub(super) fn echo(value: &Value) -> Option<Value> {
@@ -71,7 +37,7 @@ fn redacted(value: &Value, depth: usize) -> Value {
         Value::Object(members) => members
             .iter()
             .map(|(name, member)| {
-                let shown = if is_secret(name) {
+                let shown = if names::is_secret(name) {
                     hidden()
                 } else {
                     redacted(member, depth + 1)
@@ -79,14 +45,9 @@ fn redacted(value: &Value, depth: usize) -> Value {
                 (name.clone(), shown)
             })
             .collect(),
-        Value::String(text) if names_a_secret(text) || has_user_info(text) => hidden(),
+        Value::String(text) if names::mentions_secret(text) || has_user_info(text) => hidden(),
         shown => shown.clone(),
     }
-}
-
-fn names_a_secret(text: &str) -> bool {
-    let text = text.to_ascii_lowercase();
-    SECRET_MARKS.iter().any(|mark| text.contains(mark))
 }
 
 /// Whether a text is an address with a password, or with a user name, which may
@@ -99,7 +60,7 @@ fn has_user_info(text: &str) -> bool {
 pub(crate) fn without_secrets(members: &Map<String, Value>) -> Map<String, Value> {
     members
         .iter()
-        .filter(|(name, _)| !is_one_of(name, &CREDENTIALS))
+        .filter(|(name, _)| !names::is_credential(name))
         .map(|(name, member)| (name.clone(), stripped(member)))
         .collect()
 }
@@ -110,10 +71,6 @@ fn stripped(value: &Value) -> Value {
         Value::Object(members) => Value::Object(without_secrets(members)),
         other => other.clone(),
     }
-}
-
-fn is_one_of(name: &str, names: &[&str]) -> bool {
-    names.iter().any(|secret| name.eq_ignore_ascii_case(secret))
 }
 
 #[cfg(test)]

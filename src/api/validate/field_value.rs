@@ -7,6 +7,7 @@
 use serde_json::{Map, Value};
 
 use super::{FieldError, FieldErrors, Loc, Problem, echo};
+use crate::secret::names;
 
 /// A name that a caller made up is shown this far, in characters.
 const NAME_LIMIT: usize = 64;
@@ -30,7 +31,7 @@ impl<'a> FieldValue<'a> {
         Self {
             value,
             loc,
-            is_secret: echo::is_secret(name),
+            is_secret: names::is_secret(name),
             faults,
         }
     }
@@ -64,7 +65,7 @@ impl<'a> FieldValue<'a> {
         member: &Value,
         read: impl FnOnce(&mut FieldValue<'_>) -> Option<T>,
     ) -> Option<T> {
-        let is_secret = self.is_secret || echo::is_secret(name);
+        let is_secret = self.is_secret || names::is_secret(name);
         self.inner(named(name), member, is_secret, read)
     }
 

@@ -13,6 +13,7 @@ use zeroize::Zeroize as _;
 
 use super::field_value::{fault, named, shown};
 use super::{FieldErrors, FieldValue, Loc, Problem, echo};
+use crate::secret::names;
 
 /// What RFC 6749 (sections 4.1.2 and 4.1.2.1) and RFC 9207 define.
 const RESPONSE_PARAMETERS: [&str; 5] = ["code", "state", "error", "error_description", "iss"];
@@ -152,7 +153,7 @@ impl Fields {
     /// Records a fault of the field `name` that only shows beside the others.
     pub(crate) fn refuse(&mut self, name: &str, problem: Problem) {
         let value = self.members.get(name).unwrap_or(&Value::Null);
-        let shown = shown(value, problem.hides_input || echo::is_secret(name));
+        let shown = shown(value, problem.hides_input || names::is_secret(name));
         let fault = fault(self.loc(name), problem, shown);
         self.faults.push(fault);
     }
