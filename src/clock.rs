@@ -1,7 +1,7 @@
-//! Time and randomness, injected: what everything above asks for "now" and for
-//! bytes nobody can guess, and what a test puts in their place.
+//! Time and randomness. The rest of the crate gets them through [`Env`], so
+//! that tests can replace them.
 //!
-//! Nothing else in the crate reads a clock or the system's random source.
+//! No other module reads a clock or the system's random source.
 
 use std::fmt;
 use std::pin::Pin;
@@ -14,19 +14,21 @@ use jiff::{SignedDuration, Timestamp as Instant};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use uuid::Uuid;
 
-/// A point in time: milliseconds since 1970-01-01T00:00:00Z, negative before.
+/// A point in time, in milliseconds since 1970-01-01T00:00:00Z; negative
+/// before.
 ///
 /// Shown and serialized as RFC 3339 in UTC, such as `2026-11-20T16:11:36Z`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The earliest and the latest time that RFC 3339 can write, with room
-    /// below and above for a margin to be taken off or added.
+    /// The earliest and the latest time. RFC 3339 can represent them, with
+    /// space to subtract or add a margin.
     const RANGE: (i64, i64) = (-62_000_000_000_000, 253_000_000_000_000);
 
-    /// From milliseconds since 1970; a value outside the years 5 to 9987 is
-    /// brought to the nearest end, so that arithmetic on it cannot overflow.
+    /// From milliseconds since 1970. A value outside the years 5 to 9987
+    /// becomes the nearest value inside, so that arithmetic on it cannot
+    /// overflow.
     #[must_use]
     pub fn from_millis(millis: i64) -> Self {
         Self(millis.clamp(Self::RANGE.0, Self::RANGE.1))
@@ -57,6 +59,19 @@ impl Timestamp {
         Self::from_millis(self.0.saturating_add(millis))
     }
 
+    /// This time and `wait` less.
+    #[must_use]
+    pub fn minus(self, wait: Duration) -> Self {
+        let millis = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+        Self::from_millis(self.0.saturating_sub(millis))
+    }
+
+    /// The time from `earlier` to this time; zero if `earlier` is later.
+    #[must_use]
+    pub fn duration_since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.millis_since(earlier)).unwrap_or(0))
+    }
+
     /// Milliseconds from `earlier` to this time; negative when it is later.
     #[must_use]
     pub fn millis_since(self, earlier: Self) -> i64 {
@@ -77,7 +92,7 @@ impl Serialize for Timestamp {
     }
 }
 
-/// From RFC 3339; what is finer than a millisecond is dropped.
+/// Parses RFC 3339. Fractions of a millisecond are dropped.
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
@@ -86,26 +101,26 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// Tells the time, and waits for it to pass.
+/// A clock that can also wait.
 pub trait Clock: Send + Sync + 'static {
-    /// The wall-clock time now, which people and servers can set.
+    /// The wall-clock time, which people and servers can set.
     fn now(&self) -> Timestamp;
 
-    /// How long the machine has run since some fixed point: it never jumps, but
-    /// may stand still while the machine sleeps.
+    /// How long the machine has run since a fixed point. It never jumps, but
+    /// may stop while the machine sleeps.
     fn uptime(&self) -> Duration {
         static START: LazyLock<std::time::Instant> = LazyLock::new(std::time::Instant::now);
         START.elapsed()
     }
 
-    /// Returns when the machine has run for `wait` more.
+    /// Returns when the machine has run for `wait`.
     fn sleep(&self, wait: Duration) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(tokio::time::sleep(wait))
     }
 }
 
-/// What both clocks said at one time. Neither is trusted alone: the wall clock
-/// can be set, the other stands still while a laptop sleeps.
+/// The readings of both clocks at one time. Neither is reliable alone: the wall
+/// clock can be set, and the other one stops while a laptop sleeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockReading {
     /// The wall clock.
@@ -121,9 +136,9 @@ impl ClockReading {
         self.uptime.saturating_sub(earlier.uptime)
     }
 
-    /// How far the wall clock has moved since `earlier` beyond the time that
-    /// the machine ran, either way: how long it slept, or by how much its clock
-    /// was set.
+    /// How far the wall clock moved since `earlier` beyond the time that the
+    /// machine ran, forwards or backwards: how long the machine slept, or by
+    /// how much its clock was set.
     #[must_use]
     pub fn jump_since(self, earlier: Self) -> Duration {
         let moved = self.wall.millis_since(earlier.wall);
@@ -132,8 +147,8 @@ impl ClockReading {
     }
 }
 
-/// A wait that began at a moment. It is over as soon as either clock says so,
-/// so that no clock that is set or stands still makes it last for ever.
+/// A wait from a point in time. It ends as soon as either clock says so; a
+/// clock that is set or stops cannot prolong it forever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cooldown {
     from: ClockReading,
@@ -141,17 +156,16 @@ pub struct Cooldown {
 }
 
 impl Cooldown {
-    /// A pause of `length` from `now` on.
+    /// A wait of `length` from `now`.
     #[must_use]
     pub fn new(now: ClockReading, length: Duration) -> Self {
         Self { from: now, length }
     }
 
-    /// How much of it is left; zero when it is over.
+    /// The remaining time; zero after the end.
     #[must_use]
     pub fn left(self, now: ClockReading) -> Duration {
-        let moved = now.wall.millis_since(self.from.wall);
-        let moved = Duration::from_millis(u64::try_from(moved).unwrap_or(0));
+        let moved = now.wall.duration_since(self.from.wall);
         self.length
             .saturating_sub(now.run_since(self.from).max(moved))
     }
@@ -171,9 +185,9 @@ impl Clock for SystemClock {
     }
 }
 
-/// Gives bytes that nobody can guess.
+/// A source of unpredictable bytes.
 pub trait Entropy: Send + Sync + 'static {
-    /// Fills `bytes`.
+    /// Fills `bytes` with random values.
     fn fill(&self, bytes: &mut [u8]);
 }
 
@@ -183,14 +197,14 @@ pub struct SystemEntropy;
 
 impl Entropy for SystemEntropy {
     /// # Panics
-    /// If the operating system has no random source: no secret made without
-    /// one could be trusted.
+    /// If the operating system has no random source. Secrets that were made
+    /// without one would be unsafe.
     fn fill(&self, bytes: &mut [u8]) {
         getrandom::fill(bytes).expect("the operating system gives random bytes");
     }
 }
 
-/// The surroundings that are injected into everything that needs them.
+/// The clock and the random source of the process.
 #[derive(Clone)]
 pub struct Env {
     /// The wall clock.
@@ -215,7 +229,7 @@ impl Env {
         self.clock.now()
     }
 
-    /// What both clocks say now.
+    /// The current readings of both clocks.
     #[must_use]
     pub fn reading(&self) -> ClockReading {
         ClockReading {
@@ -232,8 +246,8 @@ impl Env {
         uuid::Builder::from_random_bytes(bytes).into_uuid()
     }
 
-    /// 256 random bits as 43 characters of URL-safe base64: enough for a
-    /// `state`, a code verifier (RFC 7636, section 4.1) or a key.
+    /// 256 random bits as 43 characters of URL-safe base64. That is enough for
+    /// a `state`, a code verifier (RFC 7636, section 4.1) or a key.
     #[must_use]
     pub fn token(&self) -> String {
         let mut bytes = zeroize::Zeroizing::new([0; 32]);
@@ -241,7 +255,7 @@ impl Env {
         URL_SAFE_NO_PAD.encode(bytes.as_ref())
     }
 
-    /// A random number from 0 up to and without `end`; 0 when `end` is 0.
+    /// A random number below `end`; 0 if `end` is 0.
     #[must_use]
     pub fn below(&self, end: u64) -> u64 {
         let mut bytes = [0; 8];
@@ -288,18 +302,18 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_ends_when_either_clock_says_so() {
+    fn a_cooldown_ends_when_either_clock_says_so() {
         let pause = Cooldown::new(reading(1000, 1000), Duration::from_secs(60));
         let left = |wall, uptime| pause.left(reading(wall, uptime)).as_secs();
         assert_eq!(left(1010, 1010), 50);
         assert_eq!(left(1060, 1000), 0, "the machine slept");
         assert_eq!(left(-86_400, 1059), 1, "the clock was set back");
         assert_eq!(left(-86_400, 1060), 0, "the clock was set back");
-        assert_eq!(left(1010, 0), 50, "another life of the machine");
+        assert_eq!(left(1010, 0), 50, "the machine was restarted");
     }
 
     #[test]
-    fn a_jump_is_what_the_clocks_differ_by() {
+    fn a_jump_is_the_difference_between_the_clocks() {
         let jump = |later: ClockReading| later.jump_since(reading(1000, 1000)).as_secs();
         assert_eq!(jump(reading(1030, 1030)), 0);
         assert_eq!(jump(reading(4600, 1000)), 3600);

@@ -1,120 +1,121 @@
-//! An authorization flow: from the moment a person is needed until they have
-//! allowed, refused, or let the time pass.
+//! An authorization flow. It begins when a person is needed, and ends when the
+//! person has allowed or refused, or time has run out.
 //!
-//! Pure data and its rules; the state and the verifier are [`FlowSecrets`] and
-//! lie sealed in the vault.
+//! Pure data and rules. The state and the verifier are in [`FlowSecrets`], and
+//! are sealed in the vault.
+
+use std::time::Duration;
 
 use crate::clock::Timestamp;
 use crate::identity::{AgentId, FlowId, Owner, Scopes, TokenId, UserId};
 use crate::provider::{Binding, ProviderRef};
 use crate::secret::{CodeVerifier, State};
 
-/// How long a finished flow can still be waited on, in seconds.
-pub const AFTERLIFE_SECONDS: i64 = 600;
+/// How long the result of a finished flow can be requested.
+pub const AFTERLIFE: Duration = Duration::from_secs(600);
 
 /// An authorization flow, without its secrets.
 #[derive(Clone, Debug)]
 pub struct Flow {
     /// Its identifier (the contract's `auth_id`).
     pub id: FlowId,
-    /// Whose it is.
+    /// The owner.
     pub owner: Owner,
-    /// The provider it asks.
+    /// The provider.
     pub provider: ProviderRef,
-    /// The client and token endpoint that its code may be sent to.
+    /// The client and the token endpoint that its code may be sent to.
     pub binding: Binding,
-    /// The human it is for.
+    /// The user it is for.
     pub user_id: UserId,
-    /// The agent it is for, if it is for one.
+    /// The agent it is for, if there is one.
     pub agent_id: Option<AgentId>,
-    /// What it will make.
+    /// What it is to produce.
     pub purpose: Purpose,
-    /// The scopes it asks for.
+    /// The requested scopes.
     pub requested: Scopes,
-    /// Where the provider sends the person back to.
+    /// The redirect address.
     pub redirect_uri: String,
     /// Whether its token becomes the default of its owner, provider, user and
     /// agent.
     pub is_default: bool,
-    /// Whether the same question is answered with this flow again; not when
-    /// a new one was asked for in so many words.
+    /// Whether later identical requests get this flow. Not if a new flow was
+    /// explicitly requested.
     pub is_shareable: bool,
-    /// How far it is.
+    /// Its status.
     pub status: Status,
-    /// When it began.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// When a person can no longer finish it.
+    /// When it expires.
     pub expires_at: Timestamp,
-    /// When a second caller was told to open a browser for it, since no redirect
-    /// had come; at most one is.
+    /// When a second caller was told to open a browser for it, because no
+    /// redirect had arrived. At most one is.
     pub second_opening_at: Option<Timestamp>,
-    /// Whether a person said that it came back with another account than the one
-    /// that it was to renew.
+    /// Whether a person answered that the login's account is not the account
+    /// that was to be renewed.
     pub is_other_account: bool,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
 }
 
-/// What is only known to the daemon and, in part, to the provider.
+/// The secrets of a flow. Parts of them are sent to the provider.
 #[derive(Clone, Debug)]
 pub struct FlowSecrets {
-    /// Names the flow in the redirect, once.
+    /// Identifies the flow in its one redirect.
     pub state: State,
-    /// Proves that the code was asked for here; none where PKCE is off.
+    /// Proves that the code was requested by this daemon (RFC 7636); `None` if
+    /// PKCE is off.
     pub verifier: Option<CodeVerifier>,
 }
 
-/// What a flow will make.
+/// What a flow is to produce.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// A token beside those there are.
+    /// A new token.
     New,
-    /// A new grant for this token, in place.
+    /// A new grant for this token.
     Renew(TokenId),
-    /// A person's word, on the local consent page, that an agent may use a
-    /// stored account: this token, where one was named. A person who would
-    /// rather connect another account ends it with a token of its own.
+    /// A person's permission, given on the local consent page, for an agent to
+    /// use a stored account: this token, if one was named. A person who
+    /// connects another account instead ends the flow with a new token.
     Connect(Option<TokenId>),
 }
 
-/// How far a flow is.
+/// The status of a flow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// It waits for the person.
+    /// Waiting for a person.
     Pending,
-    /// Its code is on its way to the token endpoint; no other code is taken.
+    /// The code is being exchanged; no other code is accepted.
     Exchanging,
     /// It ended with this token.
     Completed(TokenId),
-    /// It ended without one.
+    /// It ended without a token.
     Failed {
-        /// The OAuth error code (RFC 6749, section 4.1.2.1), or one of ours.
+        /// The OAuth error code (RFC 6749, section 4.1.2.1) or a code of
+        /// agent-authd.
         error: String,
-        /// What it means, for a person.
+        /// A description for people.
         description: Option<String>,
     },
 }
 
 impl Flow {
-    /// How far it is at `now`: a flow whose time is over has failed, whether
-    /// or not anybody has written that down.
+    /// The status at `now`. An expired flow has failed, even if that is not
+    /// stored yet.
     #[must_use]
     pub fn status_at(&self, now: Timestamp) -> Status {
         if self.status == Status::Pending && now >= self.expires_at {
             return Status::Failed {
                 error: "expired".to_owned(),
-                description: Some("nobody finished it in time".to_owned()),
+                description: Some("the login was not finished in time".to_owned()),
             };
         }
         self.status.clone()
     }
 
-    /// Whether it is too long over to be told of.
+    /// Whether its result can no longer be requested.
     #[must_use]
     pub fn is_forgotten(&self, now: Timestamp) -> bool {
-        now >= self
-            .finished_at
-            .unwrap_or(self.expires_at)
-            .plus_seconds(AFTERLIFE_SECONDS)
+        now >= self.finished_at.unwrap_or(self.expires_at).plus(AFTERLIFE)
     }
 }

@@ -1,10 +1,12 @@
 //! A stored token and its rules: when it is fresh, when it must be refreshed,
-//! when it is dead, when a person is needed.
+//! when it has expired, and when only a person can renew it.
 //!
-//! Pure: no input or output, no clock (`now` is an argument), and no secret:
-//! those are in [`Grant`] on the way in and stay in the vault after.
+//! Pure: no input or output, no clock (`now` is an argument) and no secret.
+//! Secrets are in [`Grant`] before they are stored, and then in the vault.
 
 mod account;
+
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
@@ -15,50 +17,50 @@ use crate::secret::{AccessToken, RefreshToken};
 
 pub use self::account::{Account, AccountId, Sameness};
 
-/// A token is handed out only while it is good for this much longer, so that
-/// it does not die on its way to the API it is for.
-const MARGIN_MILLIS: i64 = 60_000;
+/// A token is issued only if it is valid for this much longer, so that it does
+/// not expire before the API receives it.
+const MARGIN: Duration = Duration::from_secs(60);
 
-/// Refreshes in the background are spread over this share of a token's life
-/// (one tenth), and over five minutes at most: long enough to spread, short
-/// enough not to matter to anybody.
-const SPREAD_SHARE: i64 = 10;
-const MAX_SPREAD_MILLIS: i64 = 300_000;
+/// Background refreshes are spread over a tenth of a token's life, five minutes
+/// at most: enough to spread the load, and short compared with the life.
+const SPREAD_SHARE: u32 = 10;
+const MAX_SPREAD: Duration = Duration::from_secs(300);
 
-/// The life of an access token about which nothing is known: most live for an
-/// hour.
-const USUAL_LIFE_MILLIS: i64 = 3_600_000;
+/// The assumed life of an access token if it is unknown. Most live for an hour.
+const USUAL_LIFE: Duration = Duration::from_secs(3600);
 
-/// Servers' and this machine's clocks differ a little; a life that seems longer
-/// than it was when the token was issued by more than this means that the
-/// clock was set back, and that the expiry can no longer be trusted.
-const CLOCK_TOLERANCE_MILLIS: i64 = 60_000;
+/// How far the clocks of servers and of this machine may differ. If more than
+/// the token's original life plus this is left, the clock was set back, and the
+/// expiry cannot be relied on.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 
-/// What a token endpoint gave (RFC 6749, section 5.1), or an import brought.
+/// The content of a token response (RFC 6749, section 5.1) or of an import.
 #[derive(Clone, Debug)]
 pub struct Grant {
     /// The access token.
     pub access_token: AccessToken,
-    /// The refresh token; a refresh that gives none keeps the old one.
+    /// The refresh token. After a refresh without a new one, the old one stays
+    /// valid.
     pub refresh_token: Option<RefreshToken>,
     /// The token type as the provider wrote it, usually `Bearer`.
     pub token_type: String,
-    /// The scopes granted; `None` when the reply did not say, which means
-    /// those that were asked for.
+    /// The granted scopes; `None` if the response does not contain them, which
+    /// means the requested scopes.
     pub scopes: Option<Scopes>,
-    /// When the access token expires; `None` if it does not, or nobody said.
+    /// When the access token expires; `None` if it does not expire, or the
+    /// response does not say.
     pub expires_at: Option<Timestamp>,
     /// The account, as the provider identifies it.
     pub account_id: Option<AccountId>,
-    /// What a person calls the account, such as an e-mail address.
+    /// The provider's name for the account, such as an e-mail address.
     pub account_label: Option<String>,
-    /// Other members of the reply worth keeping, never a secret.
+    /// Other members of the response that are kept; never a secret.
     pub metadata: Map<String, Value>,
 }
 
 impl Grant {
-    /// A grant of which the refresh token alone has come. It is expired from
-    /// the start, and so refreshed before anything of it is handed out.
+    /// A grant that has only a refresh token. It is expired from the start, so
+    /// it is refreshed before a token is issued.
     #[must_use]
     pub fn of_refresh_token(refresh_token: RefreshToken, now: Timestamp) -> Self {
         Self {
@@ -74,14 +76,14 @@ impl Grant {
     }
 }
 
-/// Why the last refresh of a token did not succeed.
+/// Why the last refresh of a token failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// In words; never a secret.
+    /// A description, without secrets.
     pub error: String,
-    /// When.
+    /// When it failed.
     pub at: Timestamp,
-    /// When it will be tried again.
+    /// When the next attempt is due.
     pub retry_at: Timestamp,
 }
 
@@ -90,27 +92,27 @@ pub struct Failure {
 pub struct Token {
     /// Its identifier.
     pub id: TokenId,
-    /// Whose it is.
+    /// The owner.
     pub owner: Owner,
     /// The provider it came from.
     pub provider: ProviderRef,
-    /// The client and endpoint it may be sent to.
+    /// The client and the token endpoint that its secrets may be sent to.
     pub binding: Binding,
-    /// The human it speaks for.
+    /// The user it was obtained for.
     pub user_id: UserId,
-    /// The agent it was obtained for; `None` for the user's own.
+    /// The agent it was obtained for; `None` if it is the user's own token.
     pub agent_id: Option<AgentId>,
     /// The account, as the provider identifies it.
     pub account_id: Option<AccountId>,
     /// The provider's name for the account, such as an e-mail address.
     pub account_label: Option<String>,
-    /// What a person calls the account instead.
+    /// A person's name for the account, which replaces the provider's.
     pub own_label: Option<String>,
     /// The token type.
     pub token_type: String,
     /// The scopes granted.
     pub granted: Scopes,
-    /// The scopes asked for when it was obtained.
+    /// The scopes requested when it was obtained.
     pub requested: Scopes,
     /// When the access token was issued.
     pub issued_at: Timestamp,
@@ -120,154 +122,152 @@ pub struct Token {
     pub is_refreshable: bool,
     /// Whether it is the default of its owner, provider, user and agent.
     pub is_default: bool,
-    /// Whether the grant stands.
+    /// Whether the grant can be used.
     pub state: State,
-    /// Counts the grants this token has held; a refresh is compared with it
-    /// and set on it.
+    /// The number of grants this token has had. A refresh replaces the grant
+    /// only if the number has not changed (compare and set).
     pub generation: i64,
-    /// What was stored with it.
+    /// Metadata that is stored with it.
     pub metadata: Map<String, Value>,
     /// When it was stored.
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// When it was last changed.
     pub updated_at: Timestamp,
-    /// When its grant was last renewed by a refresh.
+    /// When a refresh last renewed its grant.
     pub refreshed_at: Option<Timestamp>,
-    /// Why the refresh after that did not succeed; `None` if it was not tried.
+    /// Why the next refresh after that failed; `None` if none was tried.
     pub failure: Option<Failure>,
-    /// When it was last handed out.
+    /// When it was last issued.
     pub used_at: Option<Timestamp>,
 }
 
-/// Whether a grant stands.
+/// Whether a grant can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
-    /// It stands.
+    /// It can.
     Active,
-    /// Only a person can renew it; the text says why, in the words of the event.
+    /// Only a person can renew it.
     ReauthorizationRequired {
-        /// Why.
+        /// The reason, as in the event.
         reason: String,
     },
 }
 
-/// How far an access token is from its end.
+/// How soon an access token expires.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Freshness {
-    /// Good for longer than the margin.
+    /// Valid for longer than the margin.
     Fresh,
-    /// Alive, but to be refreshed before it is handed out, if that can be done.
+    /// Valid, but must be refreshed before it is issued, if it can be.
     Stale,
     /// Expired.
     Dead,
 }
 
 impl Token {
-    /// What the account is shown as: the person's own word for it, else the
+    /// The account's name for people: the person's name for it, otherwise the
     /// provider's.
     #[must_use]
     pub fn label(&self) -> Option<&str> {
         self.own_label.as_deref().or(self.account_label.as_deref())
     }
 
-    /// How far the access token is from its end at `now`.
+    /// How soon the access token expires at `now`.
     #[must_use]
     pub fn freshness(&self, now: Timestamp) -> Freshness {
         let Some(expires_at) = self.expires_at else {
             return Freshness::Fresh;
         };
-        let left = expires_at.millis_since(now);
-        let life = expires_at.millis_since(self.issued_at);
-        if left <= 0 {
+        let left = expires_at.duration_since(now);
+        let life = expires_at.duration_since(self.issued_at);
+        if left.is_zero() {
             Freshness::Dead
-        } else if left <= self.margin_millis() || left > life + CLOCK_TOLERANCE_MILLIS {
+        } else if left <= self.margin() || left > life + CLOCK_TOLERANCE {
             Freshness::Stale
         } else {
             Freshness::Fresh
         }
     }
 
-    /// When an access token expires that was asked for at `asked_at`, if it
-    /// lives as long as this one: a reply that does not say for how long means
-    /// the life that the grant had before (RFC 6749, section 5.1). `None` if
-    /// this one does not expire.
+    /// When an access token that is requested at `asked_at` expires if the
+    /// response does not say: its life is taken to be that of this token (RFC
+    /// 6749, section 5.1). `None` if this token does not expire.
     #[must_use]
     pub fn expiry_after(&self, asked_at: Timestamp) -> Option<Timestamp> {
-        let life = self.expires_at?.millis_since(self.issued_at);
-        // An import that was dead already had a life that is not known.
-        let life = if life > 0 { life } else { USUAL_LIFE_MILLIS };
-        Some(Timestamp::from_millis(
-            asked_at.as_millis().saturating_add(life),
-        ))
+        let life = self.expires_at?.duration_since(self.issued_at);
+        // An imported token may have expired before, so its life is unknown.
+        let life = if life.is_zero() { USUAL_LIFE } else { life };
+        Some(asked_at.plus(life))
     }
 
-    /// How long before its end an access token is refreshed: 60 s, or a tenth
-    /// of its life if that is shorter. In milliseconds.
+    /// How long before its expiry an access token is refreshed: 60 s, or a
+    /// tenth of its life if that is shorter.
     #[must_use]
-    pub fn margin_millis(&self) -> i64 {
-        self.expires_at.map_or(0, |expires_at| {
-            (expires_at.millis_since(self.issued_at) / 10).clamp(0, MARGIN_MILLIS)
+    pub fn margin(&self) -> Duration {
+        self.expires_at.map_or(Duration::ZERO, |expires_at| {
+            (expires_at.duration_since(self.issued_at) / 10).min(MARGIN)
         })
     }
 
-    /// When it is to be refreshed although nobody waits for it: before the
-    /// margin, by a share of its life that differs from token to token, so that
-    /// tokens obtained together are not refreshed together. After a failure,
-    /// when that is tried again. `None` if it cannot be refreshed or need not.
+    /// When the token is refreshed in the background: before the margin, by a
+    /// part of its life that differs between tokens, so that tokens obtained
+    /// together are not refreshed together. After a failure, not before its
+    /// next attempt. `None` if it cannot be refreshed or does not expire.
     #[must_use]
     pub fn due_at(&self) -> Option<Timestamp> {
         let expires_at = self.expires_at?;
         if !self.is_refreshable || self.state != State::Active {
             return None;
         }
-        let life = expires_at.millis_since(self.issued_at);
-        let spread = (life / SPREAD_SHARE).clamp(0, MAX_SPREAD_MILLIS);
-        let early = self.margin_millis() + self.share_of(spread);
-        let due_at = Timestamp::from_millis(expires_at.as_millis() - early);
+        let life = expires_at.duration_since(self.issued_at);
+        let spread = (life / SPREAD_SHARE).min(MAX_SPREAD);
+        let due_at = expires_at.minus(self.margin() + self.share_of(spread));
         let retry_at = self.failure.as_ref().map(|failure| failure.retry_at);
         Some(retry_at.map_or(due_at, |retry_at| retry_at.max(due_at)))
     }
 
-    /// A number from 0 to `whole` that is this grant's own: its identifier is
-    /// random already.
+    /// A duration up to `whole` that depends on this grant: on the token's
+    /// identifier, which is random, and its generation.
     #[must_use]
-    pub fn share_of(&self, whole: i64) -> i64 {
+    pub fn share_of(&self, whole: Duration) -> Duration {
         let (_, random) = self.id.uuid().as_u64_pair();
-        // A large odd number, so that the next generation lands elsewhere.
+        // A large odd number, so that the next generation gives a different
+        // value.
         let mixed =
             random.wrapping_add((self.generation as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let range = u64::try_from(whole).unwrap_or(0) + 1;
-        i64::try_from(mixed % range).unwrap_or(0)
+        let millis = u64::try_from(whole.as_millis()).unwrap_or(u64::MAX);
+        Duration::from_millis(mixed % millis.saturating_add(1))
     }
 
-    /// Whether every scope of `wanted` was granted to it, or asked for when it
-    /// was obtained: providers rename and merge scopes, and comparing with the
-    /// granted ones alone would ask the person again for ever.
+    /// Whether every scope of `wanted` was granted, or requested when the token
+    /// was obtained. Providers rename and merge scopes, so comparing with the
+    /// granted scopes alone would ask the person again at every request.
     #[must_use]
     pub fn satisfies(&self, wanted: &Scopes) -> bool {
         wanted.is_covered_by(&self.granted, &self.requested)
     }
 
-    /// What was asked for and not granted.
+    /// The scopes that were requested but not granted.
     #[must_use]
     pub fn missing_scopes(&self) -> Scopes {
         self.requested.difference(&self.granted)
     }
 
-    /// What a person is shown that it gives: the scopes asked for and granted.
+    /// The scopes that are shown to a person: those requested and those
+    /// granted.
     #[must_use]
     pub fn scopes_shown(&self) -> Scopes {
         self.requested.union(&self.granted)
     }
 
-    /// The scopes that flows asked for since a permission for `permitted` was
-    /// given. What a refresh reply spells differently is not among them.
+    /// The scopes that flows have requested since a permission for `permitted`
+    /// was given. Scopes that only a refresh response names are not included.
     #[must_use]
     pub fn widened_beyond(&self, permitted: &Scopes) -> Scopes {
         self.requested.difference(permitted)
     }
 
-    /// Whether it can be handed out, now or after a refresh, without a person.
+    /// Whether it can be issued, now or after a refresh, without a person.
     #[must_use]
     pub fn is_usable(&self, now: Timestamp) -> bool {
         self.state == State::Active

@@ -46,7 +46,7 @@ fn at(seconds: i64) -> Timestamp {
 }
 
 #[test]
-fn an_hour_long_token_is_stale_in_its_last_minute() {
+fn a_token_of_an_hour_is_stale_in_its_last_minute() {
     let token = token(Some(3600));
     assert_eq!(token.freshness(at(3539)), Freshness::Fresh);
     assert_eq!(token.freshness(at(3540)), Freshness::Stale);
@@ -98,7 +98,7 @@ fn a_failed_refresh_is_due_when_it_is_tried_again() {
 }
 
 #[test]
-fn a_life_that_is_not_named_is_that_of_the_token_before() {
+fn a_token_without_expires_in_lives_as_long_as_the_one_before() {
     let mut token = token(Some(5));
     assert_eq!(token.expiry_after(at(100)), Some(at(105)));
     token.issued_at = at(5);
@@ -113,7 +113,7 @@ fn a_token_without_expiry_stays_fresh() {
 }
 
 #[test]
-fn scopes_asked_for_and_not_granted_are_named_yet_satisfy() {
+fn requested_scopes_that_were_not_granted_satisfy_a_request() {
     let token = token(None);
     assert!(token.satisfies(&Scopes::new(["a", "b"])));
     assert!(!token.satisfies(&Scopes::new(["c"])));

@@ -9,6 +9,7 @@ use std::fs::{self, DirBuilder, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, MAIN_DB};
@@ -22,7 +23,7 @@ use crate::clock::{Env, Timestamp};
 const KEPT: usize = 3;
 
 /// The age at which the newest backup is due for replacement.
-const INTERVAL: i64 = 24 * 60 * 60;
+const INTERVAL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The folder of the backups in the vault's folder.
 const FOLDER: &str = "backups";
@@ -198,7 +199,7 @@ pub(super) fn require_integrity(connection: &Connection) -> Result<(), Error> {
 /// Whether the newest backup is too old or missing. A backup with a time in the
 /// future was made under a wrong clock and does not count.
 pub(super) fn is_due(data_dir: &Path, now: Timestamp) -> bool {
-    let (since, until) = (file_name(now.plus_seconds(-INTERVAL)), file_name(now));
+    let (since, until) = (file_name(now.minus(INTERVAL)), file_name(now));
     !names(data_dir)
         .iter()
         .any(|name| *name > since && *name <= until)
@@ -306,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn three_backups_are_kept_named_by_their_time_and_private() {
+    fn three_backups_are_kept_with_names_by_time_and_private_modes() {
         use std::os::unix::fs::MetadataExt as _;
         let (folder, source) = vault();
         for day in 0..5 {
@@ -330,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn one_is_due_when_the_newest_is_a_day_old() {
+    fn a_backup_is_due_when_the_newest_is_a_day_old() {
         let (folder, source) = vault();
         assert!(is_due(folder.path(), at(0)));
         make(&source, folder.path(), at(0)).unwrap();
@@ -339,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn backups_of_a_wrong_clock_neither_count_nor_stay() {
+    fn backups_from_a_wrong_clock_do_not_count_and_are_deleted() {
         let (folder, source) = vault();
         for year in 1..=3 {
             make(&source, folder.path(), at(year * 365 * DAY)).unwrap();
@@ -370,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_has_no_log_of_its_own_and_opens_anywhere() {
+    fn a_copy_has_no_write_ahead_log_and_opens_in_any_folder() {
         let (folder, source) = vault();
         let copy = make(&source, folder.path(), at(0)).unwrap();
         let elsewhere = tempfile::tempdir().unwrap();

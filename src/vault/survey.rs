@@ -1,12 +1,14 @@
 //! Reads every row at intervals, so that `GET /info` counts unreadable rows
 //! that nothing has requested yet.
 
+use std::time::Duration;
+
 use super::{Error, Vault, rows};
 use crate::clock::Timestamp;
 use crate::identity::Owner;
 
 /// How often every row is read.
-const INTERVAL: i64 = 60 * 60;
+const INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 impl Vault {
     /// How many rows of an owner are known to be unreadable; with `None`, of
@@ -56,12 +58,12 @@ pub(super) struct Surveyed(std::sync::Mutex<Option<Timestamp>>);
 impl Surveyed {
     /// Whether a survey is due. If it is, records `now` as the time of the last
     /// one.
-    fn begin_if_due(&self, now: Timestamp, interval: i64) -> bool {
+    fn begin_if_due(&self, now: Timestamp, interval: Duration) -> bool {
         let Ok(mut last) = self.0.lock() else {
             return false;
         };
         // A clock that was set back must not prolong the wait.
-        let is_recent = last.is_some_and(|last| last <= now && now < last.plus_seconds(interval));
+        let is_recent = last.is_some_and(|last| last <= now && now < last.plus(interval));
         if !is_recent {
             *last = Some(now);
         }

@@ -4,12 +4,13 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use super::{Error, Room, Stored, Vault, backup, ballast};
 use crate::clock::Timestamp;
 
 /// The wait after a failed backup. Each attempt copies the whole vault.
-const BACKUP_PAUSE: i64 = 15 * 60;
+const BACKUP_PAUSE: Duration = Duration::from_secs(15 * 60);
 
 impl Vault {
     /// The vault's fault in a clause; `None` if there is none.
@@ -91,7 +92,7 @@ impl Vault {
             .unwrap_or_else(PoisonError::into_inner);
         let is_waiting = next.is_some_and(|next| {
             // A clock that was set back must not prolong the wait.
-            now < next && next <= now.plus_seconds(BACKUP_PAUSE)
+            now < next && next <= now.plus(BACKUP_PAUSE)
         });
         if is_waiting
             || inner.placement.check().is_err()
@@ -117,7 +118,7 @@ impl Vault {
             .next_backup
             .lock()
             .unwrap_or_else(PoisonError::into_inner) =
-            made.is_err().then(|| now.plus_seconds(BACKUP_PAUSE));
+            made.is_err().then(|| now.plus(BACKUP_PAUSE));
         made.map(Some)
     }
 

@@ -4,7 +4,7 @@ use super::Logins;
 use super::refusal::UNAVAILABLE;
 use crate::broker::Error;
 use crate::event::{Event, Kind, Source};
-use crate::flow::{AFTERLIFE_SECONDS, Flow, Status};
+use crate::flow::{AFTERLIFE, Flow, Status};
 use crate::identity::{AgentId, FlowId, Owner};
 use crate::log_limit::log_limited;
 use crate::token::Token;
@@ -180,7 +180,7 @@ impl Logins {
     /// Deletes the flows that ended, or expired, too long ago to be asked about.
     pub(in crate::broker) async fn delete_old_flows(&self) -> Result<(), vault::Error> {
         let vault = &self.context.vault;
-        let limit = self.context.env.now().plus_seconds(-AFTERLIFE_SECONDS);
+        let limit = self.context.env.now().minus(AFTERLIFE);
         if vault.read(|view| view.has_flows_before(limit))? {
             vault
                 .write(move |change| change.delete_flows_before(limit))

@@ -35,7 +35,7 @@ const CATCH_UP_IN_DOUBT: Duration = Duration::from_secs(5);
 
 /// The share of its idle life after which a refresh token is used: early
 /// enough for a machine that is switched off over a holiday.
-const IDLE_SHARE: (i64, i64) = (2, 3);
+const IDLE_SHARE: (u32, u32) = (2, 3);
 
 /// Tokens that are overdue, and how long each still waits.
 type Delays = HashMap<(TokenId, i64), Cooldown>;
@@ -187,9 +187,8 @@ impl Refresher {
 
 /// When an unused refresh token is to be used, so that it does not expire.
 fn idle_due(token: &Token, idle_life: u32) -> Timestamp {
-    let early = i64::from(idle_life) * IDLE_SHARE.0 / IDLE_SHARE.1;
-    let spread = early / 10;
-    token.issued_at.plus_seconds(early - token.share_of(spread))
+    let early = Duration::from_secs(idle_life.into()) * IDLE_SHARE.0 / IDLE_SHARE.1;
+    token.issued_at.plus(early - token.share_of(early / 10))
 }
 
 #[cfg(test)]
