@@ -1,4 +1,4 @@
-//! A person's permission for one agent to use one stored token with the scopes
+//! A person's permission for one agent to use one stored token, with the scopes
 //! that were shown.
 
 use crate::clock::Timestamp;
@@ -9,16 +9,16 @@ use crate::identity::{AgentId, ConnectionId, Owner, Scopes, TokenId};
 pub struct Connection {
     /// Its identifier.
     pub id: ConnectionId,
-    /// Whose it is.
+    /// The owner.
     pub owner: Owner,
     /// The agent that may use the token.
     pub agent_id: AgentId,
     /// The token it may use.
     pub token_id: TokenId,
-    /// The scopes that were shown when it was given.
+    /// The scopes that were shown when the permission was given.
     pub scopes: Scopes,
-    /// The `user_id` on whose behalf it was given.
+    /// The `user_id` on whose behalf the permission was given.
     pub created_by: String,
-    /// When it was given.
+    /// When the permission was given.
     pub created_at: Timestamp,
 }

@@ -1,7 +1,7 @@
-//! What happened to a connection between a person, a provider and an agent,
-//! and why: the lines of the contract's `token-events`.
+//! Events: what happened to the tokens of an owner, and why (the contract's
+//! `token-events`).
 //!
-//! Never a secret in any field.
+//! No field contains a secret.
 
 use serde_json::{Map, Value};
 use uuid::Uuid;
@@ -15,7 +15,7 @@ use crate::token::Token;
 pub struct Event {
     /// Its identifier.
     pub id: Uuid,
-    /// Whose it is.
+    /// The owner.
     pub owner: Owner,
     /// The provider it concerns.
     pub provider_id: ProviderId,
@@ -25,15 +25,15 @@ pub struct Event {
     pub token_id: Option<TokenId>,
     /// What happened.
     pub kind: Kind,
-    /// Why.
+    /// The reason.
     pub reason: Option<String>,
-    /// Through what.
+    /// What caused it.
     pub source: Source,
-    /// What a person calls the account.
+    /// The account's name for people.
     pub account_label: Option<String>,
     /// The scopes concerned.
     pub scopes: Scopes,
-    /// More, for a person who looks closer.
+    /// Further details for a person.
     pub detail: Map<String, Value>,
     /// When it happened.
     pub created_at: Timestamp,
@@ -59,7 +59,7 @@ impl Event {
         }
     }
 
-    /// The same, with why it happened.
+    /// Adds the reason.
     #[must_use]
     pub fn because(self, reason: impl Into<String>) -> Self {
         Self {
@@ -76,10 +76,10 @@ macro_rules! named {
         pub enum $name { $($(#[$variant_doc])* $variant,)+ }
 
         impl $name {
-            /// Every one.
+            /// Every variant.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
-            /// Its name in the contract.
+            /// The name in the contract.
             #[must_use]
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text,)+ }
@@ -91,13 +91,13 @@ macro_rules! named {
 named! {
     /// The contract's `event_type`.
     Kind {
-        /// A person allowed a new or renewed grant.
+        /// A person allowed a new or a renewed grant.
         Connected = "connected",
         /// A grant was refreshed.
         Refreshed = "refreshed",
-        /// A refresh did not succeed; the grant stands.
+        /// A refresh failed; the grant can still be used.
         RefreshFailed = "refresh_failed",
-        /// A grant is over; a person must log in again.
+        /// A grant has ended; a person must log in again.
         ReconnectRequired = "reconnect_required",
         /// A token was revoked at its provider.
         Revoked = "revoked",
@@ -105,15 +105,15 @@ named! {
         Deleted = "deleted",
         /// A token obtained elsewhere was stored.
         Imported = "imported",
-        /// An agent may use a token from now on.
+        /// An agent was permitted to use a token.
         AgentConnected = "agent_connected",
-        /// An agent may no longer use a token.
+        /// An agent's permission was taken away.
         AgentDisconnected = "agent_disconnected",
         /// A person refused.
         Denied = "denied",
     }
 
-    /// Through what something happened (the contract's `source`).
+    /// What caused an event (the contract's `source`).
     Source {
         /// A call of the API.
         Api = "api",

@@ -1,20 +1,20 @@
-//! Steps at which a test can end the process the way a power cut does, and
-//! times that a test can shorten.
+//! Named steps at which a test can end the process as a power failure does, and
+//! durations that a test can shorten.
 //!
-//! Only in builds with the feature `failpoints`, which no release has: the
-//! process kills itself when it comes to the step that the environment's
-//! `AGENT_AUTH_FAILPOINT` names. In every other build a step costs nothing.
+//! Active only with the feature `failpoints`, which no release has: the process
+//! kills itself at the step that `AGENT_AUTH_FAILPOINT` names. In other builds
+//! a step does nothing.
 
 use std::time::Duration;
 
-/// Passes the step `name`, or ends there.
+/// Ends the process if `name` is the chosen step.
 #[cfg(feature = "failpoints")]
 pub(crate) fn pass(name: &str) {
     use nix::sys::signal::{Signal, kill};
     use nix::unistd::Pid;
 
     if std::env::var_os("AGENT_AUTH_FAILPOINT").is_some_and(|named| named == *name) {
-        // Nothing that is left to do may be done.
+        // No destructor or exit handler may run.
         let _ = kill(Pid::this(), Signal::SIGKILL);
         loop {
             std::thread::park();
@@ -22,13 +22,13 @@ pub(crate) fn pass(name: &str) {
     }
 }
 
-/// Passes the step `name`.
+/// Does nothing in this build.
 #[cfg(not(feature = "failpoints"))]
 #[inline(always)]
 pub(crate) fn pass(_name: &str) {}
 
-/// How long what is called `name` lasts: `usual`, or what the environment's
-/// `AGENT_AUTH_DURATION` says, such as `oauth.timeout=2000`, in milliseconds.
+/// A named duration: `usual`, or the milliseconds that `AGENT_AUTH_DURATION`
+/// gives for `name`, such as `oauth.timeout=2000`.
 #[cfg(feature = "failpoints")]
 pub(crate) fn duration(name: &str, usual: Duration) -> Duration {
     let named = std::env::var("AGENT_AUTH_DURATION").unwrap_or_default();
@@ -39,7 +39,7 @@ pub(crate) fn duration(name: &str, usual: Duration) -> Duration {
     millis.map_or(usual, Duration::from_millis)
 }
 
-/// How long what is called `name` lasts: `usual`.
+/// A named duration: `usual` in this build.
 #[cfg(not(feature = "failpoints"))]
 #[inline(always)]
 pub(crate) fn duration(_name: &str, usual: Duration) -> Duration {

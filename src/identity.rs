@@ -1,7 +1,8 @@
-//! Who and what a request speaks of: owners, users, agents, providers, scopes.
+//! The identifiers in a request: owners, users, agents, providers, tokens,
+//! flows, scopes.
 //!
-//! Each is parsed once, at the edge, and valid ever after. No input or output
-//! here, and no secret.
+//! Each is parsed once, where it arrives, and is valid from then on. No input
+//! or output here, and no secret.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,12 +12,13 @@ use uuid::Uuid;
 
 use crate::visible::has_invisible;
 
-/// The kernel's overflow uid: what a foreign uid reads as inside a user
-/// namespace (user_namespaces(7)). Different people share it, so it owns nothing.
+/// The kernel's overflow uid, which stands for every uid that a user namespace
+/// does not map (user_namespaces(7)). Different users share it, so it owns
+/// nothing.
 const OVERFLOW_UID: u32 = 65_534;
 
-/// Whose providers, tokens, flows and events these are: a uid of this machine,
-/// as the kernel told it.
+/// The owner of providers, tokens, flows and events: a uid of this machine, as
+/// the kernel reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Owner(u32);
 
@@ -24,7 +26,7 @@ impl Owner {
     /// The machine's administrator.
     pub const ADMINISTRATOR: Self = Self(0);
 
-    /// The owner with this uid; `None` for the overflow uid, which is nobody.
+    /// The owner with this uid; `None` for the overflow uid.
     #[must_use]
     pub fn from_uid(uid: u32) -> Option<Self> {
         (uid != OVERFLOW_UID).then_some(Self(uid))
@@ -43,8 +45,9 @@ impl fmt::Display for Owner {
     }
 }
 
-/// The longest label or name that a caller chooses, in characters: far longer
-/// than any in use, and short enough that a list of thousands of rows stays small.
+/// The longest label or name that a caller may choose, in characters: much
+/// longer than any in use, and short enough that a list of thousands of rows
+/// stays small.
 pub const LONGEST_LABEL: usize = 256;
 
 /// Why a text cannot be a label.
@@ -53,15 +56,16 @@ pub enum LabelError {
     /// It is longer than [`LONGEST_LABEL`].
     #[error("it must have at most {LONGEST_LABEL} characters")]
     TooLong,
-    /// It looks like another label, or like none.
+    /// It could be taken for another label, because it has invisible
+    /// characters.
     #[error("it has control characters or others that nobody can see")]
     Invisible,
 }
 
-/// Checks a text that people tell apart from others by reading it.
+/// Checks a text that people must be able to tell apart by reading it.
 ///
 /// # Errors
-/// [`LabelError`] says why it cannot be a label.
+/// [`LabelError`] if it cannot be a label.
 pub fn check_label(text: &str) -> Result<(), LabelError> {
     if text.chars().nth(LONGEST_LABEL).is_some() {
         return Err(LabelError::TooLong);
@@ -80,7 +84,7 @@ macro_rules! label {
         pub struct $name(String);
 
         impl $name {
-            /// The label; `None` when it is empty, which says nothing.
+            /// The label; `None` if it is empty.
             #[must_use]
             pub fn parse(text: &str) -> Option<Self> {
                 (!text.is_empty()).then(|| Self(text.to_owned()))
@@ -102,23 +106,23 @@ macro_rules! label {
 }
 
 label! {
-    /// A caller's free label for the human on whose behalf it acts.
+    /// A caller's label for the person on whose behalf it acts.
     UserId;
-    /// A caller's free label for the agent that will use a token.
+    /// A caller's label for the agent that will use a token.
     AgentId;
 }
 
-/// A provider's identifier, as chosen when it was created: a letter or digit,
-/// then up to 127 letters, digits, dots, underscores or hyphens.
+/// A provider's identifier, chosen when the provider is created: a letter or
+/// digit, then up to 127 letters, digits, dots, underscores or hyphens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct ProviderId(String);
 
 impl ProviderId {
-    /// The pattern in the words of the contract.
+    /// The pattern, as in the contract.
     pub const PATTERN: &'static str = "^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$";
 
-    /// The identifier, or `None` if `text` is not of [`Self::PATTERN`].
+    /// The identifier, or `None` if `text` does not match [`Self::PATTERN`].
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let inner = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-".contains(byte);
@@ -127,8 +131,8 @@ impl ProviderId {
         valid.then(|| Self(text.to_owned()))
     }
 
-    /// Whether a path of the API has this name, so that a provider of that name
-    /// could be neither read nor deleted.
+    /// Whether a path of the API has this name. A provider with it could be
+    /// neither read nor deleted.
     #[must_use]
     pub fn is_reserved(&self) -> bool {
         self.0 == "mcp-discover"
@@ -160,8 +164,7 @@ macro_rules! uuid_id {
                 Self(uuid)
             }
 
-            /// From text in any form of a UUID; `None` if it is not one, and
-            /// so names nothing.
+            /// Parses any text form of a UUID; `None` if it is not one.
             #[must_use]
             pub fn parse(text: &str) -> Option<Self> {
                 Uuid::try_parse(text).ok().map(Self)
@@ -189,24 +192,24 @@ macro_rules! uuid_id {
 }
 
 uuid_id! {
-    /// A stored token (the contract's `token_id`).
+    /// The identifier of a stored token (the contract's `token_id`).
     TokenId;
-    /// An authorization flow (the contract's `auth_id`).
+    /// The identifier of an authorization flow (the contract's `auth_id`).
     FlowId;
-    /// An agent's permission to use a token.
+    /// The identifier of an agent's permission to use a token.
     ConnectionId;
-    /// An owner, as the contract's `organization_id` shows it.
+    /// The public identifier of an owner (the contract's `organization_id`).
     OrganizationId;
 }
 
-/// A set of scopes (RFC 6749, section 3.3): no duplicates, no empty one, no
-/// blank inside one, in a fixed order.
+/// A set of scopes (RFC 6749, section 3.3) in a fixed order, without
+/// duplicates, empty scopes or blanks within a scope.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Scopes(BTreeSet<String>);
 
 impl Scopes {
-    /// From texts that hold one scope each, or several with blanks between.
+    /// From texts that each contain one scope, or several separated by blanks.
     pub fn new<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
         Self(
             texts
@@ -217,13 +220,13 @@ impl Scopes {
         )
     }
 
-    /// Whether there is none.
+    /// Whether the set is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether each of these is also in `granted` or in `requested`.
+    /// Whether each scope is also in `granted` or in `requested`.
     #[must_use]
     pub fn is_covered_by(&self, granted: &Self, requested: &Self) -> bool {
         self.0
@@ -231,24 +234,24 @@ impl Scopes {
             .all(|scope| granted.0.contains(scope) || requested.0.contains(scope))
     }
 
-    /// These and `other`'s.
+    /// The scopes of both sets.
     #[must_use]
     pub fn union(&self, other: &Self) -> Self {
         Self(self.0.union(&other.0).cloned().collect())
     }
 
-    /// These without `other`'s.
+    /// The scopes that are not in `other`.
     #[must_use]
     pub fn difference(&self, other: &Self) -> Self {
         Self(self.0.difference(&other.0).cloned().collect())
     }
 
-    /// Each scope, in order.
+    /// The scopes in order.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
 
-    /// The scopes as one text with `separator` between them.
+    /// The scopes as one text, separated by `separator`.
     #[must_use]
     pub fn join(&self, separator: &str) -> String {
         self.iter().collect::<Vec<_>>().join(separator)
@@ -276,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn scopes_are_covered_by_what_was_granted_or_asked_for() {
+    fn scopes_are_covered_by_granted_and_requested_ones() {
         let asked = Scopes::new(["repo", "user"]);
         let granted = Scopes::new(["repo gist"]);
         assert!(Scopes::new(["user", "gist"]).is_covered_by(&granted, &asked));

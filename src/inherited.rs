@@ -1,9 +1,9 @@
-//! Listening sockets that the service manager opened and handed to this
-//! process: systemd's `LISTEN_FDS` (sd_listen_fds(3)), launchd's `Sockets`.
+//! Listening sockets that the service manager opened and passed to this
+//! process: systemd's `LISTEN_FDS` (sd_listen_fds(3)) and launchd's `Sockets`.
 //!
-//! They are told apart by their address family, not by their names: a Unix
-//! socket is the API's, a TCP socket takes redirects. Whether each is fit to be
-//! used is for the listeners to say.
+//! Their address family identifies them, not their names: a Unix socket is for
+//! the API, a TCP socket is for redirects. The listeners check whether they can
+//! be used.
 
 #[cfg(target_os = "macos")]
 mod launchd;
@@ -18,39 +18,39 @@ use nix::sys::socket::{
     AddressFamily, SockType, SockaddrLike as _, SockaddrStorage, getsockname, getsockopt, sockopt,
 };
 
-/// What was handed over.
+/// The inherited sockets.
 #[derive(Debug, Default)]
 pub struct Inherited {
     /// The API's socket.
     pub api: Option<UnixListener>,
-    /// The sockets that redirects come to.
+    /// The sockets for redirects.
     pub redirects: Vec<TcpListener>,
 }
 
-/// Why what was handed over cannot be used.
+/// Why the inherited sockets cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The environment or a descriptor is not as the protocol has it.
-    #[error("the service manager's sockets cannot be taken over")]
+    /// The environment or a descriptor violates the protocol.
+    #[error("the service manager's sockets cannot be used")]
     Protocol(#[source] io::Error),
-    /// A descriptor of another kind.
+    /// A descriptor is not a listening stream socket.
     #[error(
-        "the service manager handed over something that is no listening stream socket (descriptor {number}); its unit may name ListenStream= only, with Accept=no"
+        "the service manager passed descriptor {number}, which is not a listening stream socket; its unit may contain only ListenStream=, with Accept=no"
     )]
     NotListening {
         /// The descriptor.
         number: i32,
     },
-    /// More Unix sockets than one.
-    #[error("the service manager handed over more than one Unix socket; its unit may name one")]
+    /// There is more than one Unix socket.
+    #[error("the service manager passed more than one Unix socket; its unit may contain one")]
     Several,
 }
 
-/// Takes over what the service manager handed to this process; nothing where
-/// it did not start it, or was asked before. All of it is closed on exec.
+/// Takes the inherited sockets. There are none if the service manager did not
+/// start this process, or on a second call. All of them are closed on exec.
 ///
 /// # Errors
-/// [`Error`] says what is wrong with it.
+/// [`Error`] describes the first fault.
 pub fn take() -> Result<Inherited, Error> {
     static TAKEN: AtomicBool = AtomicBool::new(false);
     let mut inherited = Inherited::default();
@@ -73,7 +73,8 @@ pub fn take() -> Result<Inherited, Error> {
     Ok(inherited)
 }
 
-/// The family of a listening stream socket; `None` for anything else.
+/// The address family of a listening stream socket; `None` for any other
+/// descriptor.
 fn family(descriptor: &OwnedFd) -> Option<AddressFamily> {
     let is_stream = getsockopt(descriptor, sockopt::SockType).ok()? == SockType::Stream;
     let listens = getsockopt(descriptor, sockopt::AcceptConn).ok()?;
@@ -98,9 +99,9 @@ fn descriptors() -> io::Result<Vec<OwnedFd>> {
     let numbers = sd_notify::listen_fds()?;
     Ok(numbers
         .map(|number| {
-            // SAFETY: `LISTEN_PID` names this process, so the numbers are its
-            // alone; they were open (their flags could be set), and `take`
-            // comes here once.
+            // SAFETY: `LISTEN_PID` names this process, so no one else owns
+            // these descriptors; they are open, because their flags could be
+            // set; and `take` runs this once.
             unsafe { OwnedFd::from_raw_fd(number) }
         })
         .collect())

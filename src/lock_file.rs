@@ -1,5 +1,5 @@
-//! Lock files, and what they say of the process that holds the lock: for
-//! messages, and so that a daemon that starts knows whether to wait for its end.
+//! Lock files and their content: the process that holds the lock, for error
+//! messages, and whether a starting daemon should wait for it.
 
 use std::fmt;
 use std::fs::File;
@@ -10,23 +10,24 @@ use std::sync::Arc;
 
 use nix::fcntl::OFlag;
 
-/// How much of a lock file is read, in bytes.
+/// The most bytes of a lock file that are read.
 const MAX_LENGTH: u64 = 64;
 
 /// The word after the process number of a daemon that is stopping.
 const STOPPING: &str = "stopping";
 
-/// The process that holds a lock, as far as its file says.
+/// The process that holds a lock, according to the lock file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LockHolder {
-    /// Its number.
+    /// Its process number.
     pub pid: Option<u32>,
-    /// Whether it is stopping, and lets go of the lock soon.
+    /// Whether it is stopping and will release the lock soon.
     pub is_stopping: bool,
 }
 
 impl LockHolder {
-    /// What the file at `path` says; nothing if it cannot be read.
+    /// Reads the file at `path`. The result is empty if the file cannot be
+    /// read.
     #[must_use]
     pub fn read(path: &Path) -> Self {
         let mut text = String::new();
@@ -35,7 +36,7 @@ impl LockHolder {
             .custom_flags(OFlag::O_NOFOLLOW.bits())
             .open(path);
         if let Ok(file) = opened {
-            // What is no text names no process.
+            // Content that is not text identifies no process.
             let _ = file.take(MAX_LENGTH).read_to_string(&mut text);
         }
         let mut words = text.split_whitespace();
@@ -46,24 +47,25 @@ impl LockHolder {
     }
 }
 
-/// A lock that this process holds for as long as a clone of this lives.
+/// A lock that this process holds until the last clone is dropped.
 #[derive(Clone, Debug)]
 pub struct HeldLock(Arc<File>);
 
 impl HeldLock {
-    /// Has a file whose lock was taken say that this process holds it.
+    /// Writes this process's number into a file that it has locked.
     ///
     /// # Errors
-    /// Those of the file. A full disk is none: the text only serves others.
+    /// Those of writing the file, except for a full disk: the content is only
+    /// information for others.
     pub fn new(locked: File) -> io::Result<Self> {
         write(&locked, "")?;
         Ok(Self(Arc::new(locked)))
     }
 
-    /// Tells a daemon that finds the lock taken that it soon is not.
+    /// Writes into the file that this process is stopping.
     pub fn announce_stop(&self) {
         if let Err(error) = write(&self.0, STOPPING) {
-            tracing::debug!(error = %error, "a lock file does not say that the daemon stops");
+            tracing::debug!(error = %error, "cannot record in a lock file that the daemon is stopping");
         }
     }
 }
@@ -79,7 +81,7 @@ fn write(mut file: &File, state: &str) -> io::Result<()> {
 }
 
 impl fmt::Display for LockHolder {
-    /// ` (process 12)`, or nothing.
+    /// ` (process 12)`, or nothing if the number is unknown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.pid, self.is_stopping) {
             (Some(pid), false) => write!(f, " (process {pid})"),

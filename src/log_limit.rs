@@ -1,16 +1,17 @@
-//! A bound on the log lines that others can cause: the first of a kind are
-//! written at once, and then one per interval that says how many there were.
+//! Limits log lines that others can cause. The first lines of a kind are
+//! written at once, then one per interval with the number of those that were
+//! omitted.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// After a burst, lines of one kind come this far apart.
+/// The interval.
 const INTERVAL: Duration = Duration::from_secs(30);
 
-/// The bound on one kind of line.
+/// The limit of one kind of line.
 #[derive(Debug)]
 pub struct LogLimit {
-    /// How many lines an interval may have.
+    /// The most lines in an interval.
     burst: u32,
     state: Mutex<Option<State>>,
 }
@@ -32,8 +33,8 @@ impl LogLimit {
         }
     }
 
-    /// Whether a line is to be written now: `None` if not, else how many like
-    /// it were not written since the last one.
+    /// Whether a line is to be written now. Returns the number of lines that
+    /// were omitted since the last one, or `None` if this one is to be omitted.
     #[must_use]
     pub fn admit(&self) -> Option<u64> {
         self.admit_at(Instant::now())
@@ -61,9 +62,10 @@ impl LogLimit {
     }
 }
 
-/// Writes a log line of which a caller of the API, a browser or a provider can
-/// cause any number: `log_limited!(1, warn, field = value, "text")` writes one
-/// per interval, with the number of those left out as `suppressed`.
+/// Writes a log line that a caller of the API, a browser or a provider can
+/// cause any number of times: `log_limited!(1, warn, field = value, "text")`
+/// writes one per interval, with the number of omitted lines in the field
+/// `suppressed`.
 macro_rules! log_limited {
     ($burst:literal, $level:ident, $($line:tt)+) => {{
         static LIMIT: $crate::log_limit::LogLimit = $crate::log_limit::LogLimit::new($burst);
@@ -80,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_lines_come_at_once_and_then_one_that_counts_the_others() {
+    fn the_first_lines_are_written_at_once_then_one_per_interval_with_a_count() {
         let (limit, began) = (LogLimit::new(2), Instant::now());
         let at = |seconds| limit.admit_at(began + Duration::from_secs(seconds));
         assert_eq!(

@@ -1,7 +1,7 @@
-//! Counts of what happened, for `GET /metrics` in Prometheus' text form.
+//! Counters for `GET /metrics`, in the text format of Prometheus.
 //!
-//! Counted per owner, so that one owner's share can be shown without another's.
-//! The series are few and fixed: nothing that a caller writes becomes one.
+//! Counters are kept per owner, so that an owner sees only its own. The set of
+//! time series is small and fixed: no text of a caller becomes a label.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,55 +9,56 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::identity::Owner;
 
-/// What the text is sent as.
+/// The media type of the text.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Something that is counted.
+/// An event that is counted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Series {
-    /// A request to the socket, answered.
+    /// A request to the socket was answered.
     Request {
-        /// The operation, as its method and its path's pattern; `None` for
-        /// what is none.
+        /// The operation: its method and the pattern of its path. `None` for an
+        /// unknown path.
         operation: Option<Arc<str>>,
         /// The first digit of the status.
         class: u16,
     },
-    /// A refresh, ended.
+    /// A refresh ended.
     Refresh {
-        /// How.
+        /// The outcome.
         outcome: &'static str,
     },
-    /// A token, handed out.
+    /// A token was issued.
     IssuedToken,
 }
 
-/// A value that goes up and down.
+/// A value that can increase and decrease.
 #[derive(Clone, Copy, Debug)]
 pub struct Gauge {
-    /// Its name, after the prefix.
+    /// The name, without the prefix.
     pub name: &'static str,
-    /// What it is.
+    /// The description.
     pub help: &'static str,
-    /// Its value.
+    /// The value.
     pub value: u64,
 }
 
-/// The counts since the daemon's start.
+/// The counters since the daemon's start.
 #[derive(Debug, Default)]
 pub struct Metrics(Mutex<BTreeMap<(Series, Owner), u64>>);
 
-/// Before every name.
+/// The prefix of every name.
 const PREFIX: &str = "agent_authd";
 
 impl Metrics {
-    /// Counts one more of an owner's.
+    /// Increments a counter of an owner.
     pub fn count(&self, owner: Owner, series: Series) {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *counts.entry((series, owner)).or_default() += 1;
     }
 
-    /// An owner's counts, or with `None` everybody's, and these gauges.
+    /// The counters of an owner, or with `None` the sums over all owners,
+    /// followed by the gauges.
     #[must_use]
     pub fn text(&self, owner: Option<Owner>, gauges: &[Gauge]) -> String {
         let mut sums = BTreeMap::<Series, u64>::new();
@@ -91,7 +92,7 @@ impl Series {
         match self {
             Self::Request { .. } => ("requests_total", "Requests to the socket."),
             Self::Refresh { .. } => ("refreshes_total", "Refreshes of grants."),
-            Self::IssuedToken => ("tokens_handed_out_total", "Tokens handed out."),
+            Self::IssuedToken => ("tokens_handed_out_total", "Tokens issued."),
         }
     }
 
@@ -108,7 +109,7 @@ impl Series {
 }
 
 fn head(text: &mut String, name: &str, help: &str, kind: &str) {
-    // Writing to a String does not fail.
+    // Writing to a String cannot fail.
     let _ = writeln!(text, "# HELP {PREFIX}_{name} {help}");
     let _ = writeln!(text, "# TYPE {PREFIX}_{name} {kind}");
 }
@@ -122,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_owner_sees_their_own_counts_and_nobody_elses() {
+    fn an_owner_sees_only_its_own_counters() {
         let [one, other] = [1, 2].map(|uid| Owner::from_uid(uid).unwrap());
         let metrics = Metrics::default();
         let request = Series::Request {

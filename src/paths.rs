@@ -1,4 +1,4 @@
-//! Where things lie when nobody says otherwise, by the platform's own rules.
+//! The default locations of files, by the rules of the platform.
 //!
 //! | | Linux | macOS |
 //! | --- | --- | --- |
@@ -6,9 +6,9 @@
 //! | settings and key | `$XDG_CONFIG_HOME/agent-authd`, else `~/.config/agent-authd` | `~/Library/Application Support/agent-authd` |
 //! | socket | `$XDG_RUNTIME_DIR/agent-authd/agent-auth.sock` | in the vault's folder |
 //!
-//! Without a runtime folder (macOS, containers, `su`) the socket is
-//! `agent-auth.sock` in the vault's folder. The system's daemon, which serves
-//! every user of the machine, has places of its own:
+//! If there is no runtime folder (macOS, containers, `su`), the socket is
+//! `agent-auth.sock` in the vault's folder. The system's daemon serves every
+//! user of the machine and has its own locations:
 //!
 //! | | Linux | macOS |
 //! | --- | --- | --- |
@@ -17,45 +17,46 @@
 //! | key | `/var/lib/agent-authd-key` | with the settings |
 //! | socket | `/run/agent-authd/agent-auth.sock` | `/var/run/agent-authd/agent-auth.sock` |
 //!
-//! Nothing here makes a file or a folder.
+//! This module creates no file and no folder.
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use directories::ProjectDirs;
 
-/// What the folders are called.
+/// The name of the folders.
 const APPLICATION: &str = "agent-authd";
 
-/// Where the machine's administrator puts the providers that every local user
-/// may log in with.
+/// The folder of the providers that the machine's administrator defines for
+/// every local user.
 pub const PLATFORM_DIR: &str = "/etc/agent-authd/providers.d";
 
 /// The socket's name in its folder.
 const SOCKET: &str = "agent-auth.sock";
 
-/// The folder of the system daemon's socket. Only root can make it.
+/// The folder of the system daemon's socket. Only root can create it.
 const SYSTEM_RUNTIME_DIR: &str = if cfg!(target_os = "macos") {
     "/var/run/agent-authd"
 } else {
     "/run/agent-authd"
 };
 
-/// The longest path of a Unix socket, in bytes: `sun_path` of `sockaddr_un`
-/// (unix(7)) without the NUL at its end. 107 on Linux, 103 on macOS and the BSDs.
+/// The longest path of a Unix socket, in bytes: the size of `sun_path` in
+/// `sockaddr_un` (unix(7)) without the terminating NUL. 107 on Linux, 103 on
+/// macOS and the BSDs.
 pub const LONGEST_SOCKET_PATH: usize = if cfg!(any(target_os = "linux", target_os = "android")) {
     107
 } else {
     103
 };
 
-/// Why a place cannot be named or used.
+/// Why a location cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Neither `$HOME` nor the user database names a home folder.
     #[error("there is no home folder to keep things in: set HOME, or name each path")]
     NoHome,
-    /// The kernel could not take it as a socket's address.
+    /// The path is too long for the address of a socket.
     #[error(
         "the socket's path is {length} bytes long and may have {LONGEST_SOCKET_PATH} at most: {path}",
         path = path.display()
@@ -68,22 +69,23 @@ pub enum Error {
     },
 }
 
-/// The platform's default places for this user.
+/// The default locations of one user, or of the system's daemon.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Defaults {
     /// The folder of the vault.
     pub data_dir: PathBuf,
     /// The folder of `config.toml`.
     pub config_dir: PathBuf,
-    /// The folder of the vault's key; never the vault's folder, so that a copy
-    /// of the one does not carry the other.
+    /// The folder of the vault's key. It is never the vault's folder, so that a
+    /// copy of one does not contain the other.
     pub key_dir: PathBuf,
-    /// The folder of things that end with the session, where there is one.
+    /// The folder that is deleted at the end of the session, if there is one.
     pub runtime_dir: Option<PathBuf>,
 }
 
 impl Defaults {
-    /// The places for the user whose process this is, by its environment.
+    /// The locations for the user of this process, according to its
+    /// environment.
     ///
     /// # Errors
     /// [`Error::NoHome`].
@@ -102,10 +104,10 @@ impl Defaults {
         })
     }
 
-    /// The places of the system's daemon, which serves every user.
+    /// The locations of the system's daemon.
     #[must_use]
     pub fn of_the_system() -> Self {
-        // Linux: the service, which may not write into /etc, makes the key.
+        // On Linux the service creates the key, and it cannot write to /etc.
         let (data_dir, config_dir, key_dir) = if cfg!(target_os = "macos") {
             let folder = "/Library/Application Support/agent-authd";
             (
@@ -138,20 +140,20 @@ impl Defaults {
     }
 
     /// The socket of a daemon whose vault is in `data_dir`: in the runtime
-    /// folder, or in `data_dir` where there is none.
+    /// folder if there is one, otherwise in `data_dir`.
     #[must_use]
     pub fn socket(&self, data_dir: &Path) -> PathBuf {
         self.runtime_dir.as_deref().unwrap_or(data_dir).join(SOCKET)
     }
 }
 
-/// The system daemon's socket when nobody says otherwise.
+/// The default socket of the system's daemon.
 #[must_use]
 pub fn system_socket() -> PathBuf {
     Path::new(SYSTEM_RUNTIME_DIR).join(SOCKET)
 }
 
-/// Checks that `path` fits into a socket's address.
+/// Checks that `path` is short enough for the address of a socket.
 ///
 /// # Errors
 /// [`Error::SocketPathTooLong`].
@@ -166,8 +168,8 @@ pub fn check_socket(path: &Path) -> Result<(), Error> {
     })
 }
 
-/// The lock file of the daemon that serves at `socket`. It stays when the
-/// daemon has ended.
+/// The lock file of the daemon that listens on `socket`. The file remains after
+/// the daemon has ended.
 #[must_use]
 pub fn socket_lock(socket: &Path) -> PathBuf {
     let mut name = socket.as_os_str().to_owned();
@@ -189,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn the_socket_is_in_the_runtime_folder_or_else_beside_the_vault() {
+    fn the_socket_is_in_the_runtime_folder_or_in_the_vaults_folder() {
         let data_dir = Path::new("/srv/vault");
         assert_eq!(
             defaults(Some("/run/user/1000/agent-authd")).socket(data_dir),
@@ -209,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_path_is_held_to_the_kernels_limit() {
+    fn a_socket_path_longer_than_the_kernels_limit_is_refused() {
         let fits = PathBuf::from("/".repeat(LONGEST_SOCKET_PATH));
         assert_eq!(check_socket(&fits), Ok(()));
         let error = check_socket(&fits.join("x")).unwrap_err().to_string();

@@ -1,32 +1,32 @@
-//! What one owner may store: the limits, what there is, and whether there is
-//! room for something new.
+//! How much one owner may store: the limits, the totals, and whether something
+//! new fits.
 //!
-//! Pure rules. They are looked at only when something new is begun, so that
-//! they never stop a refresh, an exchange, a revocation or a deletion; what
-//! exceeds a limit that was lowered, or an upgrade, stays.
+//! Pure rules. They are checked only when something new begins, so they never
+//! prevent a refresh, an exchange, a revocation or a deletion. Stored data that
+//! exceeds a limit, after a lowered limit or an upgrade, stays.
 
 use std::fmt;
 
-/// The room that is kept for the token of a login under way, in bytes: as much
-/// as large tokens and their metadata take.
+/// Space counted for the token of each login under way, in bytes: enough for
+/// large tokens and their metadata.
 const TOKEN_ROOM: u64 = 8 * 1024;
 
-/// Bytes of a MiB, the unit of the setting.
+/// Bytes per MiB, the unit of the setting.
 pub const MIB: u64 = 1024 * 1024;
 
-/// What each owner may have. The defaults are far above what a person's agents
-/// use, and far below what fills a disk.
+/// The limits of each owner. The defaults are far more than a person's agents
+/// use, and far less than a disk holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Providers.
     pub providers: u64,
-    /// Tokens, those of logins under way included.
+    /// Tokens, including those that logins under way will add.
     pub tokens: u64,
-    /// Logins under way; as many renewals besides.
+    /// Logins under way. The same number of renewals is allowed besides.
     pub flows: u64,
-    /// Agents' permissions to use a token.
+    /// Permissions of agents.
     pub connections: u64,
-    /// All of it together, in bytes, the events included.
+    /// The size of everything stored, including events, in bytes.
     pub bytes: u64,
 }
 
@@ -42,31 +42,31 @@ impl Default for Limits {
     }
 }
 
-/// What an owner has.
+/// What an owner stores.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Providers.
     pub providers: u64,
     /// Tokens.
     pub tokens: u64,
-    /// Agents' permissions to use a token.
+    /// Permissions of agents.
     pub connections: u64,
     /// Flows under way that make a new token.
     pub logins: u64,
     /// Flows under way that renew a token.
     pub renewals: u64,
-    /// Those of both that wait for a person.
+    /// Flows of both kinds that wait for a person.
     pub flows_pending: u64,
     /// Bytes stored.
     pub bytes: u64,
 }
 
-/// Something new.
+/// Something new to store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum New {
     /// A provider.
     Provider,
-    /// A token that was obtained elsewhere.
+    /// A token that was obtained elsewhere (an import).
     Token,
     /// A login that makes a new token.
     Login {
@@ -75,31 +75,32 @@ pub enum New {
     },
     /// A login that renews a token in place.
     Renewal,
-    /// An agent's permission to use a token.
+    /// A permission for an agent.
     Connection,
 }
 
-/// A quota of an owner's.
+/// A quota of an owner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quota {
-    /// Of providers.
+    /// Number of providers.
     Providers,
-    /// Of tokens.
+    /// Number of tokens.
     Tokens,
-    /// Of flows under way.
+    /// Number of flows under way.
     Flows,
-    /// Of agents' permissions.
+    /// Number of agents' permissions.
     Connections,
-    /// Of bytes.
+    /// Size in bytes.
     Bytes,
 }
 
-/// A quota is used up: nothing new can be begun until something has gone.
+/// A quota is used up. Nothing new can begin until something is deleted or
+/// ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exceeded {
-    /// Which.
+    /// The quota.
     pub quota: Quota,
-    /// How much it allows; bytes for [`Quota::Bytes`].
+    /// The limit; in bytes for [`Quota::Bytes`].
     pub limit: u64,
 }
 
@@ -120,10 +121,10 @@ impl fmt::Display for Exceeded {
 }
 
 impl Limits {
-    /// Whether an owner who has `totals` may begin `new`.
+    /// Checks whether an owner with `totals` may begin `new`.
     ///
     /// # Errors
-    /// The first quota that leaves no room for it.
+    /// The first quota that is used up.
     pub fn check(&self, new: New, totals: &Totals) -> Result<(), Exceeded> {
         let tokens = (Quota::Tokens, totals.tokens + totals.logins, self.tokens);
         let connections = (Quota::Connections, totals.connections, self.connections);
@@ -175,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_login_under_way_keeps_the_room_of_its_token() {
+    fn a_login_under_way_counts_as_a_token() {
         let totals = |tokens, logins| Totals {
             tokens,
             logins,
@@ -213,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_names_the_quota_and_what_frees_room() {
+    fn the_error_names_the_quota_and_a_remedy() {
         let exceeded = LIMITS.check(
             New::Connection,
             &Totals {

@@ -1,9 +1,9 @@
-//! Whether a file or folder is one that only this user and root can have
-//! written: its owner, its mode, its links, and every folder on the way to it.
+//! Checks that only this user and root can have written a file or folder: its
+//! owner, its mode, its links, and every folder on its path.
 //!
-//! A program that believes a file of another user's does that user's will, and
-//! so does one that looks a name up in a folder which others may write. Nothing
-//! is changed here: each refusal names the command that mends it.
+//! A program that trusts another user's file, or a name in a folder that others
+//! can write, is controlled by that user. Nothing is changed here; each error
+//! names the command that corrects it.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -14,7 +14,7 @@ use std::path::{Component, Path, PathBuf};
 
 use nix::unistd::{Gid, Group, Uid, User, geteuid};
 
-/// Symbolic links on the way to a file, at most: as many as Linux follows
+/// The most symbolic links on a path; Linux follows as many
 /// (path_resolution(7)).
 const MOST_LINKS: usize = 40;
 
@@ -22,19 +22,19 @@ const MOST_LINKS: usize = 40;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}: {why}", path.display())]
 pub struct Untrusted {
-    /// The file or folder that was looked at.
+    /// The file or folder that was checked.
     pub path: PathBuf,
-    /// What is wrong, and the command that mends it.
+    /// The reason, and the command that corrects it.
     pub why: String,
 }
 
-/// Who may own what is trusted.
+/// The users who may own a trusted file.
 #[derive(Clone, Copy, Debug)]
 pub struct Owners {
     own: u32,
-    /// The account of the daemon whose vault root works on.
+    /// The account of a daemon whose vault root works on.
     account: Option<u32>,
-    /// What root's files read as in a user namespace that does not have root.
+    /// The uid shown for root's files in a user namespace without root.
     unmapped_root: Option<u32>,
 }
 
@@ -49,8 +49,8 @@ impl Owners {
         }
     }
 
-    /// These, and for root's own commands the account that a daemon's data
-    /// folder belongs to.
+    /// As [`Self::of_this_process`]; if root runs the command, also the account
+    /// that a daemon's data folder belongs to.
     #[must_use]
     pub fn of_data_folder(folder: &Path) -> Self {
         let owner = fs::metadata(folder).ok().map(|metadata| metadata.uid());
@@ -64,23 +64,23 @@ impl Owners {
         uid == 0 || uid == self.own || Some(uid) == self.account || Some(uid) == self.unmapped_root
     }
 
-    /// Refuses a file or folder of another owner, one that others may write,
-    /// and a file that has a second name.
+    /// Refuses a file or folder that belongs to another user or that others can
+    /// write, and a file with a second name.
     ///
     /// # Errors
-    /// [`Untrusted`] about `path`.
+    /// [`Untrusted`] with `path`.
     pub fn require_own(&self, path: &Path, metadata: &Metadata) -> Result<(), Untrusted> {
         let shown = shell_quoted(path);
         self.require_owner(path, path, metadata)?;
         let (mode, kind) = (metadata.mode(), metadata.file_type());
-        // Nothing that is written into a device, such as /dev/null, stays there.
+        // A device such as /dev/null does not store what is written to it.
         if mode & 0o022 != 0 && !kind.is_char_device() {
             let mode = mode & 0o777;
             let why = format!("others can write to it (mode {mode:03o}); run: chmod go-w {shown}");
             return Err(untrusted(path, why));
         }
-        // What nobody may write cannot be changed under its other name, either:
-        // package stores keep such files once.
+        // A file that no user can write cannot be changed by its other name
+        // either. Package stores share such files by links.
         if kind.is_file() && metadata.nlink() > 1 && mode & 0o222 != 0 {
             let why = format!(
                 "it has a second name (a hard link) by which it can be read or changed; run: cp -p {shown} {shown}.copy && mv {shown}.copy {shown}"
@@ -90,12 +90,12 @@ impl Owners {
         Ok(())
     }
 
-    /// Refuses a path that leads through a folder or a symbolic link of another
-    /// owner, or through a folder in which others may replace what is there.
-    /// What does not exist yet is not looked at.
+    /// Refuses a path with a folder or a symbolic link of another owner, or
+    /// with a folder in which others can replace files. Parts of the path that
+    /// do not exist are not checked.
     ///
     /// # Errors
-    /// [`Untrusted`] about `path`.
+    /// [`Untrusted`] with `path`.
     pub fn require_way(&self, path: &Path) -> Result<(), Untrusted> {
         let failed = |error: io::Error| untrusted(path, error.to_string());
         let absolute = std::path::absolute(path).map_err(failed)?;
@@ -136,7 +136,8 @@ impl Owners {
         let found = fs::metadata(folder).map_err(|error| untrusted(path, error.to_string()))?;
         self.require_owner(path, folder, &found)?;
         let mode = found.mode();
-        // In a sticky folder such as /tmp nobody replaces another's files.
+        // In a sticky folder such as /tmp, users cannot replace each other's
+        // files.
         let is_sticky = mode & 0o1000 != 0;
         let by_group = mode & 0o020 != 0 && !is_private_group(found.gid(), found.uid());
         if (mode & 0o002 != 0 || by_group) && !is_sticky {
@@ -149,8 +150,8 @@ impl Owners {
         Ok(())
     }
 
-    /// Refuses `found`, which is at `path` or on the way to it, if it is another
-    /// user's.
+    /// Refuses `found`, which is at `path` or on the way to it, if it belongs
+    /// to another user.
     fn require_owner(&self, path: &Path, at: &Path, found: &Metadata) -> Result<(), Untrusted> {
         let uid = found.uid();
         if self.has(uid) {
@@ -184,8 +185,8 @@ fn names(path: &Path) -> VecDeque<OsString> {
     named.collect()
 }
 
-/// Whether a group is that of one user alone, as many systems give each user
-/// one: it has the user's name and no other member.
+/// Whether a group belongs to one user, as on systems that create a group for
+/// each user: it has the user's name and no other member.
 fn is_private_group(gid: u32, uid: u32) -> bool {
     let user = User::from_uid(Uid::from_raw(uid)).ok().flatten();
     let group = Group::from_gid(Gid::from_raw(gid)).ok().flatten();
@@ -194,8 +195,8 @@ fn is_private_group(gid: u32, uid: u32) -> bool {
     })
 }
 
-/// The uid that root's files show in a user namespace that does not have root
-/// (user_namespaces(7)); `None` where root is root.
+/// The uid that root's files show in a user namespace without root
+/// (user_namespaces(7)); `None` if this process sees root as root.
 fn unmapped_root() -> Option<u32> {
     let map = fs::read_to_string("/proc/self/uid_map").ok()?;
     let has_root = map
@@ -212,7 +213,7 @@ fn unmapped_root() -> Option<u32> {
     )
 }
 
-/// A path as a shell takes it.
+/// A path, quoted for a shell.
 #[must_use]
 pub fn shell_quoted(path: &Path) -> String {
     let text = path.display().to_string();
@@ -266,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_others_write_or_that_has_two_names_is_refused() {
+    fn a_file_that_others_can_write_or_that_has_two_names_is_refused() {
         let (_home, folder, file) = file();
         assert_eq!(refusal(&file), None);
         set_mode(&file, 0o646);
@@ -275,12 +276,16 @@ mod tests {
         fs::hard_link(&file, folder.join("second")).unwrap();
         assert!(refusal(&file).unwrap().contains("second name"));
         set_mode(&file, 0o444);
-        assert_eq!(refusal(&file), None, "nobody writes a package store's file");
+        assert_eq!(
+            refusal(&file),
+            None,
+            "no user can write a file of a package store"
+        );
         assert_eq!(refusal(Path::new("/dev/null")), None);
     }
 
     #[test]
-    fn a_folder_on_the_way_that_others_write_is_refused_unless_it_is_sticky() {
+    fn a_folder_on_the_path_that_others_can_write_is_refused_unless_it_is_sticky() {
         let (_home, folder, file) = file();
         set_mode(&folder, 0o757);
         let why = refusal(&file).unwrap();
@@ -291,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn each_folder_that_a_link_leads_through_is_looked_at() {
+    fn each_folder_on_the_path_of_a_link_is_checked() {
         let (home, folder, file) = file();
         let (outer, link) = (home.path().join("outer"), home.path().join("link"));
         fs::create_dir(&outer).unwrap();
@@ -304,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn what_another_user_owns_is_refused_with_the_command_that_mends_it() {
+    fn a_file_of_another_user_is_refused_with_the_command_that_corrects_it() {
         if !geteuid().is_root() {
             return; // Only root can give a file away.
         }
@@ -333,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_yet_is_not_refused() {
+    fn a_path_that_does_not_exist_is_not_refused() {
         let (_home, folder, _) = file();
         let owners = Owners::of_this_process();
         assert_eq!(owners.require_way(&folder.join("new/deep/file")), Ok(()));

@@ -1,12 +1,13 @@
-//! Which characters a person cannot see, and text with them shown.
+//! Which characters are invisible, and how text with them is shown.
 //!
-//! The one definition for what is printed on a terminal, put on a page, or
-//! taken as an identifier: a text that looks like another, or that steers the
-//! place where it is shown, must not pass as that other. No input or output here.
+//! The only definition, for text on a terminal, text on a page, and
+//! identifiers: invisible characters could make a text look like another one,
+//! or change how the text around it is shown. No input or output here.
 
-/// Control characters, separators of lines and paragraphs, characters that turn
-/// the direction of text (Unicode Standard Annex 9), that have no width, or that
-/// are drawn as nothing (`Default_Ignorable_Code_Point`), in order.
+/// Control characters, separators of lines and paragraphs, characters that
+/// change the direction of text (Unicode Standard Annex 9), characters without
+/// width, and characters that are not drawn (`Default_Ignorable_Code_Point`),
+/// in order.
 const INVISIBLE: [(char, char); 28] = [
     ('\u{0}', '\u{1f}'),
     ('\u{7f}', '\u{9f}'),
@@ -38,13 +39,13 @@ const INVISIBLE: [(char, char); 28] = [
     ('\u{e0000}', '\u{e0fff}'),
 ];
 
-/// The first and the last character of each range of invisible ones, in order.
+/// The ranges of invisible characters, first and last of each, in order.
 #[must_use]
 pub fn invisible_ranges() -> &'static [(char, char)] {
     &INVISIBLE
 }
 
-/// Whether a person cannot see `c`.
+/// Whether `c` is invisible.
 #[must_use]
 pub fn is_invisible(c: char) -> bool {
     let after = INVISIBLE.partition_point(|(first, _)| *first <= c);
@@ -54,13 +55,13 @@ pub fn is_invisible(c: char) -> bool {
         .is_some_and(|(_, last)| c <= *last)
 }
 
-/// Whether `text` holds a character that a person cannot see.
+/// Whether `text` contains an invisible character.
 #[must_use]
 pub fn has_invisible(text: &str) -> bool {
     text.contains(is_invisible)
 }
 
-/// `text` with each invisible character written out, such as `\n` or `\u{200b}`.
+/// `text` with each invisible character escaped, such as `\n` or `\u{200b}`.
 #[must_use]
 pub fn shown(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
@@ -79,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_seen_is_written_out() {
+    fn invisible_characters_are_escaped() {
         assert_eq!(
             shown("a\x1b]0;x\x07b\r\nc\u{9b}1m\u{202e}d"),
             "a\\u{1b}]0;x\\u{7}b\\r\\nc\\u{9b}1m\\u{202e}d"

@@ -1,6 +1,6 @@
-//! launchd's sockets (launch_activate_socket(3)), by the names that the
-//! property lists in `launchd/` give them. There is no other way to ask for
-//! them, and no crate that is kept up to do it.
+//! launchd's sockets (launch_activate_socket(3)), by their names in the
+//! property lists in `launchd/`. No other interface returns them, and no
+//! maintained crate wraps this one.
 
 use std::ffi::{CStr, c_char, c_int};
 use std::io;
@@ -21,8 +21,9 @@ unsafe extern "C" {
     ) -> c_int;
 }
 
-/// The sockets of both names; none where launchd did not start this process
-/// (`ESRCH`) or its property list has no such name (`ENOENT`).
+/// The sockets of both names. There are none if launchd did not start this
+/// process (`ESRCH`), or if its property list does not have the name
+/// (`ENOENT`).
 pub(super) fn descriptors() -> io::Result<Vec<OwnedFd>> {
     let mut all = Vec::new();
     for name in NAMES {
@@ -37,7 +38,7 @@ pub(super) fn descriptors() -> io::Result<Vec<OwnedFd>> {
 #[expect(unsafe_code, reason = "calls a function of the system's library")]
 fn named(name: &CStr) -> io::Result<Vec<OwnedFd>> {
     let (mut numbers, mut count) = (std::ptr::null_mut(), 0);
-    // SAFETY: the name ends with a NUL, and both results have a place.
+    // SAFETY: the name ends with a NUL, and both out-pointers are valid.
     let status = unsafe { launch_activate_socket(name.as_ptr(), &mut numbers, &mut count) };
     match status {
         0 => {}
@@ -47,8 +48,8 @@ fn named(name: &CStr) -> io::Result<Vec<OwnedFd>> {
     if numbers.is_null() {
         return Ok(Vec::new());
     }
-    // SAFETY: on success it is an array of `count` descriptors, each open and
-    // this process's alone; the array is the caller's to free.
+    // SAFETY: on success the pointer is to an array of `count` open descriptors
+    // that only this process owns; the caller must free the array.
     Ok(unsafe {
         let descriptors = std::slice::from_raw_parts(numbers, count)
             .iter()

@@ -1,30 +1,31 @@
-//! Whose account a grant is for, as its provider names it, and whether two
-//! grants are for the same one. What a person calls an account says nothing here.
+//! The account of a grant, as its provider identifies it, and whether two
+//! grants have the same account. A person's name for an account is not
+//! considered.
 
 use super::{Grant, Token};
 
 /// An account's identifier at its provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountId {
-    /// The issuer of the identifier (OpenID Connect Core, section 2); `None` for
-    /// one that is the provider's own.
+    /// The issuer of the identifier (OpenID Connect Core, section 2); `None` if
+    /// the identifier is specific to the provider.
     pub issuer: Option<String>,
     /// The identifier, unique within its issuer.
     pub subject: String,
 }
 
-/// Whether two grants are for one account.
+/// Whether two grants have the same account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sameness {
-    /// They are.
+    /// The accounts are the same.
     Same,
-    /// They are not.
+    /// The accounts are different.
     Different,
-    /// The provider did not say enough of one of them.
+    /// The provider has not identified one of them.
     Unknown,
 }
 
-/// An account as far as its provider named it.
+/// An account, as far as its provider has identified it.
 #[derive(Clone, Copy, Debug)]
 pub struct Account<'a> {
     /// Its identifier.
@@ -34,8 +35,8 @@ pub struct Account<'a> {
 }
 
 impl Account<'_> {
-    /// Whether this is the same account as `other` of the same provider: by the
-    /// identifiers, else by the provider's labels.
+    /// Compares the account with another one of the same provider: by
+    /// identifier, otherwise by the provider's label.
     #[must_use]
     pub fn compared_with(&self, other: &Account<'_>) -> Sameness {
         let is_comparable = |(one, other): &(&AccountId, &AccountId)| {
@@ -53,7 +54,7 @@ impl Account<'_> {
 }
 
 impl Token {
-    /// The account that it speaks for.
+    /// The account of the token.
     #[must_use]
     pub fn account(&self) -> Account<'_> {
         Account {
@@ -64,7 +65,7 @@ impl Token {
 }
 
 impl Grant {
-    /// The account that it is for.
+    /// The account of the grant.
     #[must_use]
     pub fn account(&self) -> Account<'_> {
         Account {
@@ -86,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn identifiers_decide_before_labels_and_a_missing_name_decides_nothing() {
+    fn identifiers_take_precedence_over_labels_and_missing_ones_are_unknown() {
         let (ada, bob) = (id(Some("i"), "1"), id(Some("i"), "2"));
         let (elsewhere, own) = (id(Some("j"), "1"), id(None, "1"));
         let account = |id, label| Account { id, label };

@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn room_is_made_for_each_answer_and_made_again_after_a_save_has_freed_it() {
+    async fn space_is_reserved_for_each_answer_and_again_after_a_save_released_it() {
         let folder = tempfile::tempdir().unwrap();
         let ballast = Arc::new(Ballast::new(folder.path()));
         let one = room_for(0);
@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_no_refresh_needs_is_given_back() {
+    async fn space_that_no_refresh_needs_is_released() {
         let folder = tempfile::tempdir().unwrap();
         let ballast = Arc::new(Ballast::new(folder.path()));
         let rooms = [
@@ -292,14 +292,14 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_as_large_as_the_stored_one_and_half_of_it_has_room() {
+    fn an_answer_of_one_and_a_half_times_the_stored_size_has_space() {
         let stored = 300 * 1024;
         assert!(room_for(stored) >= stored + stored / 2 + stored + OVERHEAD);
         assert!(room_for(0) >= LARGEST_ANSWER * 4 / 3 + OVERHEAD);
     }
 
     #[test]
-    fn what_is_written_without_fallocate_is_as_long_as_asked_for() {
+    fn blocks_allocated_without_fallocate_have_the_requested_length() {
         let folder = tempfile::tempdir().unwrap();
         let file = open(&folder.path().join(NAME)).unwrap();
         write_noise(&file, 0, 5000).unwrap();

@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn network_file_systems_are_told_from_disks() {
+    fn network_file_systems_are_recognized() {
         assert_eq!(network_kind(0x6969), Some("NFS"));
         // SMB's number in a signed type of 32 bits.
         assert_eq!(network_kind(0xfe53_4d42_u32.cast_signed()), Some("SMB"));
@@ -94,12 +94,12 @@ mod tests {
     }
 
     #[test]
-    fn this_machines_own_disk_is_no_network() {
+    fn a_local_disk_is_not_a_network_file_system() {
         assert_eq!(network(Path::new("/proc")), None);
     }
 
     #[test]
-    fn a_folder_that_others_can_write_into_is_refused() {
+    fn a_folder_that_others_can_write_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
         let refused = private(folder.path(), &Owners::of_this_process());

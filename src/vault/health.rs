@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn each_cause_lasts_until_it_is_over_itself() {
+    fn each_fault_lasts_until_it_ends_itself() {
         let health = Health::default();
         health.note_room(Err("no room".into()));
         health.note_place(Err("the file is gone".into()));

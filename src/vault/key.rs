@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_refused_with_its_place() {
+    fn a_text_that_is_not_a_key_is_refused_with_its_place() {
         let short = URL_SAFE.encode([0; 31]);
         let long = URL_SAFE.encode([0; 33]);
         for text in ["", "\n", "secret", &short, &long] {

@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_whose_lock_file_is_deleted_or_replaced_stays_held() {
+    fn a_folder_stays_locked_if_its_lock_file_is_deleted_or_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(NAME);
         let lock = DataLock::take(folder.path()).unwrap();

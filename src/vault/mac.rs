@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_is_of_one_vault_table_and_list_of_values() {
+    fn a_code_depends_on_the_vault_the_table_and_the_values() {
         let (a, b) = (ValueRef::Text(b"a"), ValueRef::Text(b"b"));
         let tags = [
             tag(1, "tokens", &[a, b]),

@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_that_are_deleted_replaced_moved_or_cut_off_are_noticed() {
+    fn deleted_replaced_moved_and_truncated_files_are_detected() {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         fs::create_dir(&data).unwrap();

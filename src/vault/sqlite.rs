@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_connection_is_set_up_for_a_confined_daemon_and_a_hostile_file() {
+    fn each_connection_has_the_settings_for_a_confined_daemon_and_a_hostile_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("vault.db");
         let writer = open_writer(&path).unwrap();

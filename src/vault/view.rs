@@ -56,10 +56,12 @@ impl Change<'_> {
     /// Writes a page without changing its content. Two updates are needed: SQLite
     /// does not write a page for an update to the same value.
     pub(super) fn touch(&self) -> Result<(), Error> {
-        self.connection.execute_batch(
-            "UPDATE vault SET created_at = created_at + 1;
-             UPDATE vault SET created_at = created_at - 1",
-        )?;
+        for update in [
+            "UPDATE vault SET created_at = created_at + 1",
+            "UPDATE vault SET created_at = created_at - 1",
+        ] {
+            self.connection.execute(update, [])?;
+        }
         Ok(())
     }
 }

@@ -23,7 +23,7 @@ fn now() -> Timestamp {
 }
 
 #[test]
-fn what_was_sealed_opens_at_its_place_alone() {
+fn a_sealed_value_opens_only_at_its_place() {
     let cipher = cipher(1, &Fernet::generate_key());
     let key_id = cipher.key_id().0.clone();
     let sealed = cipher.seal(place("a"), &AccessToken::new("hush"), now());
@@ -88,7 +88,7 @@ fn another_vault_or_key_opens_nothing() {
 }
 
 #[test]
-fn what_an_older_key_sealed_opens_with_the_key_it_names() {
+fn a_value_of_an_older_key_opens_with_the_key_it_names() {
     let (old, new) = (Fernet::generate_key(), Fernet::generate_key());
     let before = cipher(1, &old);
     let sealed = before.seal(place("a"), &AccessToken::new("hush"), now());
@@ -100,7 +100,7 @@ fn what_an_older_key_sealed_opens_with_the_key_it_names() {
 }
 
 #[test]
-fn a_fingerprint_is_the_same_for_one_secret_owner_vault_and_key_alone() {
+fn a_fingerprint_depends_on_the_secret_the_owner_the_vault_and_the_key() {
     let (key, other_key) = (Fernet::generate_key(), Fernet::generate_key());
     let [one, other] = [1000, 1001].map(|uid| Owner::from_uid(uid).unwrap());
     let token = AccessToken::new("hush");

@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_made_once_private_and_read_back() {
+    fn a_key_is_created_once_with_a_private_mode_and_read_back() {
         let folder = tempfile::tempdir().unwrap();
         let store = key_file(&folder);
         assert!(store.load().unwrap().is_none());
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_behind_a_link_is_replaced_where_it_lies() {
+    fn the_target_of_a_link_is_replaced_with_the_new_key() {
         let folder = tempfile::tempdir().unwrap();
         let store = key_file(&folder);
         create(&store, &Env::system()).unwrap();
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_whose_making_was_cut_off_between_its_names_is_read() {
+    fn a_key_with_a_temporary_name_left_by_a_crash_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let store = key_file(&folder);
         create(&store, &Env::system()).unwrap();

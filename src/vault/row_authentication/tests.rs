@@ -95,7 +95,7 @@ fn insert(connection: &Connection, cipher: &Cipher, table: &AuthenticatedTable) 
 }
 
 #[test]
-fn whatever_decides_where_a_secret_goes_is_authenticated() {
+fn each_column_that_decides_where_a_secret_is_sent_is_authenticated() {
     let ring = KeyRing::generate(&Env::system());
     let cipher = Cipher::new(Uuid::nil(), &ring).unwrap();
     let mut connection = Connection::open_in_memory().unwrap();

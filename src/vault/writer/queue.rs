@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_waits_for_one_of_each_other_owner_and_not_for_all_of_one() {
+    fn a_change_waits_for_one_change_of_each_other_owner_not_for_all_of_one() {
         let queue = Queue::default();
         for _ in 0..2 * LARGEST_BATCH {
             push_for(&queue, false, Some(1));
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_back_comes_first_in_its_order() {
+    fn changes_that_are_put_back_come_first_in_their_order() {
         let queue = Queue::default();
         for uid in [1, 1, 2, 3] {
             push_for(&queue, false, Some(uid));
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn saves_go_before_what_waited_longer() {
+    fn saves_come_before_changes_that_waited_longer() {
         let queue = Queue::default();
         push(&queue, false);
         push(&queue, true);
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_closed_queue_gives_what_it_has_and_takes_nothing() {
+    fn a_closed_queue_returns_its_changes_and_accepts_none() {
         let queue = Queue::default();
         push(&queue, false);
         queue.close();

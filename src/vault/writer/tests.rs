@@ -100,7 +100,7 @@ fn lose_transaction(connection: &Connection) -> Written<()> {
 }
 
 #[tokio::test]
-async fn two_hundred_answers_that_come_at_once_take_four_commits() {
+async fn two_hundred_answers_at_once_take_four_commits() {
     let vault = TestVault::new();
     // While another connection reads, the log is not truncated.
     let reader = vault.reader();
@@ -133,7 +133,7 @@ async fn two_hundred_answers_that_come_at_once_take_four_commits() {
 }
 
 #[tokio::test]
-async fn changes_that_wait_are_made_durable_by_one_commit() {
+async fn waiting_changes_share_one_commit() {
     let vault = TestVault::new();
     let commits = Arc::new(AtomicUsize::new(0));
     let (release, held) = vault.hold();
@@ -167,7 +167,7 @@ async fn changes_that_wait_are_made_durable_by_one_commit() {
 }
 
 #[tokio::test]
-async fn a_change_that_fails_or_panics_undoes_itself_alone() {
+async fn a_change_that_fails_or_panics_is_rolled_back_alone() {
     let vault = TestVault::new();
     let (release, held) = vault.hold();
     let (first, failed, panicked, last, _) = tokio::join!(
@@ -200,7 +200,7 @@ async fn a_change_that_fails_or_panics_undoes_itself_alone() {
 }
 
 #[tokio::test]
-async fn where_the_commit_fails_nobody_is_told_that_anything_was_stored() {
+async fn if_the_commit_fails_every_caller_gets_an_error() {
     let vault = TestVault::new();
     let (release, held) = vault.hold();
     let (first, lost, last, held) = tokio::join!(
@@ -221,7 +221,7 @@ async fn where_the_commit_fails_nobody_is_told_that_anything_was_stored() {
 }
 
 #[tokio::test]
-async fn a_save_is_made_again_alone_where_the_commit_it_shared_fails() {
+async fn a_save_runs_again_alone_if_its_shared_commit_fails() {
     let vault = TestVault::new();
     let (release, held) = vault.hold();
     let (saved, other, lost, _) = tokio::join!(
@@ -239,7 +239,7 @@ async fn a_save_is_made_again_alone_where_the_commit_it_shared_fails() {
 }
 
 #[tokio::test]
-async fn a_foreign_reader_holds_up_no_change_and_the_log_is_emptied_after_it() {
+async fn a_foreign_reader_delays_no_change_and_the_log_is_truncated_after_it() {
     let vault = TestVault::new();
     vault.writer.run(None, once(insert(1))).await.unwrap();
     let foreign = vault.reader();
