@@ -58,7 +58,7 @@ pub enum LabelError {
     TooLong,
     /// It could be taken for another label, because it has invisible
     /// characters.
-    #[error("it has control characters or others that nobody can see")]
+    #[error("it has control or other invisible characters")]
     Invisible,
 }
 

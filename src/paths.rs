@@ -54,7 +54,7 @@ pub const LONGEST_SOCKET_PATH: usize = if cfg!(any(target_os = "linux", target_o
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// Neither `$HOME` nor the user database names a home folder.
-    #[error("there is no home folder to keep things in: set HOME, or name each path")]
+    #[error("no home folder was found: set HOME, or name each path")]
     NoHome,
     /// The path is too long for the address of a socket.
     #[error(

@@ -294,7 +294,7 @@ mod tests {
         assert_eq!(
             found,
             "`provider_id`: it is missing, and must be there\n\
-             `name`: it has control characters or others that nobody can see\n\
+             `name`: it has control or other invisible characters\n\
              `auth_url`: it must be https (http is allowed for a loopback address only)\n\
              `provider_type`: it must be one of \"microsoft\", \"salesforce\", \"slack\", \"x\"\n\
              `authorization_params`: state: this parameter is set by each flow and cannot be fixed\n\

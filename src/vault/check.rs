@@ -130,7 +130,7 @@ impl Report {
         let is_outdated = schema::is_outdated(&connection)?;
         let (cipher, key) = find_key(options, &connection)?;
         if key.is_rotating {
-            let fault = "a change of the key is not finished; the daemon's next start, or another rotation, goes on with it";
+            let fault = "a rotation of the key is not finished; the daemon's next start, or another rotation, continues it";
             self.faults.push(fault.to_owned());
         }
         self.key = Some(key);

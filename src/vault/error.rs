@@ -1,5 +1,5 @@
-//! What can go wrong with the vault. What is done about it by the command line is in
-//! `vault/remedy.rs`.
+//! The errors of the vault. `vault/remedy.rs` has what a person can do about
+//! them.
 
 use std::path::{Path, PathBuf};
 
@@ -32,7 +32,7 @@ pub enum Error {
         /// Which part.
         what: String,
     },
-    /// The file is damaged, which shows when it is opened.
+    /// The file was found to be damaged when it was opened.
     #[error("the vault is damaged: {what}; the file was left as it is{}", without_backup(data_dir, backup.as_deref()))]
     Damaged {
         /// Which part.
@@ -44,7 +44,7 @@ pub enum Error {
         /// The newest backup.
         backup: Option<PathBuf>,
     },
-    /// One row is damaged or was tampered with; the others are well.
+    /// One row is damaged or was tampered with. Other rows are not affected.
     #[error(
         "row {row} of {table} cannot be read: {why}; it is not used and can be deleted by its id"
     )]
@@ -64,9 +64,9 @@ pub enum Error {
         /// The reason, from the system.
         why: String,
     },
-    /// The folder is not on a disk of this machine.
+    /// The folder is on a network file system.
     #[error(
-        "{} cannot be opened: it is on a network file system ({kind}), where neither locks nor the write-ahead log can be relied on",
+        "{} cannot be opened: it is on a network file system ({kind}), where neither locks nor the write-ahead log are reliable",
         folder.display()
     )]
     OnNetwork {
@@ -75,7 +75,7 @@ pub enum Error {
         /// The kind of file system.
         kind: String,
     },
-    /// The disk is read-only, so that nothing can be changed.
+    /// The disk is read-only, so nothing can be changed.
     #[error(
         "{} is on a read-only disk; make the disk writable first (mount -o remount,rw)",
         path.display()
@@ -105,7 +105,7 @@ pub enum Error {
     },
     /// A newer version wrote the file.
     #[error(
-        "the vault was written by a newer agent-authd (its schema is {found}, this one knows {known})"
+        "the vault was written by a newer agent-authd (its schema is {found}, this version knows {known})"
     )]
     NewerSchema {
         /// The schema version of the file.
@@ -117,7 +117,7 @@ pub enum Error {
     },
     /// A backup whose rows are not authenticated.
     #[error(
-        "{} was made before addresses were authenticated, so that it cannot be told whether they were changed",
+        "{} was made before addresses were authenticated, so changes to them cannot be detected",
         path.display()
     )]
     Unauthenticated {
@@ -138,9 +138,9 @@ pub enum Error {
         /// The reason.
         why: String,
     },
-    /// The key's file lies in the folder of the vault.
+    /// The key's file is in the vault's folder.
     #[error(
-        "the key in {} cannot be used: it lies in the vault's own folder, so that whoever copies one has both",
+        "the key in {} cannot be used: it is in the vault's folder, so a copy of the folder contains both",
         path.display()
     )]
     KeyBesideVault {
@@ -150,11 +150,11 @@ pub enum Error {
     /// A rotation that opening the vault should have finished is not finished.
     #[error("the key in {place} cannot be used: an earlier rotation could not be finished")]
     RotationStuck {
-        /// The place, as a person calls it.
+        /// The place in a person's words.
         place: String,
     },
-    /// The key is to be moved to the place that keeps it.
-    #[error("{place} keeps the key already")]
+    /// The key is to be moved to the place where it already is.
+    #[error("the key is in {place} already")]
     KeyThereAlready {
         /// The place in a person's words.
         place: String,
@@ -175,7 +175,7 @@ pub enum Error {
     },
     /// A rotation was interrupted after the new key was stored.
     #[error(
-        "the vault has a new key beside the old one, and not every row is sealed with it yet: {why}; agent-authd's next start, or another rotation, goes on with it"
+        "the vault has a new key beside the old one, and not every row is sealed with it yet: {why}; agent-authd's next start, or another rotation, continues"
     )]
     RotationUnfinished {
         /// The reason for the interruption.
@@ -186,7 +186,7 @@ pub enum Error {
     MalformedKey,
 }
 
-/// The clause that says that there is no backup.
+/// A clause if there is no backup.
 fn without_backup(data_dir: &Path, backup: Option<&Path>) -> String {
     if backup.is_some() {
         return String::new();

@@ -91,7 +91,7 @@ impl Placement {
                 return Err(format!("another file is in the place of {name}"));
             }
             if index == 0 && size < self.size.load(Ordering::Relaxed) {
-                return Err(format!("{name} was cut off at {size} bytes"));
+                return Err(format!("{name} was truncated to {size} bytes"));
             }
         }
         Ok(())

@@ -1,5 +1,5 @@
-//! What a person can do about an error of the vault. Which flag or command does it
-//! is for those to say who show the error.
+//! What a person can do about an error of the vault. The caller that shows the
+//! error adds the flag or the command.
 
 use std::path::PathBuf;
 
@@ -19,12 +19,12 @@ pub enum Remedy {
         /// The newest backup of a version that is known here.
         backup: Option<PathBuf>,
     },
-    /// Look at each address of a backup before it is restored.
+    /// Review each address of a backup before restoring it.
     ReviewBackup {
         /// The backup.
         backup: PathBuf,
     },
-    /// Put a backup in the place of a damaged vault.
+    /// Replace a damaged vault with a backup.
     Restore {
         /// The folder of the vault.
         data_dir: PathBuf,
@@ -33,9 +33,10 @@ pub enum Remedy {
         /// The newest backup.
         backup: PathBuf,
     },
-    /// Put the vault's file back, or back up what is open before the daemon stops.
+    /// Put the vault's file back, or back up the open file before the daemon
+    /// stops.
     PutBack,
-    /// Have the vault checked, which says more.
+    /// Run a check of the vault, which shows more.
     Check,
 }
 
@@ -73,8 +74,8 @@ impl Vault {
     /// What a person can do about [`Vault::trouble`], where that does not say so.
     #[must_use]
     pub fn remedy(&self) -> Option<Remedy> {
-        let remedy = self.0.trouble.remedy();
-        // Its text says what to do about a read-only disk.
+        let remedy = self.0.health.remedy();
+        // The text for a read-only disk contains the remedy.
         remedy.filter(|remedy| *remedy != Remedy::PutBack || !self.0.placement.is_read_only())
     }
 }

@@ -136,7 +136,7 @@ fn a_damaged_value_is_refused() {
         let mut damaged = sealed.clone().into_bytes();
         damaged[at] = if damaged[at] == b'A' { b'B' } else { b'A' };
         let damaged = String::from_utf8(damaged).unwrap();
-        // The last character of base64 may carry bits that nobody reads.
+        // The last character of base64 may carry unused bits.
         let same = cipher
             .open(place("a"), &cipher.key_id().0, &damaged)
             .is_ok();
