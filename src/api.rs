@@ -53,7 +53,7 @@ mod tests {
 
     /// A label is refused for the characters that are shown written out.
     #[test]
-    fn the_document_refuses_the_characters_that_nobody_can_see() {
+    fn the_document_refuses_the_characters_that_are_invisible() {
         let document: serde_json::Value = serde_json::from_str(super::DOCUMENT).unwrap();
         let ranges = crate::visible::invisible_ranges().iter();
         let ranges: String = ranges

@@ -39,7 +39,7 @@ pub enum Error {
         /// The socket.
         socket: PathBuf,
     },
-    /// What has the socket's name is none.
+    /// The file of that name is not a socket.
     #[error("{} is not a socket: name agent-authd's with --socket or AGENT_AUTH_SOCK", .socket.display())]
     NotASocket {
         /// The name.
@@ -51,7 +51,7 @@ pub enum Error {
         /// The socket.
         socket: PathBuf,
     },
-    /// Somebody else's program listens at the socket.
+    /// Another user's program listens at the socket.
     #[error(
         "the server at {} runs as uid {uid}, not as this user, root or the system's agent-authd: nothing was sent to it",
         .socket.display()

@@ -78,8 +78,8 @@ impl FieldErrors {
         field_value::fault(loc, Problem::rule(rule), None).into()
     }
 
-    /// The fault of a label in the path that nobody could tell from another;
-    /// `None` if it has none.
+    /// What is wrong with a label in the path, if anything is: its length, or
+    /// characters that a person cannot see.
     #[must_use]
     pub fn of_path_label(parameter: &str, label: &str) -> Option<Self> {
         let problem = Problem::of_label(check_label(label).err()?);

@@ -112,9 +112,9 @@ fn is_trusted(server: u32, me: u32) -> bool {
 }
 
 /// Whether `socket` is the system's and `server` the account that root chose to
-/// serve it. Its folder lies in one that only root can write into: whoever it
-/// belongs to got it from root. Nothing of the kind holds for other places,
-/// where any user may have made the folder.
+/// serve it. Only root can write into the parent of its folder, so root chose the
+/// owner of the folder. This does not hold for other places, where any user may
+/// have made the folder.
 fn is_the_systems(socket: &Path, server: u32) -> bool {
     let folder = socket.parent().map(Path::symlink_metadata);
     let Some(Ok(folder)) = folder else {

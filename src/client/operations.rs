@@ -43,7 +43,7 @@ impl Client {
     }
 
     /// A copy of the vault that the daemon has open, as the bytes of a file,
-    /// and the folder that the vault lies in. For root and the daemon's own
+    /// and the folder of the vault. For root and the daemon's own
     /// account.
     pub async fn copy_vault(&self) -> Result<(PathBuf, Vec<u8>), Error> {
         let path = "/vault";

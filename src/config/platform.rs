@@ -107,8 +107,9 @@ impl ProviderFile {
     fn parse(path: &Path, text: &str) -> Result<Self, Error> {
         toml::from_str(text).map_err(|error| {
             if has_secret(text) {
-                let what =
-                    format!("the secret belongs into a file of its own; name it as {SECRET_FILE}");
+                let what = format!(
+                    "the secret must be in a file of its own; name that file as {SECRET_FILE}"
+                );
                 return fault(path, what);
             }
             let before = error.span().map_or(0, |span| span.start);
@@ -202,7 +203,7 @@ fn read_secret(path: &Path, named: &Path) -> Result<ClientSecret, Error> {
     }
 }
 
-/// Refuses what somebody else than root or the daemon's own user could have
+/// Refuses a file that others than root and the daemon's own user could have
 /// written.
 fn require_trusted(path: &Path, metadata: &Metadata) -> Result<(), Error> {
     let owners = Owners::of_this_process();
@@ -256,7 +257,7 @@ mod tests {
     const GITHUB: &str = "provider_id = 'github'\nname = 'GitHub'\nclient_id = 'c'\n\
          auth_url = 'https://example.com/authorize'\ntoken_url = 'https://example.com/token'\n";
 
-    /// Writes a file that nobody else can write or read.
+    /// Writes a file that no other user can write or read.
     fn write(folder: &TempDir, name: &str, text: &str) {
         let path = folder.path().join(name);
         fs::write(&path, text).unwrap();

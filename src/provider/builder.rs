@@ -4,15 +4,12 @@
 //! Every fault is found in one pass. No fault repeats a value, which may be a
 //! secret in the wrong place.
 
+mod fields;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::{
-    AuthMethod, CLIENT_ID_PATTERN, ClientRule, Definition, Kind, LONGEST_ADDRESS,
-    LONGEST_PARAMETERS, MOST_REDIRECT_URIS, Pkce, check_parameter_name, is_client_id,
-    parse_endpoint, parse_redirect,
-};
-use crate::identity::{ProviderId, check_label};
+use super::{AuthMethod, ClientRule, Definition};
 use crate::secret::ClientSecret;
 
 /// What a file says of a provider, not checked yet.
@@ -66,26 +63,29 @@ impl Builder {
     /// Every fault, in the order of the fields.
     pub fn build(self) -> Result<Definition, Vec<Fault>> {
         let mut faults = Faults::default();
-        let provider_id = faults.required("provider_id", self.provider_id, provider_id);
-        let name = faults.required("name", self.name, label);
-        let client_id = faults.required("client_id", self.client_id, client_id);
-        let auth_url = faults.required("auth_url", self.auth_url, endpoint);
-        let token_url = faults.required("token_url", self.token_url, endpoint);
-        let pkce_method =
-            faults.optional("code_challenge_method", self.code_challenge_method, pkce);
-        let kind = faults.optional("provider_type", self.provider_type, kind);
+        let provider_id = faults.required("provider_id", self.provider_id, fields::provider_id);
+        let name = faults.required("name", self.name, fields::label);
+        let client_id = faults.required("client_id", self.client_id, fields::client_id);
+        let auth_url = faults.required("auth_url", self.auth_url, fields::endpoint);
+        let token_url = faults.required("token_url", self.token_url, fields::endpoint);
+        let pkce_method = faults.optional(
+            "code_challenge_method",
+            self.code_challenge_method,
+            fields::pkce,
+        );
+        let kind = faults.optional("provider_type", self.provider_type, fields::kind);
         let auth_method = faults.optional(
             "token_endpoint_auth_method",
             self.token_endpoint_auth_method,
-            auth_method,
+            fields::auth_method,
         );
         faults.check(
             "authorization_params",
-            parameters(&self.authorization_params),
+            fields::parameters(&self.authorization_params),
         );
         faults.check(
             "allowed_redirect_uris",
-            redirects(&self.allowed_redirect_uris),
+            fields::redirects(&self.allowed_redirect_uris),
         );
         faults.check_client(self.client_secret.is_some(), auth_method, self.uses_pkce);
         let definition = || {
@@ -164,92 +164,10 @@ impl Faults {
     }
 }
 
-fn provider_id(text: &str) -> Result<ProviderId, String> {
-    ProviderId::parse(text).ok_or_else(|| format!("it must match {}", ProviderId::PATTERN))
-}
-
-fn label(text: &str) -> Result<String, String> {
-    let checked = check_label(text).map(|()| text.to_owned());
-    checked.map_err(|error| error.to_string())
-}
-
-fn client_id(text: &str) -> Result<String, String> {
-    if !is_client_id(text) {
-        return Err(format!("it must match {CLIENT_ID_PATTERN}"));
-    }
-    Ok(text.to_owned())
-}
-
-fn endpoint(text: &str) -> Result<url::Url, String> {
-    short_address(text)?;
-    parse_endpoint(text).map_err(|error| error.to_string())
-}
-
-fn short_address(text: &str) -> Result<(), String> {
-    if text.len() > LONGEST_ADDRESS {
-        return Err(format!("it must have at most {LONGEST_ADDRESS} characters"));
-    }
-    Ok(())
-}
-
-fn redirects(uris: &[String]) -> Result<(), String> {
-    if uris.len() > MOST_REDIRECT_URIS {
-        return Err(format!(
-            "it must list at most {MOST_REDIRECT_URIS} addresses"
-        ));
-    }
-    for (index, uri) in uris.iter().enumerate() {
-        let checked = short_address(uri)
-            .and_then(|()| parse_redirect(uri).map_err(|error| error.to_string()));
-        checked.map_err(|what| format!("address {} of the list: {what}", index + 1))?;
-    }
-    Ok(())
-}
-
-fn parameters(parameters: &BTreeMap<String, String>) -> Result<(), String> {
-    for name in parameters.keys() {
-        let shown = name.escape_debug();
-        check_parameter_name(name).map_err(|error| format!("{shown}: {error}"))?;
-    }
-    let size = |(name, value): (&String, &String)| name.len() + value.len();
-    if parameters.iter().map(size).sum::<usize>() > LONGEST_PARAMETERS {
-        return Err(format!(
-            "the parameters take more than {LONGEST_PARAMETERS} bytes together"
-        ));
-    }
-    Ok(())
-}
-
-fn pkce(text: &str) -> Result<Pkce, String> {
-    let methods = [Pkce::S256, Pkce::Plain];
-    one_of(
-        text,
-        methods.map(|pkce| (pkce.method().unwrap_or_default(), pkce)),
-    )
-}
-
-fn kind(text: &str) -> Result<Kind, String> {
-    one_of(text, Kind::ALL.map(|kind| (kind.as_str(), kind)))
-}
-
-fn auth_method(text: &str) -> Result<AuthMethod, String> {
-    one_of(
-        text,
-        AuthMethod::ALL.map(|method| (method.as_str(), method)),
-    )
-}
-
-fn one_of<T: Copy, const N: usize>(text: &str, choices: [(&str, T); N]) -> Result<T, String> {
-    let chosen = choices.iter().find(|(name, _)| *name == text);
-    chosen.map(|(_, value)| *value).ok_or_else(|| {
-        let names = choices.map(|(name, _)| format!("\"{name}\"")).join(", ");
-        format!("it must be one of {names}")
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::provider::Pkce;
 
     fn github() -> Builder {
         let text = |text: &str| Some(text.to_owned());

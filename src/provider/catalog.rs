@@ -1,4 +1,4 @@
-//! The addresses of well-known providers, so that nobody has to look them up.
+//! The addresses of well-known providers.
 //!
 //! Data only, as known on 2026-11-20: what a preset cannot know, the client,
 //! the person registers and gives. What these providers do differently is in

@@ -95,3 +95,82 @@ fn changed_pkce(old: Pkce, uses_pkce: Option<bool>, method: Option<Pkce>) -> Pkc
     };
     new.unwrap_or(old)
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::provider::{Builder, Source};
+
+    fn confidential() -> Provider {
+        let text = |text: &str| Some(text.to_owned());
+        let builder = Builder {
+            provider_id: text("github"),
+            name: text("GitHub"),
+            client_id: text("c"),
+            client_secret: Some(ClientSecret::new("canary")),
+            auth_url: text("https://example.com/authorize"),
+            token_url: text("https://example.com/token"),
+            ..Builder::default()
+        };
+        let definition = builder.build().unwrap();
+        definition.into_provider(Uuid::nil(), Source::Owner, Timestamp::from_millis(0))
+    }
+
+    fn elsewhere() -> Option<Url> {
+        Url::parse("https://other.example/token").ok()
+    }
+
+    #[test]
+    fn another_token_endpoint_drops_the_secret_and_what_was_learnt() {
+        let mut old = confidential();
+        old.endpoints.issuer = Some("https://example.com".to_owned());
+        let changes = Changes {
+            token_url: elsewhere(),
+            ..Changes::default()
+        };
+        let new = old.changed(changes).unwrap();
+        assert!(new.client.client_secret.is_none() && new.endpoints.issuer.is_none());
+        let same = Changes {
+            token_url: Some(confidential().endpoints.token),
+            ..Changes::default()
+        };
+        assert!(
+            confidential()
+                .changed(same)
+                .unwrap()
+                .client
+                .is_confidential()
+        );
+    }
+
+    #[test]
+    fn pkce_is_off_for_a_confidential_client_only() {
+        let off = Changes {
+            uses_pkce: Some(false),
+            ..Changes::default()
+        };
+        assert_eq!(confidential().changed(off.clone()).unwrap().pkce, Pkce::Off);
+        let public = Changes {
+            token_url: elsewhere(),
+            ..off
+        };
+        let broken = confidential().changed(public).unwrap_err();
+        assert_eq!(broken, ClientRule::PublicClientNeedsPkce);
+    }
+
+    #[test]
+    fn a_method_alone_does_not_turn_pkce_on() {
+        for (old, uses_pkce, method, new) in [
+            (Pkce::Off, None, Some(Pkce::Plain), Pkce::Off),
+            (Pkce::Off, Some(true), None, Pkce::S256),
+            (Pkce::S256, None, Some(Pkce::Plain), Pkce::Plain),
+            (Pkce::Plain, Some(true), None, Pkce::Plain),
+            (Pkce::Plain, Some(false), Some(Pkce::S256), Pkce::Off),
+        ] {
+            assert_eq!(changed_pkce(old, uses_pkce, method), new);
+        }
+    }
+}

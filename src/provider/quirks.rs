@@ -1,8 +1,8 @@
 //! What real providers do differently from the RFCs, as data.
 //!
 //! A provider's quirks are chosen by its `provider_type` first, and then by the
-//! exact host of its token endpoint. Whoever is in neither table gets none: the
-//! plain protocol. No quirk can override what the protocol itself sets.
+//! exact host of its token endpoint. A provider in neither table has none: the
+//! protocol applies as it is. No quirk can override what the protocol itself sets.
 //!
 //! The rows are as known on 2026-11-20, and they age: where a provider's own
 //! documents say otherwise, they are right.
@@ -96,8 +96,8 @@ pub struct Quirks {
     /// Errors that mean the same as `invalid_grant` here: a code, and what its
     /// description must hold.
     pub grant_ending_errors: &'static [(&'static str, &'static str)],
-    /// How long a refresh token lives that nobody uses, in seconds; `None`
-    /// where it does not die of that, or nobody knows.
+    /// How long an unused refresh token stays valid, in seconds; `None` where it
+    /// does not expire, or that is not known.
     pub refresh_token_idle_life: Option<u32>,
     /// The member in which a token is nested when the reply has none at its top.
     pub nested_grant: Option<&'static str>,

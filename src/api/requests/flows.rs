@@ -1,12 +1,12 @@
 //! Requests that ask for a token, wait for one, or bring a code by hand.
 
-use crate::api::requests::identifiers;
+use super::identifiers;
 use crate::api::validate::{
     FieldErrors, Fields, address_text, boolean, filled_label, generation, label, non_empty_text,
     scopes, text, token_id, whole_number,
 };
+use crate::broker;
 use crate::broker::commands::{Authenticate, AuthorizationResponse};
-use crate::broker::{self};
 use crate::identity::{AgentId, Scopes, TokenId, UserId};
 use crate::secret::{AuthorizationCode, State};
 

@@ -1,5 +1,5 @@
-//! Identifiers that a request only names: one that is malformed names nothing,
-//! and is answered as an unknown one is, not as a malformed request.
+//! Identifiers of what a request refers to. A malformed one is answered as an
+//! unknown one is, not as a malformed request.
 
 use crate::broker::{Error, Missing};
 use crate::identity::{FlowId, ProviderId, TokenId};
@@ -23,7 +23,7 @@ pub fn token(text: &str) -> Result<TokenId, Error> {
 /// A flow's.
 ///
 /// # Errors
-/// That there is none such, as `missing` says.
+/// `missing`.
 pub fn flow(text: &str, missing: Missing) -> Result<FlowId, Error> {
     FlowId::parse(text).ok_or_else(|| missing.into())
 }

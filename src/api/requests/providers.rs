@@ -16,7 +16,7 @@ use crate::secret::ClientSecret;
 /// `POST /v2/auth/providers`.
 #[derive(Clone, Debug)]
 pub struct ProviderCreateRequest {
-    /// What the body says; an empty secret is none.
+    /// What the body says; an empty secret counts as left out.
     pub definition: Definition,
 }
 
@@ -130,7 +130,7 @@ impl From<McpProviderCreateRequest> for DiscoverProvider {
     }
 }
 
-/// A client secret; an empty one is none.
+/// A client secret; `None` for an empty text.
 pub(super) fn secret(text: String) -> Option<ClientSecret> {
     (!text.is_empty()).then(|| ClientSecret::new(text))
 }

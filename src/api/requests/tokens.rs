@@ -1,6 +1,6 @@
 //! Requests that bring a token, look for tokens, or let an agent use one.
 
-use crate::api::requests::identifiers;
+use super::identifiers;
 use crate::api::validate::{
     FieldErrors, Fields, boolean, filled_label, label, list, non_empty_text, object, scopes,
     seconds, text, without_secrets,
@@ -76,7 +76,7 @@ fn imported_token(fields: &mut Fields) -> Option<ImportedToken> {
     })
 }
 
-/// A refresh token; an empty one is none.
+/// A refresh token; `None` for an empty text.
 fn refresh_token(text: String) -> Option<RefreshToken> {
     (!text.is_empty()).then(|| RefreshToken::new(text))
 }

@@ -1,8 +1,8 @@
-//! The words: pydantic's message, type and particulars of each fault.
+//! The message, type and context of each fault, as pydantic writes them.
 //!
 //! Compared with pydantic 2.13, which a client of the hosted service may have
-//! been written against; why a URL or UUID is none is said in the words of the
-//! crates that parse them. Rules of our own have the type `value_error`.
+//! been written against. Why a text is not a URL or a UUID is the message of the
+//! crate that parses it. Rules of our own have the type `value_error`.
 
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 //! What a value can be required to be.
 //!
 //! A reader gives the value as a domain type, or records what is wrong with it
-//! and gives `None`. JSON is taken at its word (`"true"` is no boolean); the
+//! and gives `None`. JSON values are not converted (`"true"` is not a boolean); the
 //! numbers of a query are read from text, as pydantic does.
 
 use std::collections::BTreeMap;

@@ -17,11 +17,8 @@ use crate::identity::{ProviderId, TokenId};
 
 pub(in crate::http) async fn list_tokens(call: Call) -> Answer {
     let query = OptionalProviderQuery::from_query(&call.query)?;
-    let provider_id = match query.provider_id.as_deref().map(ProviderId::parse) {
-        None => None,
-        Some(Some(id)) => Some(id),
-        // An impossible name names nothing.
-        Some(None) => return reply::ok(&[(); 0]),
+    let Some(provider_id) = only_provider(query.provider_id.as_deref()) else {
+        return reply::ok(&[(); 0]);
     };
     let (broker, owner) = (call.broker.clone(), call.peer.owner);
     let read = move |from| {
@@ -29,6 +26,12 @@ pub(in crate::http) async fn list_tokens(call: Call) -> Answer {
         Ok(page.map(|token| TokenSummary::new(&token)))
     };
     lists::reply(&call, Enclosing("[", "]"), read).await
+}
+
+/// The provider that a list is narrowed down to, if to any. `None` for a name that
+/// no provider can have: the list is empty then.
+fn only_provider(name: Option<&str>) -> Option<Option<ProviderId>> {
+    name.map_or(Some(None), |name| ProviderId::parse(name).map(Some))
 }
 
 pub(in crate::http) async fn delete_tokens(call: Call) -> Answer {
@@ -141,11 +144,8 @@ pub(super) fn pending(deleted: &Deleted) -> String {
 
 pub(in crate::http) async fn list_events(call: Call) -> Answer {
     let query = EventsQuery::from_query(&call.query)?;
-    let provider_id = match query.provider_id.as_deref().map(ProviderId::parse) {
-        None => None,
-        Some(Some(id)) => Some(id),
-        // An impossible name names nothing.
-        Some(None) => return reply::ok(&[(); 0]),
+    let Some(provider_id) = only_provider(query.provider_id.as_deref()) else {
+        return reply::ok(&[(); 0]);
     };
     // A page takes a megabyte where scopes are many.
     let _turn = call.broker.long_read_turn(call.peer.owner).await;
