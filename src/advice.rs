@@ -113,6 +113,21 @@ pub fn for_remedy(remedy: &Remedy) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::quota::Exceeded;
+
+    #[test]
+    fn the_error_of_a_quota_is_followed_by_what_frees_room() {
+        let exceeded = Exceeded {
+            quota: Quota::Connections,
+            limit: 2,
+        };
+        assert_eq!(
+            format!("{exceeded}{}", for_quota(exceeded.quota)),
+            "this user's quota of 2 permissions of agents is used up: take one away with \
+             DELETE /v2/auth/agents/{agent_id}/connections/{connection_id} \
+             (the administrator can raise max_agent_connections)"
+        );
+    }
 
     #[test]
     fn an_error_of_the_vault_is_followed_by_what_to_do() {

@@ -7,6 +7,7 @@
 use std::fs;
 use std::path::Path;
 
+use agent_authd::advice;
 use agent_authd::clock::Env;
 use agent_authd::identity::Owner;
 use agent_authd::secret::ExposeSecret as _;
@@ -191,7 +192,7 @@ fn a_program_that_is_too_old_names_the_backup_it_can_read() {
     let newer = "PRAGMA user_version = 99";
     database(&vault_file(&home)).execute_batch(newer).unwrap();
     let error = Vault::open(&options(&home), &Env::system()).unwrap_err();
-    let said = error.to_string();
+    let said = format!("{error}{}", advice::after(&error));
     assert!(said.contains("before-upgrade-of-schema-1-"), "{said}");
     assert!(said.contains("need a new login"), "{said}");
 }
