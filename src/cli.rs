@@ -28,7 +28,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::client::{Authenticate, Client};
 use crate::clock::Env;
 use crate::config;
-use crate::daemon::explained;
+use crate::process::explained;
 use crate::identity::{AgentId, ProviderId, Scopes, TokenId, UserId};
 use crate::visible::has_invisible;
 

@@ -30,27 +30,27 @@ use listen::RedirectListen;
 use log::{LogFormat, LogLevel};
 
 /// How long a person has to finish a login, in seconds.
-const FLOW_LIFETIME: u32 = 600;
+pub(crate) const FLOW_LIFETIME: u32 = 600;
 
 /// Connections to the socket at a time: a few for each agent of a busy machine.
-const MAX_CONNECTIONS: u32 = 1024;
+pub(crate) const MAX_CONNECTIONS: u32 = 1024;
 
 /// Requests of one owner that wait for a login at a time.
-const MAX_WAITERS: u32 = 256;
+pub(crate) const MAX_WAITERS: u32 = 256;
 
 /// Events kept per owner; the oldest go first.
-const MAX_EVENTS: u32 = 10_000;
+pub(crate) const MAX_EVENTS: u32 = 10_000;
 
 /// Whether this system tells whose program is at the other end of a loopback
 /// connection.
-const CAN_CHECK_UID: bool = cfg!(target_os = "linux");
+pub(crate) const CAN_CHECK_UID: bool = cfg!(target_os = "linux");
 
 /// The folder beside the settings' file with further providers.
 const PLATFORM_FOLDER: &str = "providers.d";
 
 /// How long after it was last handed out a token is still refreshed in the
 /// background, in seconds: a day, so that what is used daily is always fresh.
-const REFRESH_ACTIVE_WITHIN: u32 = 86_400;
+pub(crate) const REFRESH_ACTIVE_WITHIN: u32 = 86_400;
 
 /// The settings that hold. Every path is absolute.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -37,6 +37,9 @@ pub mod inherited;
 pub mod redirect;
 pub mod http;
 pub mod daemon;
+pub mod process;
 pub mod cli;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
+
+pub use daemon::Daemon;

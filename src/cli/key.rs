@@ -13,8 +13,8 @@ use super::output;
 use super::vault_args::VaultArgs;
 use crate::clock::Env;
 use crate::config::{self, settle_key_store};
-use crate::daemon::vault_options;
 use crate::paths::Defaults;
+use crate::process::vault_options;
 use crate::vault::{self, KeyStore, check, key_move, rotation};
 
 const ROTATE: &str = "\

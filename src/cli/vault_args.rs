@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::config::Config;
 use crate::config::args::Flags;
-use crate::daemon::vault_options;
+use crate::process::vault_options;
 use crate::vault;
 
 /// The places, as on the daemon's command line.

@@ -1,6 +1,7 @@
-//! Waiting for the end of the daemon before this one, where that one still
-//! holds the socket or the vault.
+//! Waits for the end of the previous daemon where it still holds the socket or
+//! the vault.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -9,33 +10,56 @@ use crate::http::socket;
 use crate::lock_file::LockHolder;
 use crate::vault;
 
-/// How long a daemon is waited for that says that it is stopping: longer than
-/// a stop takes at most.
+/// How long to wait for a daemon that announces its stop: longer than a stop
+/// takes at most.
 const STOPPING_LIMIT: Duration = Duration::from_secs(45);
 
-/// How long one is waited for that does not say so: it may have been told to
-/// stop in this moment.
+/// How long to wait for a daemon that does not announce its stop: it may have
+/// received its signal at this moment.
 const RUNNING_LIMIT: Duration = Duration::from_secs(1);
 
 /// The pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Opens something, again and again for a while if another daemon holds it.
+/// An error that may mean that another daemon holds what is to be opened.
+pub(super) trait MayBeHeld: Display {
+    /// The process that holds it, if one does.
+    fn holder(&self) -> Option<LockHolder>;
+}
+
+impl MayBeHeld for socket::Error {
+    fn holder(&self) -> Option<LockHolder> {
+        match self {
+            Self::InUse { holder, .. } => Some(*holder),
+            Self::Unfit { .. } => None,
+        }
+    }
+}
+
+impl MayBeHeld for vault::Error {
+    fn holder(&self) -> Option<LockHolder> {
+        match self {
+            Self::Held { holder, .. } => Some(*holder),
+            _ => None,
+        }
+    }
+}
+
+/// Opens something, repeatedly for a while if another daemon holds it.
 ///
 /// # Errors
 /// Those of `open`, the last one if it stays held.
-pub(super) async fn attempt<T, E>(mut open: impl FnMut() -> Result<T, E>) -> anyhow::Result<T>
-where
-    E: Into<anyhow::Error>,
-{
+pub(super) async fn attempt<T, E: MayBeHeld>(
+    mut open: impl FnMut() -> Result<T, E>,
+) -> Result<T, E> {
     let began = Instant::now();
-    let mut is_told = false;
+    let mut is_logged = false;
     loop {
         let error = match open() {
             Ok(opened) => return Ok(opened),
-            Err(error) => error.into(),
+            Err(error) => error,
         };
-        let limit = match holder(&error) {
+        let limit = match error.holder() {
             Some(holder) if holder.is_stopping => STOPPING_LIMIT,
             Some(_) => RUNNING_LIMIT,
             None => return Err(error),
@@ -43,21 +67,10 @@ where
         if began.elapsed() >= limit {
             return Err(error);
         }
-        if !is_told {
-            is_told = true;
+        if !is_logged {
+            is_logged = true;
             tracing::warn!(error = %error, limit = limit.as_secs(), "waiting for another daemon to end");
         }
         tokio::time::sleep(PAUSE).await;
-    }
-}
-
-/// The process that holds what could not be opened, if one does.
-fn holder(error: &anyhow::Error) -> Option<LockHolder> {
-    if let Some(socket::Error::InUse { holder, .. }) = error.downcast_ref() {
-        return Some(*holder);
-    }
-    match error.downcast_ref() {
-        Some(vault::Error::Held { holder, .. }) => Some(*holder),
-        _ => None,
     }
 }

@@ -7,14 +7,17 @@ mod place;
 use std::fs::{self, Permissions};
 use std::future::{Ready, ready};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixListener as StdListener, UnixStream as StdStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use nix::sys::socket::{Backlog, MsgFlags, Shutdown, listen, recv, shutdown};
-use nix::sys::stat::{Mode, umask};
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::sys::socket::{
+    AddressFamily, Backlog, MsgFlags, Shutdown, SockFlag, SockType, UnixAddr, listen, recv,
+    shutdown, socket,
+};
 use tokio::net::{UnixListener, UnixStream};
 
 use self::place::{check_inherited, prepare_folder, remove_stale, take_lock};
@@ -26,7 +29,17 @@ use crate::server::connection_quota::ConnectionQuota;
 /// How many connections are looked at before other tasks have their turn.
 const ACCEPTS_PER_TURN: usize = 64;
 
-/// Why the socket cannot be had.
+/// Makes a socket that no program started meanwhile inherits, where the system
+/// can do that in one step.
+const CLOSE_ON_EXEC: SockFlag = {
+    #[cfg(target_os = "linux")]
+    let flag = SockFlag::SOCK_CLOEXEC;
+    #[cfg(not(target_os = "linux"))]
+    let flag = SockFlag::empty();
+    flag
+};
+
+/// Why the socket cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A daemon listens there.
@@ -84,17 +97,8 @@ impl ApiListener {
         prepare_folder(folder, access)?;
         let lock = take_lock(path)?;
         remove_stale(path)?;
-        // Between bind and chmod nobody else may connect.
-        let before = umask(Mode::from_bits_truncate(0o177));
-        let bound = StdListener::bind(path);
-        umask(before);
-        let listener = bound.map_err(|error| unfit(error.to_string()))?;
-        lengthen_queue(&listener);
+        let listener = bind(path, access).map_err(|error| unfit(error.to_string()))?;
         let (listener, queue) = watched(listener).map_err(|error| unfit(error.to_string()))?;
-        if access == Access::System {
-            let open_to_all = fs::set_permissions(path, Permissions::from_mode(0o666));
-            open_to_all.map_err(|error| unfit(error.to_string()))?;
-        }
         Ok(Self {
             listener,
             queue,
@@ -180,12 +184,23 @@ fn watched(listener: StdListener) -> io::Result<(UnixListener, StdListener)> {
     Ok((UnixListener::from_std(listener)?, queue))
 }
 
-/// Lets as many connections wait to be accepted as the system allows: a program
-/// that connects while the queue is full gets an error at once (`EAGAIN`).
-fn lengthen_queue(listener: &impl AsFd) {
-    if let Err(error) = listen(listener, Backlog::MAXALLOWABLE) {
-        tracing::warn!(error = %error, "the queue of connections keeps its length");
-    }
+/// A listening socket at `path`. Its file has its mode before the socket listens,
+/// so that no other user can connect meanwhile, and the umask, which belongs to the
+/// whole process, stays as it is.
+fn bind(path: &Path, access: Access) -> io::Result<StdListener> {
+    let mode = if access == Access::System {
+        0o666
+    } else {
+        0o600
+    };
+    let socket = socket(AddressFamily::Unix, SockType::Stream, CLOSE_ON_EXEC, None)?;
+    fcntl(&socket, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+    nix::sys::socket::bind(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
+    fs::set_permissions(path, Permissions::from_mode(mode))?;
+    // As many connections wait to be accepted as the system allows: a program
+    // that connects while the queue is full gets an error at once (`EAGAIN`).
+    listen(&socket, Backlog::MAXALLOWABLE)?;
+    Ok(socket.into())
 }
 
 impl Listener for ApiListener {

@@ -11,7 +11,7 @@ use agent_authd::client::Client;
 use agent_authd::clock::Env;
 use agent_authd::config::Config;
 use agent_authd::config::args::Flags;
-use agent_authd::daemon::{self, Running};
+use agent_authd::{Daemon, process};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
@@ -83,7 +83,7 @@ impl Drop for Home {
 /// A daemon inside the test.
 #[derive(Debug)]
 pub(crate) struct InProcess {
-    running: Running,
+    daemon: Daemon,
     client: Client,
 }
 
@@ -91,10 +91,10 @@ impl InProcess {
     /// Starts one; it serves when this returns.
     pub(crate) async fn start(home: &Home, env: Env) -> Self {
         let config = Config::resolve(&home.flags()).unwrap();
-        let running = daemon::start(&config, env).await.unwrap();
+        let daemon = process::start(&config, env).await.unwrap();
         let client = home.client();
         client.ok().await.unwrap();
-        Self { running, client }
+        Self { daemon, client }
     }
 
     pub(crate) fn client(&self) -> &Client {
@@ -102,7 +102,7 @@ impl InProcess {
     }
 
     pub(crate) async fn stop(self) {
-        self.running.stop().await;
+        self.daemon.shutdown().await;
     }
 }
 

@@ -1,14 +1,11 @@
-//! The process itself: closed to others of the same user, confined to its own
-//! folders, and without a trace of its memory when it fails.
+//! Protection of the process: closed to other processes of the same user,
+//! confined to its own folders, and without its memory in logs or core dumps.
 
 use anyhow::Context as _;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::config::Config;
 use crate::log_limit::log_limited;
-
-/// Descriptors kept for the vault and for requests to providers.
-const OWN_DESCRIPTORS: usize = 128;
 
 /// Closes the process: no core dump, and no look at its memory or environment
 /// by other processes of the same user (prctl(2), `PR_SET_DUMPABLE`).
@@ -19,29 +16,19 @@ pub(super) fn harden() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How many of the `wanted` connections each of the two listeners may have:
-/// all of them where the system allows that many descriptors. The soft limit,
-/// often 1,024 for the sake of select(2), is raised to the hard one first.
-pub(super) fn affordable_connections(wanted: usize) -> usize {
-    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
-        return wanted;
-    };
-    let raised = setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok();
-    let limit = usize::try_from(if raised { hard } else { soft }).unwrap_or(usize::MAX);
-    let affordable = (limit.saturating_sub(OWN_DESCRIPTORS) / 2).max(1);
-    if affordable < wanted {
-        tracing::warn!(
-            limit,
-            affordable,
-            "fewer connections than set can be served: raise the limit of open files"
-        );
+/// Raises the soft limit of open files, often 1,024 for the sake of select(2),
+/// to the hard one. Without it, fewer connections are served.
+pub(super) fn raise_descriptor_limit() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(error) = raised {
+        tracing::debug!(error = %error, "the limit of open files stays as it is");
     }
-    wanted.min(affordable)
 }
 
 /// Confines the process to writing below the folders of its vault, key and
-/// socket, and to starting no program: what a defect could do to the rest of
-/// the user's files ends there. Threads that exist already are not confined.
+/// socket, and forbids it to start programs, so that a defect cannot harm the
+/// user's other files. Threads that exist already are not confined.
 ///
 /// Best effort: a kernel without Landlock (before Linux 5.13) confines nothing.
 #[cfg(target_os = "linux")]
@@ -59,10 +46,9 @@ pub(super) fn confine(config: &Config) {
     let folders = [Some(config.data_dir.as_path()), key_folder, socket_folder];
     let folders: Vec<&Path> = folders.into_iter().flatten().collect();
     for folder in &folders {
-        let is_everybodys = config.system && Some(*folder) == socket_folder;
-        let mode = if is_everybodys { 0o755 } else { 0o700 };
-        // A rule needs its folder. One that cannot be made is told of later, by
-        // whoever needs it.
+        let is_public = config.system && Some(*folder) == socket_folder;
+        let mode = if is_public { 0o755 } else { 0o700 };
+        // A rule needs its folder. The daemon reports later if one cannot be made.
         DirBuilder::new()
             .recursive(true)
             .mode(mode)
@@ -82,7 +68,7 @@ pub(super) fn confine(config: &Config) {
     }
 }
 
-/// Other systems confine a daemon from outside, if at all.
+/// There is no Landlock on other systems.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn confine(_: &Config) {}
 
@@ -91,12 +77,7 @@ pub(super) fn confine(_: &Config) {}
 pub(super) fn report_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
-        log_limited!(
-            20,
-            error,
-            place,
-            "a defect was met; the call was given up, the daemon goes on"
-        );
+        log_limited!(20, error, place, "panic in a task; its request was aborted");
     }));
 }
 
@@ -135,7 +116,7 @@ mod tests {
         std::panic::set_hook(usual);
         assert!(panicked.is_err());
         let shown = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-        assert!(shown.contains("src/daemon/process.rs:"), "{shown}");
+        assert!(shown.contains("src/process/hardening.rs:"), "{shown}");
         assert!(!shown.contains("canary"), "{shown}");
     }
 }

@@ -9,8 +9,8 @@ use crate::config::log::LogFormat;
 pub(super) fn start(config: &Config) {
     let log = tracing_subscriber::fmt()
         .with_max_level(config.log_level.filter())
-        // A log on a full disk loses lines. To say so on standard error, which
-        // is that log, would panic, and a panic in the panic hook aborts.
+        // A log on a full disk loses lines. Reporting that on standard error,
+        // which is that log, would panic, and a panic in the panic hook aborts.
         .log_internal_errors(false)
         .with_writer(io::stderr);
     // An error means that there is a log already.
