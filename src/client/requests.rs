@@ -44,6 +44,32 @@ pub struct NewProvider {
     pub allowed_redirect_uris: Vec<String>,
 }
 
+impl NewProvider {
+    /// A provider with a public client, called by its identifier, and the
+    /// daemon's defaults for everything else.
+    #[must_use]
+    pub fn new(
+        provider_id: ProviderId,
+        client_id: impl Into<String>,
+        auth_url: impl Into<String>,
+        token_url: impl Into<String>,
+    ) -> Self {
+        Self {
+            name: provider_id.to_string(),
+            provider_id,
+            client_id: client_id.into(),
+            client_secret: None,
+            auth_url: auth_url.into(),
+            token_url: token_url.into(),
+            uses_pkce: None,
+            provider_type: None,
+            token_endpoint_auth_method: None,
+            authorization_params: BTreeMap::new(),
+            allowed_redirect_uris: Vec::new(),
+        }
+    }
+}
+
 /// An MCP server whose provider is to be found out
 /// (`POST /v2/auth/providers/mcp-discover`).
 #[derive(Debug, Serialize)]
@@ -107,6 +133,24 @@ pub struct Authenticate {
     pub try_now: bool,
 }
 
+impl Authenticate {
+    /// A token with these scopes, for this user and no agent in particular.
+    /// Where there is none, the daemon starts a login.
+    #[must_use]
+    pub fn new(provider: ProviderId, scopes: Scopes) -> Self {
+        Self {
+            provider,
+            scopes,
+            user_id: None,
+            agent_id: None,
+            check_only: false,
+            force_new: false,
+            newer_than: None,
+            try_now: false,
+        }
+    }
+}
+
 /// A token to store (`POST /v2/auth/tokens/import`).
 #[derive(Debug, Serialize)]
 pub struct TokenImport {
@@ -123,6 +167,20 @@ pub struct TokenImport {
     pub expires_in_seconds: Option<u64>,
     /// Its scopes.
     pub scopes: Scopes,
+}
+
+impl TokenImport {
+    /// An access token that does not expire, with these scopes.
+    #[must_use]
+    pub fn new(provider_id: ProviderId, access_token: AccessToken, scopes: Scopes) -> Self {
+        Self {
+            provider_id,
+            access_token,
+            refresh_token: None,
+            expires_in_seconds: None,
+            scopes,
+        }
+    }
 }
 
 /// What a redirect brought (`POST /v2/auth/callback/{provider_id}`).

@@ -16,6 +16,7 @@ mod consent;
 mod deletion;
 mod discovery;
 mod events;
+mod examples;
 mod layers;
 mod limits;
 mod log_lines;
