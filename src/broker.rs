@@ -45,9 +45,8 @@ pub use self::error::{Error, Missing};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use self::logins::refusal;
 pub use self::logins::{
-    Answered, AuthorizationRequired, BROWSER_LINK_PATH, BrowserLink, Completion, ConsentQuestion,
-    Consented, Ended, FollowUp, Followed, Logins, Notice, OfferedAccount, Outcome, RenewedAccount,
-    Waited, is_own_error,
+    Answered, BROWSER_LINK_PATH, ConsentQuestion, Consented, Ended, FollowUp, Followed, Logins,
+    Notice, OfferedAccount, Outcome, RenewedAccount, Waited, is_own_error,
 };
 pub use self::maintenance::Maintenance;
 pub use self::providers::Providers;

@@ -28,8 +28,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::client::{Authenticate, Client};
 use crate::clock::Env;
 use crate::config;
-use crate::process::explained;
 use crate::identity::{AgentId, ProviderId, Scopes, TokenId, UserId};
+use crate::process::explained;
 use crate::visible::has_invisible;
 
 /// The exit code when a person must log in before there is a token.

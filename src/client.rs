@@ -20,6 +20,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub use crate::api::replies;
 pub use connection::send;
 pub use requests::{Authenticate, NewMcpProvider, NewProvider, ProviderChanges, TokenImport};
 

@@ -12,13 +12,15 @@ mod file;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod key_store;
-pub mod listen;
 pub mod log;
 pub mod platform;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::daemon::options::{
+    CAN_CHECK_UID, FLOW_LIFETIME, MAX_CONNECTIONS, MAX_EVENTS, MAX_WAITERS, REFRESH_ACTIVE_WITHIN,
+};
 use crate::paths::{self, Defaults};
 use crate::quota::{Limits, MIB};
 use crate::vault::KeyStore;
@@ -26,31 +28,11 @@ use args::Flags;
 pub use change::settle_key_store;
 pub use error::Error;
 use file::File;
-use listen::RedirectListen;
+use crate::redirect::address::RedirectAddress;
 use log::{LogFormat, LogLevel};
-
-/// How long a person has to finish a login, in seconds.
-pub(crate) const FLOW_LIFETIME: u32 = 600;
-
-/// Connections to the socket at a time: a few for each agent of a busy machine.
-pub(crate) const MAX_CONNECTIONS: u32 = 1024;
-
-/// Requests of one owner that wait for a login at a time.
-pub(crate) const MAX_WAITERS: u32 = 256;
-
-/// Events kept per owner; the oldest go first.
-pub(crate) const MAX_EVENTS: u32 = 10_000;
-
-/// Whether this system tells whose program is at the other end of a loopback
-/// connection.
-pub(crate) const CAN_CHECK_UID: bool = cfg!(target_os = "linux");
 
 /// The folder beside the settings' file with further providers.
 const PLATFORM_FOLDER: &str = "providers.d";
-
-/// How long after it was last handed out a token is still refreshed in the
-/// background, in seconds: a day, so that what is used daily is always fresh.
-pub(crate) const REFRESH_ACTIVE_WITHIN: u32 = 86_400;
 
 /// The settings that hold. Every path is absolute.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,7 +54,7 @@ pub struct Config {
     /// the system's first, then the one beside the settings' file.
     pub platform_dirs: Vec<PathBuf>,
     /// Where browsers come back to.
-    pub redirect_listen: RedirectListen,
+    pub redirect_listen: RedirectAddress,
     /// Whether a browser is refused at the redirect listener unless the kernel
     /// says that it is a permitted user's; only where the kernel can be asked.
     pub redirect_check_uid: bool,
@@ -146,7 +128,7 @@ impl Config {
             redirect_listen: flags
                 .redirect_listen
                 .or(file.redirect_listen)
-                .unwrap_or(RedirectListen::DEFAULT),
+                .unwrap_or(RedirectAddress::DEFAULT),
             redirect_check_uid: file.redirect_check_uid.unwrap_or(CAN_CHECK_UID),
             log_format: flags.log_format.or(file.log_format).unwrap_or_default(),
             log_level: flags.log_level.or(file.log_level).unwrap_or_default(),

@@ -31,7 +31,7 @@ mod builder;
 mod error;
 mod health_check;
 mod maintenance;
-mod options;
+pub(crate) mod options;
 mod sockets;
 mod start;
 mod takeover;
@@ -46,7 +46,7 @@ pub use self::builder::{Builder, KeySource};
 pub use self::error::Error;
 pub(crate) use self::health_check::HealthCheck;
 pub(crate) use self::options::Options;
-pub use crate::config::listen::{ListenError, LoopbackHost, RedirectListen};
+pub use crate::redirect::address::{RedirectAddress, RedirectAddressError};
 
 use crate::broker::Broker;
 use crate::client::Client;

@@ -24,9 +24,11 @@ pub use self::address::{
 pub use self::builder::{Builder, Fault};
 pub use self::changes::Changes;
 pub use self::definition::{ClientRule, Definition};
+#[cfg(test)]
+pub(crate) use self::parameters::RESERVED_PARAMETERS;
 pub use self::parameters::{
-    CLIENT_ID_PATTERN, LONGEST_PARAMETERS, ParameterError, RESERVED_PARAMETERS,
-    check_parameter_name, is_client_id, is_parameter_name, is_reserved_parameter,
+    CLIENT_ID_PATTERN, LONGEST_PARAMETERS, ParameterError, check_parameter_name, is_client_id,
+    is_parameter_name, is_reserved_parameter,
 };
 
 use crate::clock::Timestamp;

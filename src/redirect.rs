@@ -6,6 +6,7 @@
 //! echoes nothing, and sends the browser on to a page without a code in its
 //! address.
 
+pub mod address;
 mod consent;
 mod follow_up;
 #[cfg(any(test, feature = "fuzzing"))]

@@ -63,7 +63,6 @@ use rusqlite::Connection;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-pub use self::attempts::Attempt;
 pub use self::ballast::Room;
 pub use self::connections::Permission;
 pub use self::consent_tokens::Offer;

@@ -41,7 +41,8 @@ const INVISIBLE: [(char, char); 28] = [
 
 /// The ranges of invisible characters, first and last of each, in order.
 #[must_use]
-pub fn invisible_ranges() -> &'static [(char, char)] {
+#[cfg(test)]
+pub(crate) fn invisible_ranges() -> &'static [(char, char)] {
     &INVISIBLE
 }
 

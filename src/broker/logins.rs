@@ -27,10 +27,9 @@ use super::refresher::Refresher;
 use super::revoker::Revoker;
 use crate::identity::FlowId;
 
-pub use self::begin::AuthorizationRequired;
+pub(super) use self::begin::AuthorizationRequired;
 pub(super) use self::begin::NewFlow;
-pub use self::browser_links::{BROWSER_LINK_PATH, BrowserLink, Followed};
-pub use self::callback::Completion;
+pub use self::browser_links::{BROWSER_LINK_PATH, Followed};
 pub use self::consent::{Answered, ConsentQuestion, Consented, OfferedAccount};
 pub use self::ending::{Ended, Outcome};
 pub use self::follow_ups::{FollowUp, Notice};

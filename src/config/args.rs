@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::listen::RedirectListen;
+use crate::redirect::address::RedirectAddress;
 use super::log::{LogFormat, LogLevel};
 
 const EXAMPLES: &str = "\
@@ -86,7 +86,7 @@ pub struct Flags {
     /// Where browsers come back to after a login: a loopback address; port 0
     /// picks a free one [default: 127.0.0.1:8252]
     #[arg(long, global = true, value_name = "HOST:PORT")]
-    pub redirect_listen: Option<RedirectListen>,
+    pub redirect_listen: Option<RedirectAddress>,
 
     /// The settings' file [default: config.toml in the platform's config
     /// folder, if there is one]

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::listen::ListenError;
+use crate::redirect::address::RedirectAddressError;
 use crate::paths;
 use crate::trusted::Untrusted;
 
@@ -94,7 +94,7 @@ pub enum Error {
         /// Where it was given.
         place: String,
         /// What is wrong with it.
-        fault: ListenError,
+        fault: RedirectAddressError,
     },
     /// The key lies in the vault's folder.
     #[error(

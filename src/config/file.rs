@@ -14,7 +14,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::Error;
-use super::listen::RedirectListen;
+use crate::redirect::address::RedirectAddress;
 use super::log::{LogFormat, LogLevel};
 use crate::quota::{Limits, MIB};
 use crate::trusted::Owners;
@@ -60,7 +60,7 @@ pub(super) struct File {
     pub(super) key_store: Option<KeyStore>,
     pub(super) key_file: Option<PathBuf>,
     pub(super) platform_dir: Option<PathBuf>,
-    pub(super) redirect_listen: Option<RedirectListen>,
+    pub(super) redirect_listen: Option<RedirectAddress>,
     pub(super) redirect_check_uid: Option<bool>,
     pub(super) log_format: Option<LogFormat>,
     pub(super) log_level: Option<LogLevel>,
@@ -190,7 +190,7 @@ impl Entry<'_> {
         Ok(self.path.parent().unwrap_or(Path::new("")).join(text))
     }
 
-    fn address(&self) -> Result<RedirectListen, Error> {
+    fn address(&self) -> Result<RedirectAddress, Error> {
         let text = self.text("an address as a string, such as \"127.0.0.1:8252\"")?;
         text.parse().map_err(|fault| Error::Address {
             place: format!("{}, line {}: {}", self.path.display(), self.line, self.key),

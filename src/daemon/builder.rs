@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf, absolute};
 
-use super::{Daemon, Error, Options, RedirectListen, start};
+use super::{Daemon, Error, Options, RedirectAddress, start};
 use crate::clock::Env;
 use crate::paths::{self, Defaults};
 use crate::provider::Provider;
@@ -40,7 +40,7 @@ pub struct Builder {
     data_dir: Option<PathBuf>,
     socket: Option<PathBuf>,
     key_source: Option<KeySource>,
-    redirect_address: RedirectListen,
+    redirect_address: RedirectAddress,
     providers: Vec<Provider>,
     options: Options,
     env: Env,
@@ -51,7 +51,7 @@ pub struct Builder {
 pub(super) struct Resolved {
     pub(super) vault: vault::Options,
     pub(super) socket: PathBuf,
-    pub(super) redirect_address: RedirectListen,
+    pub(super) redirect_address: RedirectAddress,
     pub(super) providers: Vec<Provider>,
     pub(super) options: Options,
     pub(super) env: Env,
@@ -64,7 +64,7 @@ impl Default for Builder {
             data_dir: None,
             socket: None,
             key_source: None,
-            redirect_address: RedirectListen::DEFAULT,
+            redirect_address: RedirectAddress::DEFAULT,
             providers: Vec::new(),
             options: Options::default(),
             env: Env::system(),
@@ -105,7 +105,7 @@ impl Builder {
     /// providers that allow any port of a loopback redirect.
     ///
     /// The default is `127.0.0.1:8252`.
-    pub fn redirect_address(mut self, address: RedirectListen) -> Self {
+    pub fn redirect_address(mut self, address: RedirectAddress) -> Self {
         self.redirect_address = address;
         self
     }

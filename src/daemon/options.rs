@@ -2,8 +2,27 @@
 
 use std::time::Duration;
 
-use crate::config;
 use crate::quota::Limits;
+
+/// How long a person has to finish a login, in seconds.
+pub(crate) const FLOW_LIFETIME: u32 = 600;
+
+/// Connections to the socket at a time: a few for each agent of a busy machine.
+pub(crate) const MAX_CONNECTIONS: u32 = 1024;
+
+/// Requests of one owner that wait for a login at a time.
+pub(crate) const MAX_WAITERS: u32 = 256;
+
+/// Events kept per owner; the oldest are deleted first.
+pub(crate) const MAX_EVENTS: u32 = 10_000;
+
+/// Whether this system tells which user's program is at the other end of a
+/// loopback connection.
+pub(crate) const CAN_CHECK_UID: bool = cfg!(target_os = "linux");
+
+/// How long after its last use a token is still refreshed in the background, in
+/// seconds: a day, so that a token in daily use is always fresh.
+pub(crate) const REFRESH_ACTIVE_WITHIN: u32 = 86_400;
 
 /// The settings that only the program `agent-authd` changes.
 #[derive(Clone, Copy, Debug)]
@@ -34,13 +53,13 @@ impl Default for Options {
         let count = |count| usize::try_from(count).unwrap_or(usize::MAX);
         Self {
             serves_all_users: false,
-            checks_redirect_uid: config::CAN_CHECK_UID,
-            flow_lifetime: seconds(config::FLOW_LIFETIME),
-            max_connections: count(config::MAX_CONNECTIONS),
-            max_waiters: count(config::MAX_WAITERS),
-            max_events: config::MAX_EVENTS,
+            checks_redirect_uid: CAN_CHECK_UID,
+            flow_lifetime: seconds(FLOW_LIFETIME),
+            max_connections: count(MAX_CONNECTIONS),
+            max_waiters: count(MAX_WAITERS),
+            max_events: MAX_EVENTS,
             limits: Limits::default(),
-            refresh_active_within: seconds(config::REFRESH_ACTIVE_WITHIN),
+            refresh_active_within: seconds(REFRESH_ACTIVE_WITHIN),
         }
     }
 }

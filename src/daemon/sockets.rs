@@ -6,7 +6,7 @@ use nix::sys::resource::{Resource, getrlimit};
 use nix::unistd::geteuid;
 
 use super::{Error, Options};
-use crate::config::listen::RedirectListen;
+use crate::redirect::address::RedirectAddress;
 use crate::http::Access;
 use crate::identity::Owner;
 use crate::redirect::listener::RedirectListener;
@@ -60,7 +60,7 @@ impl Browsers {
     /// # Errors
     /// Those of [`RedirectListener::bind`] and [`RedirectListener::inherit`].
     pub(super) fn open(
-        address: RedirectListen,
+        address: RedirectAddress,
         inherited: Vec<TcpListener>,
         allowed: AllowedPeers,
         max_connections: usize,

@@ -20,6 +20,7 @@ pub struct Peer {
     /// given to another, so nothing is decided by it.
     pub pid: Option<i32>,
     /// Its place among its user's connections, for as long as it is there.
+    #[allow(dead_code, reason = "it is held until the peer is dropped")]
     pub permit: Option<Arc<ConnectionPermit>>,
 }
 

@@ -1,9 +1,9 @@
 //! An error with its causes and what a person can do about it.
 
+use crate::advice;
 use crate::daemon::Error;
 use crate::redirect::listener;
 use crate::vault::Remedy;
-use crate::{advice, daemon};
 
 /// The text of an error and of each of its causes, and after them what can be done.
 #[must_use]
@@ -18,7 +18,7 @@ pub fn explained(error: &anyhow::Error) -> String {
     text
 }
 
-fn for_daemon(error: &daemon::Error) -> String {
+fn for_daemon(error: &Error) -> String {
     match error {
         Error::SocketInUse { .. } => {
             "; end it first, or name another socket with --socket".to_owned()
@@ -57,7 +57,10 @@ mod tests {
              with --data-dir"
         );
         let busy = said(listener::Error::Busy { address }.into());
-        assert!(busy.contains("; choose another port with --redirect-listen"), "{busy}");
+        assert!(
+            busy.contains("; choose another port with --redirect-listen"),
+            "{busy}"
+        );
         let newer = vault::Error::NewerSchema {
             found: 3,
             known: 2,

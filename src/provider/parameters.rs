@@ -3,7 +3,7 @@
 /// Parameters of the authorization request that `authorization_params` may not
 /// set. Each is made for the one flow it belongs to, or changes where the answer
 /// goes, in which form, or for which client and person.
-pub const RESERVED_PARAMETERS: [&str; 20] = [
+pub(crate) const RESERVED_PARAMETERS: [&str; 20] = [
     "client_assertion",
     "client_assertion_type",
     "client_id",

@@ -12,7 +12,7 @@ use nix::sys::socket::{Backlog, listen};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::peer_user::{Endpoints, PeerUser};
-use crate::config::listen::{LoopbackHost, RedirectListen};
+use super::address::{RedirectAddress, RedirectHost};
 use crate::lock_file::HeldLock;
 use crate::server::Listener;
 use crate::server::connection_quota::{ConnectionPermit, ConnectionQuota};
@@ -41,7 +41,7 @@ pub enum Error {
         /// The unit's address.
         address: SocketAddr,
         /// The settings'.
-        listen: RedirectListen,
+        listen: RedirectAddress,
     },
     /// The system refuses it.
     #[error("cannot listen on {address} for redirects: {why}")]
@@ -59,7 +59,7 @@ pub struct RedirectListener {
     named: TcpListener,
     /// The other family, where the machine has it.
     other: Option<TcpListener>,
-    host: LoopbackHost,
+    host: RedirectHost,
     port: u16,
     /// The shares of the visitors' users; none where nobody asks who they are.
     quota: Option<ConnectionQuota>,
@@ -92,7 +92,7 @@ impl RedirectListener {
     ///
     /// # Errors
     /// [`Error`] names the setting that changes the address.
-    pub fn bind(listen: RedirectListen) -> Result<Self, Error> {
+    pub fn bind(listen: RedirectAddress) -> Result<Self, Error> {
         let mut attempt = Self::bind_once(listen);
         for _ in 1..ATTEMPTS {
             let picked = listen.port == 0;
@@ -110,7 +110,7 @@ impl RedirectListener {
     ///
     /// # Errors
     /// [`Error::Elsewhere`] if they hold another address, else as [`Self::bind`].
-    pub fn inherit(listen: RedirectListen, sockets: Vec<StdListener>) -> Result<Self, Error> {
+    pub fn inherit(listen: RedirectAddress, sockets: Vec<StdListener>) -> Result<Self, Error> {
         let [named, other] = listen.addresses();
         let mut first = None;
         let mut second = None;
@@ -146,7 +146,7 @@ impl RedirectListener {
         })
     }
 
-    fn bind_once(listen: RedirectListen) -> Result<Self, Error> {
+    fn bind_once(listen: RedirectAddress) -> Result<Self, Error> {
         let [named, other] = listen.addresses();
         let first = bind(named)?;
         let port = port(&first, named)?;

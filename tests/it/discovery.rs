@@ -4,7 +4,7 @@ mod refusals;
 mod revocation;
 mod stranger;
 
-use agent_authd::api::replies::ProviderResponse;
+use agent_authd::client::replies::ProviderResponse;
 use agent_authd::client::{Authenticate, Client, Error, NewMcpProvider};
 use agent_authd::clock::Env;
 use agent_authd::identity::{ProviderId, Scopes};

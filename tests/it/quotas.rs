@@ -1,7 +1,7 @@
 //! What one owner may store, and that what is counted is what is there.
 
 use agent_authd::client::Client;
-use agent_authd::vault::{KeyStore, Options, check};
+use agent_authd::internals::vault::{KeyStore, Options, check};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};

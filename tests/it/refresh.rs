@@ -15,7 +15,7 @@ mod truth;
 
 use std::time::{Duration, Instant};
 
-use agent_authd::api::replies::{AuthStatus, AuthenticateResponse, TokenSummary};
+use agent_authd::client::replies::{AuthStatus, AuthenticateResponse, TokenSummary};
 use agent_authd::client::{Authenticate, Client, Error, NewProvider};
 use agent_authd::identity::{ProviderId, Scopes};
 use agent_authd::secret::ExposeSecret as _;

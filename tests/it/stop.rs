@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use agent_authd::clock::Env;
 use agent_authd::identity::ProviderId;
-use agent_authd::lock_file::LockHolder;
+use agent_authd::internals::lock_file::LockHolder;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;

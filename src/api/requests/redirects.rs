@@ -64,6 +64,7 @@ pub struct SetupQuery {
     /// What was done: `install`, `update` or `request`.
     pub setup_action: Option<String>,
     /// The installation, by GitHub's number.
+    #[allow(dead_code, reason = "it is checked, and no use case needs it")]
     pub installation_id: Option<i64>,
 }
 

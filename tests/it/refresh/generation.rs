@@ -33,7 +33,7 @@ async fn info_names_the_additions_that_the_daemon_knows() {
     let provider = Provider::start(Rotation::Strict, 3600);
     let setting = Setting::new(provider, "").await;
     let info = setting.client().info().await.unwrap();
-    assert_eq!(info.features, agent_authd::api::FEATURES);
+    assert_eq!(info.features, agent_authd::internals::api::FEATURES);
 }
 
 /// What is answered to somebody who asks with these members.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use agent_authd::api::replies::AuthStatus;
+use agent_authd::client::replies::AuthStatus;
 
 use super::{
     Binary, Home, complaint, daemon_with_token, database, done, ran, stderr, token, vault_file,

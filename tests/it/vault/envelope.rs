@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use agent_authd::vault::check;
+use agent_authd::internals::vault::check;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE;
 use proptest::prelude::*;

@@ -2,10 +2,10 @@
 //! confined to its folders, and so can make no temporary file elsewhere.
 
 use agent_authd::clock::Env;
-use agent_authd::flow::FlowSecrets;
+use agent_authd::internals::flow::FlowSecrets;
 use agent_authd::identity::{FlowId, Owner, Scopes, TokenId};
 use agent_authd::secret::{AccessToken, CodeVerifier, State};
-use agent_authd::vault::{Secrets, Vault};
+use agent_authd::internals::vault::{Secrets, Vault};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -24,7 +24,7 @@ async fn fill(home: &Home, flow: FlowId) {
     let env = Env::system();
     let vault = Vault::open(&options(home), &env).unwrap();
     let owner = Owner::from_uid(nix::unistd::geteuid().as_raw()).unwrap();
-    let fill = move |change: &agent_authd::vault::Change<'_>| {
+    let fill = move |change: &agent_authd::internals::vault::Change<'_>| {
         let mut token = change.tokens(owner)?.remove(0).token;
         let mut flow = change.flow(owner, flow)?.unwrap().flow;
         let access_token = AccessToken::new("canary-many");

@@ -4,7 +4,7 @@
 use std::fs;
 use std::time::Duration;
 
-use agent_authd::api::replies::Health;
+use agent_authd::client::replies::Health;
 
 use super::trouble::{bears_it, daemon_with_two_tokens, heals, home};
 use super::{Binary, Home, done, ran, stderr, token, vault_file};

@@ -5,7 +5,7 @@
 
 use std::fs;
 
-use agent_authd::api::replies::Health;
+use agent_authd::client::replies::Health;
 use rusqlite::Connection;
 
 use super::released::lay_out_version_1;

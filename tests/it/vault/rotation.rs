@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use agent_authd::clock::Env;
-use agent_authd::vault::{Vault, check};
+use agent_authd::internals::vault::{Vault, check};
 
 use super::{Binary, Home, daemon_with_token, database, done, options, token, vault_file};
 use crate::support::provider::{Provider, Rotation};

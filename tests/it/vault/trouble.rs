@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use agent_authd::api::replies::Health;
+use agent_authd::client::replies::Health;
 use agent_authd::client::{Authenticate, Client, Error};
 use agent_authd::identity::ProviderId;
 use nix::sys::signal::{Signal, kill};
