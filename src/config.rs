@@ -23,12 +23,12 @@ use crate::daemon::options::{
 };
 use crate::paths::{self, Defaults};
 use crate::quota::{Limits, MIB};
+use crate::redirect::address::RedirectAddress;
 use crate::vault::KeyStore;
 use args::Flags;
 pub use change::settle_key_store;
 pub use error::Error;
 use file::File;
-use crate::redirect::address::RedirectAddress;
 use log::{LogFormat, LogLevel};
 
 /// The folder beside the settings' file with further providers.

@@ -32,6 +32,7 @@ mod error;
 mod health_check;
 mod maintenance;
 pub(crate) mod options;
+mod platform_provider;
 mod sockets;
 mod start;
 mod takeover;
@@ -46,6 +47,7 @@ pub use self::builder::{Builder, KeySource};
 pub use self::error::Error;
 pub(crate) use self::health_check::HealthCheck;
 pub(crate) use self::options::Options;
+pub use self::platform_provider::PlatformProvider;
 pub use crate::redirect::address::{RedirectAddress, RedirectAddressError};
 
 use crate::broker::Broker;

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::redirect::address::RedirectAddress;
 use super::log::{LogFormat, LogLevel};
+use crate::redirect::address::RedirectAddress;
 
 const EXAMPLES: &str = "\
 Examples:

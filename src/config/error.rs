@@ -3,8 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::redirect::address::RedirectAddressError;
 use crate::paths;
+use crate::redirect::address::RedirectAddressError;
 use crate::trusted::Untrusted;
 
 /// Why there is no valid configuration.

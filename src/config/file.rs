@@ -14,9 +14,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::Error;
-use crate::redirect::address::RedirectAddress;
 use super::log::{LogFormat, LogLevel};
 use crate::quota::{Limits, MIB};
+use crate::redirect::address::RedirectAddress;
 use crate::trusted::Owners;
 use crate::vault::KeyStore;
 

@@ -14,14 +14,12 @@ use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use serde::Deserialize;
-use sha2::{Digest as _, Sha256};
-use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::Error;
 use crate::clock::Timestamp;
 use crate::identity::ProviderId;
-use crate::provider::{Builder, Fault, Provider, Source};
+use crate::provider::{Builder, Fault, Provider};
 use crate::secret::ClientSecret;
 use crate::trusted::{Owners, shell_quoted};
 
@@ -155,8 +153,7 @@ fn read(path: &Path) -> Result<Provider, Error> {
         let what = "its provider_id is reserved, since a path of the API has that name";
         return Err(fault(path, what.to_owned()));
     }
-    let id = stable_id(&definition.provider_id);
-    Ok(definition.into_provider(id, Source::Platform, changed_at(&metadata)))
+    Ok(definition.into_platform_provider(changed_at(&metadata)))
 }
 
 fn listed(faults: &[Fault]) -> String {
@@ -213,15 +210,6 @@ fn require_trusted(path: &Path, metadata: &Metadata) -> Result<(), Error> {
     checked.map_err(|error| fault(path, error.why))
 }
 
-/// The contract's `id`, the same whenever the file is read (RFC 9562, section
-/// 5.8).
-fn stable_id(id: &ProviderId) -> Uuid {
-    let digest = Sha256::digest(format!("platform provider {id}"));
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&digest[..16]);
-    uuid::Builder::from_custom_bytes(bytes).into_uuid()
-}
-
 fn changed_at(metadata: &Metadata) -> Timestamp {
     let age = metadata
         .modified()
@@ -253,6 +241,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::provider::Source;
 
     const GITHUB: &str = "provider_id = 'github'\nname = 'GitHub'\nclient_id = 'c'\n\
          auth_url = 'https://example.com/authorize'\ntoken_url = 'https://example.com/token'\n";

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf, absolute};
 
-use super::{Daemon, Error, Options, RedirectAddress, start};
+use super::{Daemon, Error, Options, PlatformProvider, RedirectAddress, start};
 use crate::clock::Env;
 use crate::paths::{self, Defaults};
 use crate::provider::Provider;
@@ -41,6 +41,7 @@ pub struct Builder {
     socket: Option<PathBuf>,
     key_source: Option<KeySource>,
     redirect_address: RedirectAddress,
+    offered: Vec<PlatformProvider>,
     providers: Vec<Provider>,
     options: Options,
     env: Env,
@@ -65,6 +66,7 @@ impl Default for Builder {
             socket: None,
             key_source: None,
             redirect_address: RedirectAddress::DEFAULT,
+            offered: Vec::new(),
             providers: Vec::new(),
             options: Options::default(),
             env: Env::system(),
@@ -110,6 +112,12 @@ impl Builder {
         self
     }
 
+    /// Offers a provider to every user of the daemon; may be called repeatedly.
+    pub fn platform_provider(mut self, provider: PlatformProvider) -> Self {
+        self.offered.push(provider);
+        self
+    }
+
     /// The clock and the source of randomness, for tests.
     ///
     /// The default is the system's.
@@ -118,7 +126,7 @@ impl Builder {
         self
     }
 
-    /// Providers that every user may log in with, and nobody can change.
+    /// Providers that are checked already, to offer to every user.
     pub(crate) fn offering(mut self, providers: Vec<Provider>) -> Self {
         self.providers = providers;
         self
@@ -167,6 +175,8 @@ impl Builder {
         let data_dir = full(&data_dir)?;
         let socket = full(&self.socket.unwrap_or(socket))?;
         paths::check_socket(&socket).map_err(|error| unusable(&socket, error))?;
+        let mut providers = self.providers;
+        providers.extend(checked(self.offered, &self.env)?);
         let (key_store, key_file) = key_place(self.key_source.unwrap_or(key_source), &data_dir)?;
         Ok(Resolved {
             vault: vault::Options {
@@ -177,12 +187,19 @@ impl Builder {
             },
             socket,
             redirect_address: self.redirect_address,
-            providers: self.providers,
+            providers,
             options: self.options,
             env: self.env,
             inherited: self.inherited,
         })
     }
+}
+
+/// The providers that the embedding program defined, as of now.
+pub(super) fn checked(offered: Vec<PlatformProvider>, env: &Env) -> Result<Vec<Provider>, Error> {
+    let now = env.now();
+    let providers = offered.into_iter().map(|given| given.into_provider(now));
+    providers.collect()
 }
 
 /// The default key file of a vault in `folder`.

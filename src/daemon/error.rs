@@ -31,6 +31,14 @@ pub enum Error {
     /// so that their tokens could not be kept apart.
     #[error("agent-authd cannot run as uid 65534 (nobody): different people share it")]
     SharedUser,
+    /// A platform provider that was given cannot be one.
+    #[error("the provider {provider_id:?} cannot be used: {why}")]
+    InvalidProvider {
+        /// Its identifier, as it was given.
+        provider_id: String,
+        /// What is wrong with it; never a secret.
+        why: String,
+    },
     /// Another daemon listens at the socket.
     #[error("another agent-authd{} listens at {}", process(*pid), socket.display())]
     SocketInUse {

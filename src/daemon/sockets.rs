@@ -6,9 +6,9 @@ use nix::sys::resource::{Resource, getrlimit};
 use nix::unistd::geteuid;
 
 use super::{Error, Options};
-use crate::redirect::address::RedirectAddress;
 use crate::http::Access;
 use crate::identity::Owner;
+use crate::redirect::address::RedirectAddress;
 use crate::redirect::listener::RedirectListener;
 use crate::redirect::peer_user::AllowedPeers;
 use crate::server::connection_quota::ConnectionQuota;

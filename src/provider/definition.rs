@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use sha2::{Digest as _, Sha256};
 use url::Url;
 use uuid::Uuid;
 
@@ -102,6 +103,18 @@ impl Definition {
             created_at: now,
             updated_at: now,
         }
+    }
+
+    /// The provider that it defines, offered to every user since `now`. Its `id`
+    /// follows from its identifier (RFC 9562, section 5.8), so that it is the same
+    /// at each start.
+    #[must_use]
+    pub fn into_platform_provider(self, now: Timestamp) -> Provider {
+        let digest = Sha256::digest(format!("platform provider {}", self.provider_id));
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&digest[..16]);
+        let id = uuid::Builder::from_custom_bytes(bytes).into_uuid();
+        self.into_provider(id, Source::Platform, now)
     }
 
     /// How the client authenticates: as was said, else with its secret in the

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use nix::sys::socket::{Backlog, listen};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::peer_user::{Endpoints, PeerUser};
 use super::address::{RedirectAddress, RedirectHost};
+use super::peer_user::{Endpoints, PeerUser};
 use crate::lock_file::HeldLock;
 use crate::server::Listener;
 use crate::server::connection_quota::{ConnectionPermit, ConnectionQuota};

@@ -6,10 +6,10 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use agent_authd::internals::broker::commands::RowName;
-use agent_authd::internals::broker::{Broker, Settings};
 use agent_authd::clock::Env;
 use agent_authd::identity::{Owner, TokenId};
+use agent_authd::internals::broker::commands::RowName;
+use agent_authd::internals::broker::{Broker, Settings};
 use agent_authd::internals::oauth;
 use agent_authd::internals::quota::Limits;
 use agent_authd::internals::vault::{KeyStore, Options, Vault};

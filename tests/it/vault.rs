@@ -23,8 +23,8 @@ use std::process::{Command, Output};
 use agent_authd::client::replies::{AuthStatus, AuthenticateResponse};
 use agent_authd::client::{Authenticate, Client};
 use agent_authd::identity::{ProviderId, Scopes};
-use agent_authd::secret::ExposeSecret as _;
 use agent_authd::internals::vault::{KeyStore, Options};
+use agent_authd::secret::ExposeSecret as _;
 use rusqlite::Connection;
 
 use crate::support::daemon::{Binary, Home};

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
+use agent_authd::Daemon;
 use agent_authd::client::Client;
 use agent_authd::clock::Env;
 use agent_authd::internals::config::Config;
 use agent_authd::internals::config::args::Flags;
-use agent_authd::Daemon;
 use agent_authd::internals::process;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;

@@ -3,9 +3,9 @@
 
 use agent_authd::clock::{Env, Timestamp};
 use agent_authd::identity::Owner;
-use agent_authd::secret::{AccessToken, ExposeSecret as _, RefreshToken};
 use agent_authd::internals::token::{Failure, State, Token};
 use agent_authd::internals::vault::{Error, Secrets, Vault};
+use agent_authd::secret::{AccessToken, ExposeSecret as _, RefreshToken};
 use serde_json::json;
 
 use super::options;

@@ -2,10 +2,10 @@
 //! confined to its folders, and so can make no temporary file elsewhere.
 
 use agent_authd::clock::Env;
-use agent_authd::internals::flow::FlowSecrets;
 use agent_authd::identity::{FlowId, Owner, Scopes, TokenId};
-use agent_authd::secret::{AccessToken, CodeVerifier, State};
+use agent_authd::internals::flow::FlowSecrets;
 use agent_authd::internals::vault::{Secrets, Vault};
+use agent_authd::secret::{AccessToken, CodeVerifier, State};
 use serde_json::Value;
 use uuid::Uuid;
 

@@ -10,8 +10,8 @@ use std::path::Path;
 use agent_authd::advice;
 use agent_authd::clock::Env;
 use agent_authd::identity::Owner;
-use agent_authd::secret::ExposeSecret as _;
 use agent_authd::internals::vault::Vault;
+use agent_authd::secret::ExposeSecret as _;
 use rusqlite::Connection;
 
 use super::{Binary, Home, agent_auth, database, done, options, ran, stderr, vault_file};
