@@ -7,9 +7,9 @@
 use std::fs;
 use std::path::Path;
 
-use agent_authd::advice;
 use agent_authd::clock::Env;
 use agent_authd::identity::Owner;
+use agent_authd::internals::advice;
 use agent_authd::internals::vault::Vault;
 use agent_authd::secret::ExposeSecret as _;
 use rusqlite::Connection;
