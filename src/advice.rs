@@ -4,6 +4,7 @@
 use std::error::Error;
 
 use crate::broker::{Maintenance, Missing};
+use crate::client;
 use crate::quota::Quota;
 use crate::trusted::shell_quoted;
 use crate::vault::{self, Remedy};
@@ -12,10 +13,23 @@ use crate::vault::{self, Remedy};
 /// nothing to add.
 #[must_use]
 pub fn after(error: &(dyn Error + 'static)) -> String {
+    if let Some(error) = error.downcast_ref() {
+        return for_client(error).to_owned();
+    }
     let remedy = error
         .downcast_ref::<vault::Error>()
         .and_then(vault::Error::remedy);
     remedy.as_ref().map(for_remedy).unwrap_or_default()
+}
+
+fn for_client(error: &client::Error) -> &'static str {
+    match error {
+        client::Error::NotRunning { .. } => {
+            ": start it with `agent-authd`, or name its socket with --socket or AGENT_AUTH_SOCK"
+        }
+        client::Error::NotASocket { .. } => ": name agent-authd's with --socket or AGENT_AUTH_SOCK",
+        _ => "",
+    }
 }
 
 /// The clause about something that is missing.

@@ -33,7 +33,7 @@ const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
 pub enum Error {
     /// No one listens at the socket.
     #[error(
-        "agent-authd is not running (no one listens at {}): start it with `agent-authd`, or name its socket with --socket or AGENT_AUTH_SOCK",
+        "agent-authd is not running (no one listens at {})",
         .socket.display()
     )]
     NotRunning {
@@ -41,7 +41,7 @@ pub enum Error {
         socket: PathBuf,
     },
     /// The file of that name is not a socket.
-    #[error("{} is not a socket: name agent-authd's with --socket or AGENT_AUTH_SOCK", .socket.display())]
+    #[error("{} is not a socket", .socket.display())]
     NotASocket {
         /// The name.
         socket: PathBuf,

@@ -26,6 +26,7 @@ use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+use crate::advice;
 use crate::client::{self, Client};
 use crate::clock::Env;
 use crate::redirect::peer_user::{Endpoints, PeerUser};
@@ -213,7 +214,7 @@ impl Gate {
         *onward.headers_mut() = end_to_end(head.headers);
         let answer = client::send(self.client.socket(), onward)
             .await
-            .map_err(|error| Refusal::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
+            .map_err(|error| unavailable(&error))?;
         let (mut head, body) = answer.into_parts();
         let length = head.headers.remove(header::CONTENT_LENGTH);
         head.headers = end_to_end(head.headers);
@@ -244,6 +245,12 @@ fn end_to_end(mut headers: HeaderMap) -> HeaderMap {
         headers.remove(name);
     }
     headers
+}
+
+/// The answer where the daemon cannot be asked.
+fn unavailable(error: &client::Error) -> Refusal {
+    let detail = format!("{error}{}", advice::after(error));
+    Refusal::new(StatusCode::SERVICE_UNAVAILABLE, detail)
 }
 
 impl Refusal {

@@ -133,7 +133,7 @@ fn the_broker_is_given_parsed_identifiers() {
 }
 
 #[test]
-fn what_a_person_types_is_named_above_the_broker_only() {
+fn what_a_person_types_is_named_by_the_advice_and_above_it() {
     let typed = [
         "agent-auth ",
         " --data-dir",
@@ -143,8 +143,7 @@ fn what_a_person_types_is_named_above_the_broker_only() {
         " --redirect-listen",
     ];
     let layers = layers();
-    let below = layers.iter().take_while(|layer| *layer != "api");
-    for module in below {
+    for module in layers.iter().take_while(|layer| *layer != "advice") {
         for (file, line) in code_of(module) {
             let named = typed.iter().find(|typed| line.contains(**typed));
             assert!(named.is_none(), "{}: {line}", file.display());
