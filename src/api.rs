@@ -1,43 +1,42 @@
-//! The JSON of the contract: what each request says and what each reply holds.
+//! The JSON of the contract: requests and replies.
 //!
-//! Bytes become domain types here, once, with every fault of a request found
-//! in one pass (`api/validate.rs`); replies are plain structs that the daemon
-//! fills and the client reads. No transport here: no status code, no header.
-//! A secret of a request is wrapped as it is read, and an access token leaves
-//! its wrapper in one place (`api/replies/token.rs`).
+//! Requests are converted to domain types here, and all validation errors are found
+//! in one pass (`api/validate.rs`). Replies are plain structs that the daemon
+//! serializes and the client parses. This module knows no status codes. Secrets of
+//! a request get a secret type when they are parsed, and access tokens are
+//! serialized in one place (`api/replies/token.rs`).
 
 pub mod replies;
 pub mod requests;
 pub mod validate;
 
-/// The contract as an OpenAPI document, which `GET /openapi.json` serves. It is
-/// written by hand; `http/routes.rs` is held to its paths by a test, the JSON
-/// of the answers by `tests/e2e/test_golden.py`.
+/// The OpenAPI document of the contract, which `GET /openapi.json` serves. It is
+/// written by hand. A test compares its paths with `http/routes.rs`, and
+/// `tests/e2e/test_golden.py` compares its schemas with replies.
 pub const DOCUMENT: &str = include_str!("api/openapi.json");
 
-/// The header of `GET /vault` that says in which folder the vault lies.
+/// The header of `GET /vault` with the path of the vault's folder.
 pub const FOLDER_HEADER: &str = "agent-auth-vault-folder";
 
-/// The header of an answer to a deletion of one token that names other tokens,
-/// by their identifiers with commas between them: those of the same client and
-/// account, which many providers end when they revoke one. At most
-/// [`MAX_ALSO_ENDED`] are named.
+/// The header of a reply to the deletion of a token: the identifiers of other tokens
+/// of the same client and account, separated by commas. Many providers revoke them
+/// too. Contains at most [`MAX_ALSO_ENDED`].
 pub const ALSO_ENDED_HEADER: &str = "agent-auth-also-ended";
 
-/// How many tokens [`ALSO_ENDED_HEADER`] names at most.
+/// The most tokens in [`ALSO_ENDED_HEADER`].
 pub const MAX_ALSO_ENDED: usize = 32;
 
-/// The additions to the hosted API's contract that this daemon knows, sorted:
-/// `features` of `GET /info`. A client looks a name up before it relies on the
-/// addition. A name is never taken away.
+/// The additions to the hosted API's contract that this daemon supports, sorted:
+/// `features` of `GET /info`. Clients check for a name before they use the addition.
+/// Names are never removed.
 pub const FEATURES: &[&str] = &[
     // POST /v2/auth/flows/{auth_id}/browser-link.
     "browser_link",
     // GET and POST /v2/auth/flows/{auth_id}/follow-up.
     "follow_up",
-    // `generation` in the metadata of a token that is handed out.
+    // `generation` in the metadata of a token.
     "generation",
-    // `is_new` in the metadata of an answer that names a flow.
+    // `is_new` in the metadata of a flow.
     "is_new",
     // `iss` in the body of POST /v2/auth/callback/{provider_id} (RFC 9207).
     "iss",
@@ -51,9 +50,9 @@ pub const FEATURES: &[&str] = &[
 mod tests {
     use super::FEATURES;
 
-    /// A label is refused for the characters that are shown written out.
+    /// Labels must not contain the characters that are escaped when shown.
     #[test]
-    fn the_document_refuses_the_characters_that_are_invisible() {
+    fn the_document_excludes_the_invisible_characters() {
         let document: serde_json::Value = serde_json::from_str(super::DOCUMENT).unwrap();
         let ranges = crate::visible::invisible_ranges().iter();
         let ranges: String = ranges
@@ -64,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn features_are_sorted_and_named_once() {
+    fn features_are_sorted_and_unique() {
         assert!(FEATURES.is_sorted_by(|left, right| left < right));
     }
 }

@@ -4,6 +4,7 @@
 //! No field contains a secret.
 
 use serde_json::{Map, Value};
+use strum::{EnumString, IntoStaticStr};
 use uuid::Uuid;
 
 use crate::clock::Timestamp;
@@ -69,61 +70,60 @@ impl Event {
     }
 }
 
-macro_rules! named {
-    ($($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ })+) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum $name { $($(#[$variant_doc])* $variant,)+ }
-
-        impl $name {
-            /// Every variant.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
-
-            /// The name in the contract.
-            #[must_use]
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text,)+ }
-            }
-        }
-    )+};
+/// The contract's `event_type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum Kind {
+    /// A person allowed a new or renewed grant.
+    Connected,
+    /// A grant was refreshed.
+    Refreshed,
+    /// A refresh failed; the grant is still valid.
+    RefreshFailed,
+    /// A grant has ended; the user must log in again.
+    ReconnectRequired,
+    /// A token was revoked at its provider.
+    Revoked,
+    /// A token was deleted here.
+    Deleted,
+    /// A token obtained elsewhere was stored.
+    Imported,
+    /// An agent may use a token from now on.
+    AgentConnected,
+    /// An agent may no longer use a token.
+    AgentDisconnected,
+    /// A person refused.
+    Denied,
 }
 
-named! {
-    /// The contract's `event_type`.
-    Kind {
-        /// A person allowed a new or a renewed grant.
-        Connected = "connected",
-        /// A grant was refreshed.
-        Refreshed = "refreshed",
-        /// A refresh failed; the grant can still be used.
-        RefreshFailed = "refresh_failed",
-        /// A grant has ended; a person must log in again.
-        ReconnectRequired = "reconnect_required",
-        /// A token was revoked at its provider.
-        Revoked = "revoked",
-        /// A token was deleted here.
-        Deleted = "deleted",
-        /// A token obtained elsewhere was stored.
-        Imported = "imported",
-        /// An agent was permitted to use a token.
-        AgentConnected = "agent_connected",
-        /// An agent's permission was taken away.
-        AgentDisconnected = "agent_disconnected",
-        /// A person refused.
-        Denied = "denied",
+impl Kind {
+    /// Its name in the contract.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
+}
 
-    /// What caused an event (the contract's `source`).
-    Source {
-        /// A call of the API.
-        Api = "api",
-        /// An authorization flow.
-        Flow = "flow",
-        /// The consent page.
-        Consent = "consent",
-        /// A refresh.
-        Refresh = "refresh",
-        /// The daemon's start.
-        Startup = "startup",
+/// What caused an event (the contract's `source`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum Source {
+    /// A call of the API.
+    Api,
+    /// An authorization flow.
+    Flow,
+    /// The consent page.
+    Consent,
+    /// A refresh.
+    Refresh,
+    /// The daemon's start.
+    Startup,
+}
+
+impl Source {
+    /// Its name in the contract.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 }

@@ -1,14 +1,12 @@
-//! The OAuth 2 protocol: the authorization address, the exchange of a code, the
-//! refresh of a grant, and its end at the provider; and how all of that is found
-//! from an MCP server's address.
+//! The OAuth 2 client: authorization URLs, code exchange, refresh, revocation,
+//! and discovery from the address of an MCP server.
 //!
-//! It knows nothing of the vault: a grant becomes a newer grant, or a typed
-//! error that says what the caller can do. It writes no log line, and no error
-//! holds a secret or more of a reply than its code and its description.
+//! This module does not use the vault: it takes a grant and returns a newer grant
+//! or a typed error that says what the caller can do. It does not log. An error
+//! contains no secret, and of a reply only the error code and description.
 
 mod account;
 mod authorize;
-mod normalize;
 mod deadline;
 pub mod discovery;
 mod endpoint;
@@ -16,8 +14,10 @@ mod endpoint;
 pub(crate) mod fuzzing;
 mod grant;
 mod http;
+mod normalize;
 mod redact;
 mod refusal;
+mod reply;
 mod request;
 mod revoke;
 #[cfg(test)]
@@ -42,88 +42,90 @@ use http::Outbound;
 use redact::Redactor;
 use request::TokenReply;
 
-/// Why a token endpoint gave no grant, by what the caller can do.
+/// Why a token endpoint returned no grant, by what the caller can do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The code or the refresh token is no longer good (RFC 6749, section 5.2):
-    /// the grant has ended, and a person is needed.
+    /// The code or the refresh token is no longer valid (RFC 6749, section 5.2):
+    /// the grant has ended and the user must authorize again.
     #[error("the provider no longer accepts this grant{}", described(description))]
     InvalidGrant {
-        /// The provider's words, made safe to show.
+        /// The provider's description, safe to show.
         description: Option<String>,
     },
-    /// The provider refuses the client, and so all of its grants (RFC 6749,
-    /// section 5.2: `invalid_client`, `unauthorized_client`): its settings must
-    /// be changed, and asking a person again is of no use.
+    /// The provider rejects the client, and so all of its grants (RFC 6749,
+    /// section 5.2: `invalid_client`, `unauthorized_client`): the settings of
+    /// the client must be changed. A new authorization would fail the same way.
     #[error("the provider refuses this client ({code}){}", described(description))]
     ClientRejected {
         /// The provider's error code.
         code: String,
-        /// The provider's words, made safe to show.
+        /// The provider's description, safe to show.
         description: Option<String>,
     },
-    /// The provider refuses this one request and does not say that the grant
-    /// has ended. It says nothing about the client's other grants.
+    /// The provider rejects this request without saying that the grant has
+    /// ended. Other grants of the client are not affected.
     #[error("the provider refuses this request ({code}){}", described(description))]
     Refused {
         /// The provider's error code.
         code: String,
-        /// The provider's words, made safe to show.
+        /// The provider's description, safe to show.
         description: Option<String>,
     },
-    /// No connection to the provider could be made: nothing was sent.
+    /// The connection to the provider failed before anything was sent.
     #[error("the provider cannot be reached")]
     Unreachable,
-    /// The provider cannot answer now. Nothing was granted; to be tried again
+    /// The provider is temporarily unavailable. Nothing was granted; try again
     /// later.
     #[error("the provider is not available now")]
     Unavailable {
-        /// How long the provider asks to be left alone.
+        /// The wait that the provider asks for.
         retry_after: Option<Duration>,
     },
-    /// The request was sent, or may have been, and no answer came that says
-    /// what became of it: a single-use token in it may be spent.
-    #[error("no usable answer came from the provider ({what})")]
+    /// The request was sent, or may have been, and no reply tells whether it
+    /// succeeded: a single-use token in it may have been used.
+    #[error("no usable response from the provider ({what})")]
     OutcomeUnknown {
-        /// What came instead; never a part of it.
+        /// What was received instead; does not quote it.
         what: String,
-        /// How long the provider asks to be left alone.
+        /// The wait that the provider asks for.
         retry_after: Option<Duration>,
     },
-    /// There was an answer that is no success, and not one of OAuth's.
-    #[error("the provider's answer makes no sense: {what}")]
+    /// The reply is neither a success nor an OAuth error.
+    #[error("malformed response from the provider: {what}")]
     MalformedResponse {
-        /// What is wrong with it; never a part of it.
+        /// What is wrong with the reply; does not quote it.
         what: String,
     },
-    /// This machine cannot make such a request at all.
-    #[error("no request can be made: {what}")]
+    /// This machine cannot send the request, for example because it has no CA
+    /// certificates.
+    #[error("cannot send requests: {what}")]
     HttpClient {
-        /// What is missing.
+        /// What is missing or invalid.
         what: String,
     },
 }
 
-/// The account that a token was for, from the metadata that was kept of its reply.
+/// The account that a token belongs to, from the stored metadata of its reply.
+/// `None` if the metadata does not identify one.
 #[must_use]
 pub fn account_in(metadata: &Map<String, Value>) -> Option<AccountId> {
     account::identifier_in(metadata)
 }
 
-/// Text of a provider's as it may be shown and stored: one line without control
-/// characters, of bounded length; empty if nothing is left of it.
+/// A provider's text in a form that is safe to show and store: one line of
+/// limited length without control characters. May be empty.
 #[must_use]
 pub fn shown_text(text: &str) -> String {
     Redactor::default().shown(text).unwrap_or_default()
 }
 
-/// Why a token request gave no grant, and what came of it all the same.
+/// A token request that returned no grant.
 #[derive(Clone, Debug)]
 pub struct NoGrant {
-    /// Why.
+    /// Why there is no grant.
     pub error: Error,
-    /// A refresh token that came without an access token. It takes the place
-    /// of what was sent, which may be spent.
+    /// A refresh token that was received without an access token. It replaces
+    /// the one that was sent, which may no longer be valid.
     pub refresh_token: Option<RefreshToken>,
 }
 
@@ -133,16 +135,16 @@ fn described(description: &Option<String>) -> String {
         .map_or_else(String::new, |text| format!(": {text}"))
 }
 
-/// How a revocation ended.
+/// The result of a revocation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Revocation {
-    /// The provider has ended the grant.
+    /// The provider revoked the grant.
     Revoked,
-    /// The provider has no way to end one.
+    /// The provider is not known to support revocation.
     NoEndpoint,
 }
 
-/// Speaks to token endpoints. Cheap to clone.
+/// The client of token endpoints. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Client {
     env: Env,
@@ -150,23 +152,23 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client with the machine's certificates and proxy settings.
+    /// Makes a client with the machine's certificates and proxy settings.
     ///
     /// # Errors
-    /// [`Error::HttpClient`] if no HTTP client can be made here.
+    /// [`Error::HttpClient`] if no HTTP client can be made on this machine.
     pub fn new(env: Env) -> Result<Self, Error> {
         let http = Outbound::new()?;
         Ok(Self { env, http })
     }
 
     /// Exchanges an authorization code for a grant (RFC 6749, section 4.1.3).
-    /// It is sent once.
+    /// The request is sent once.
     ///
     /// # Errors
-    /// [`NoGrant`] says what the caller can do, and what to keep.
+    /// [`NoGrant`] says what the caller can do and what to store.
     #[expect(
         clippy::disallowed_methods,
-        reason = "the code and its verifier go to the token endpoint"
+        reason = "the code and its verifier are sent to the token endpoint"
     )]
     pub async fn exchange(
         &self,
@@ -195,14 +197,14 @@ impl Client {
         self.grant(provider, redactor, send).await
     }
 
-    /// Renews a grant (RFC 6749, section 6). It is sent once. `scopes` are
-    /// named in the request only to a provider that needs it.
+    /// Refreshes a grant (RFC 6749, section 6). The request is sent once.
+    /// `scopes` are sent only to providers that require them.
     ///
     /// # Errors
-    /// [`NoGrant`] says what the caller can do, and what to keep.
+    /// [`NoGrant`] says what the caller can do and what to store.
     #[expect(
         clippy::disallowed_methods,
-        reason = "the refresh token goes to the token endpoint"
+        reason = "the refresh token is sent to the token endpoint"
     )]
     pub async fn refresh(
         &self,
@@ -226,7 +228,7 @@ impl Client {
         self.grant(provider, redactor, send).await
     }
 
-    /// The grant that the token endpoint answers a request with.
+    /// Sends a token request and reads the grant from its reply.
     async fn grant(
         &self,
         provider: &Provider,

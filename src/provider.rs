@@ -1,8 +1,7 @@
-//! What an OAuth provider is: its endpoints, the client registered there, and
-//! the rules its owner set.
+//! OAuth providers: their endpoints, the registered client, and their settings.
 //!
-//! Plain data, always valid once made. What real providers do differently from
-//! the RFCs is in `provider/quirks.rs`. No input or output here.
+//! Plain data that is valid once constructed; no I/O. `provider/quirks.rs` lists
+//! how real providers deviate from the RFCs.
 
 mod address;
 mod builder;
@@ -14,6 +13,7 @@ pub mod quirks;
 
 use std::collections::BTreeMap;
 
+use strum::{EnumString, IntoStaticStr, VariantArray};
 use url::Url;
 use uuid::Uuid;
 
@@ -36,7 +36,8 @@ use crate::identity::ProviderId;
 use crate::secret::ClientSecret;
 
 /// Who defined a provider.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Source {
     /// The owner, in the vault.
     Owner,
@@ -44,7 +45,7 @@ pub enum Source {
     Platform,
 }
 
-/// Names a provider for one owner.
+/// Identifies a provider for one owner.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ProviderRef {
     /// Who defined it.
@@ -56,31 +57,30 @@ pub struct ProviderRef {
 /// An OAuth 2 authorization server and the client registered with it.
 #[derive(Clone, Debug)]
 pub struct Provider {
-    /// The contract's `id`, given when it was created.
+    /// The contract's `id`, assigned at creation.
     pub id: Uuid,
     /// Who defined it.
     pub source: Source,
-    /// Its identifier, chosen when it was created.
+    /// Its identifier, chosen at creation.
     pub provider_id: ProviderId,
-    /// What people call it.
+    /// Its name for people.
     pub name: String,
-    /// The client registered there.
+    /// The client that is registered with it.
     pub client: Client,
-    /// Where it is reached.
+    /// The URLs of its endpoints.
     pub endpoints: Endpoints,
     /// The PKCE method of its flows.
     pub pkce: Pkce,
-    /// The contract's `provider_type`: switches on that provider's quirks
-    /// whatever its host is called.
+    /// The contract's `provider_type`: selects the quirks, whatever the host.
     pub kind: Option<Kind>,
     /// Fixed parameters of the authorization request.
     pub authorization_params: BTreeMap<String, String>,
-    /// Redirect addresses allowed beside loopback ones.
+    /// Redirect URIs that are allowed in addition to loopback addresses.
     pub allowed_redirect_uris: Vec<String>,
     /// The MCP server it was discovered from.
     pub mcp_server_url: Option<Url>,
-    /// The resource indicator of its requests (RFC 8707): that MCP server in
-    /// the letters of its own metadata.
+    /// The resource indicator of its requests (RFC 8707): the MCP server, spelled
+    /// as in the server's metadata.
     pub resource: Option<String>,
     /// When it was created.
     pub created_at: Timestamp,
@@ -93,7 +93,7 @@ pub struct Provider {
 pub struct Client {
     /// Its identifier.
     pub client_id: String,
-    /// Its secret; a public client has none.
+    /// Its secret; `None` for a public client.
     pub client_secret: Option<ClientSecret>,
     /// How it authenticates at the token endpoint.
     pub auth_method: AuthMethod,
@@ -109,7 +109,7 @@ impl Client {
     }
 }
 
-/// The addresses of an authorization server.
+/// The endpoints of an authorization server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoints {
     /// The authorization endpoint (the contract's `auth_url`).
@@ -120,13 +120,13 @@ pub struct Endpoints {
     pub revocation: Option<Url>,
     /// The issuer identifier (RFC 8414), where known.
     pub issuer: Option<String>,
-    /// Whether the server promised `iss` in its authorization responses
+    /// Whether the server announced `iss` in its authorization responses
     /// (RFC 9207, section 3).
     pub sends_iss: bool,
 }
 
-/// What a grant is bound to: the client and the token endpoint it came from.
-/// It is never sent anywhere else, however its provider is edited.
+/// The client and the token endpoint that issued a grant. The grant is never sent
+/// anywhere else, even if the provider is edited.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Binding {
     /// The client identifier.
@@ -136,7 +136,7 @@ pub struct Binding {
 }
 
 impl Binding {
-    /// Whether it is a binding to Slack's own token endpoint.
+    /// Whether the token endpoint is Slack's.
     #[must_use]
     pub fn is_of_slack(&self) -> bool {
         Url::parse(&self.token_url).is_ok_and(|url| quirks::is_slack(&url))
@@ -144,7 +144,7 @@ impl Binding {
 }
 
 impl Provider {
-    /// The name of this provider for its owner.
+    /// The reference that identifies this provider for its owner.
     #[must_use]
     pub fn reference(&self) -> ProviderRef {
         ProviderRef {
@@ -153,7 +153,7 @@ impl Provider {
         }
     }
 
-    /// What a grant obtained from this provider now is bound to.
+    /// The binding of a grant that this provider issues now.
     #[must_use]
     pub fn binding(&self) -> Binding {
         Binding {
@@ -162,9 +162,8 @@ impl Provider {
         }
     }
 
-    /// Whether a person may be sent to `redirect_uri` with a code: a loopback
-    /// address (RFC 8252, section 7.3), or one that was allowed in so many
-    /// letters.
+    /// Whether codes may be sent to `redirect_uri`: it is a loopback address (RFC
+    /// 8252, section 7.3), or identical to one of `allowed_redirect_uris`.
     #[must_use]
     pub fn allows_redirect(&self, redirect_uri: &str) -> bool {
         self.allowed_redirect_uris
@@ -175,56 +174,49 @@ impl Provider {
 }
 
 /// The method of the contract's `token_endpoint_auth_method` (RFC 7591, section 2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum AuthMethod {
-    /// A public client: `client_id` in the body alone.
+    /// A public client: only `client_id` in the body.
     None,
     /// HTTP Basic, both parts form-encoded first (RFC 6749, section 2.3.1).
     ClientSecretBasic,
-    /// Both in the body.
+    /// `client_id` and `client_secret` in the body.
     ClientSecretPost,
 }
 
 impl AuthMethod {
-    /// Every method, in the contract's order.
-    pub const ALL: [Self; 3] = [Self::None, Self::ClientSecretBasic, Self::ClientSecretPost];
-
     /// Its registered name.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::ClientSecretBasic => "client_secret_basic",
-            Self::ClientSecretPost => "client_secret_post",
-        }
+        self.into()
     }
 }
 
-/// A provider's PKCE (RFC 7636).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A provider's PKCE method (RFC 7636).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Pkce {
-    /// Not sent; only a confidential client may do without.
+    /// Not used; allowed only for a confidential client.
     Off,
     /// SHA-256 of the verifier.
+    #[strum(serialize = "S256")]
     S256,
-    /// The verifier itself, where a server knows no better.
+    /// The verifier itself, for servers that do not support S256.
     Plain,
 }
 
 impl Pkce {
-    /// The contract's `code_challenge_method`; `None` when it is off.
+    /// The contract's `code_challenge_method`; `None` for [`Self::Off`].
     #[must_use]
     pub fn method(self) -> Option<&'static str> {
-        match self {
-            Self::Off => None,
-            Self::S256 => Some("S256"),
-            Self::Plain => Some("plain"),
-        }
+        (self != Self::Off).then(|| self.into())
     }
 }
 
 /// The contract's `provider_type`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum Kind {
     /// Microsoft identity platform.
     Microsoft,
@@ -237,17 +229,9 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Every kind, in the contract's order.
-    pub const ALL: [Self; 4] = [Self::Microsoft, Self::Salesforce, Self::Slack, Self::X];
-
     /// Its name in the contract.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Microsoft => "microsoft",
-            Self::Salesforce => "salesforce",
-            Self::Slack => "slack",
-            Self::X => "x",
-        }
+        self.into()
     }
 }

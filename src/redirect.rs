@@ -1,20 +1,20 @@
-//! The loopback listener that a provider sends the browser back to (RFC 8252,
-//! section 7.3), and the pages a person sees there.
+//! The loopback listener that receives the redirects of providers (RFC 8252,
+//! section 7.3), and its pages.
 //!
-//! Any web page can make a browser come here, so it answers only navigations
-//! to its exact paths under its exact name, tells an unknown state nothing,
-//! echoes nothing, and sends the browser on to a page without a code in its
-//! address.
+//! Any web page can make a browser send requests here. So the listener answers only
+//! navigations with its exact `Host` and path, shows the same page for every
+//! unknown state, echoes nothing of a request, and redirects the browser to a page
+//! without a code in its URL.
 
 pub mod address;
 mod consent;
 mod follow_up;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
-mod request_filter;
 pub mod listener;
 pub mod pages;
 pub mod peer_user;
+mod request_filter;
 
 use std::time::Duration;
 
@@ -37,23 +37,24 @@ use crate::server::Reply;
 use crate::server::body::RequestBody;
 use crate::{advice, vault};
 
-/// Where a finished flow's page is; its identifier follows.
+/// The path of the page of a finished flow; the flow's identifier follows.
 const ENDED_PATH: &str = "/connected/";
 
-/// Paths that a redirect may come to; the provider's identifier follows. The
-/// first is what is registered with providers, the others are the contract's.
+/// The paths of callbacks; the provider's identifier follows. The first is
+/// registered with providers, the other is the contract's.
 const CALLBACK_PATHS: [&str; 2] = ["/host-oauth-callback/", "/v2/auth/callback/"];
 
-/// Where GitHub comes back to after an app was installed or changed; the
+/// The path to which GitHub redirects after an app was installed or changed; the
 /// provider's identifier follows.
 const SETUP_PATH: &str = "/v2/auth/setup/";
 
-/// How long a browser waits for the exchange of its code. Then it gets a page
-/// that asks again, so that a provider that does not answer holds no
-/// connection. Most exchanges take less.
+/// How long a browser waits for the exchange of its code. After that it gets a page
+/// that reloads itself, so that a slow provider does not occupy a connection. Most
+/// exchanges take less.
 const BROWSER_WAIT: Duration = Duration::from_secs(2);
 
-/// Answers one request of a browser.
+/// Answers one request of a browser. `own_hosts` are the accepted values of its
+/// `Host`, `endpoints` its connection.
 pub async fn answer(
     broker: Broker,
     own_hosts: &[String],
@@ -67,7 +68,7 @@ pub async fn answer(
     let owner = match admit(allowed, endpoints).await {
         Ok(owner) => owner,
         Err(peer_user) => {
-            log_limited!(1, warn, ?peer_user, "another user's redirect was refused");
+            log_limited!(1, warn, ?peer_user, "rejected a redirect of another user");
             return reply(&pages::failed(&Failure::OtherUser));
         }
     };
@@ -118,7 +119,8 @@ pub async fn answer(
     })
 }
 
-/// Whose flows the visitor may end and see. Not asked where all are welcome.
+/// The owner whose flows the peer may see and finish; `None` for all owners. The
+/// kernel is asked only if not every peer is allowed.
 async fn admit(allowed: AllowedPeers, endpoints: Endpoints) -> Result<Option<Owner>, PeerUser> {
     if allowed == AllowedPeers::All {
         return Ok(None);
@@ -126,7 +128,7 @@ async fn admit(allowed: AllowedPeers, endpoints: Endpoints) -> Result<Option<Own
     allowed.admit(endpoints.peer_user().await)
 }
 
-/// Sends a browser that was started on a link on to its login.
+/// Redirects a browser that opened a one-time link to its login.
 fn follow_link(broker: &Broker, owner: Option<Owner>, token: &str) -> Reply {
     match broker.logins().follow_browser_link(owner, token) {
         Ok(Some(Followed::RedirectToProvider(address))) => see_other(&address),
@@ -136,34 +138,34 @@ fn follow_link(broker: &Broker, owner: Option<Owner>, token: &str) -> Reply {
     }
 }
 
-/// Why a redirect was not taken; nothing has changed.
+/// Why a callback was rejected. Nothing was changed.
 #[derive(Debug)]
 pub enum CallbackError {
-    /// Its parameters are not those of a redirect.
+    /// Its parameters are invalid.
     FieldErrors(FieldErrors),
-    /// It names no flow that waits for it.
+    /// There is no flow for it, or the flow cannot be finished.
     Broker(Error),
 }
 
-/// A redirect of a provider's, as it arrived.
+/// A redirect from a provider.
 #[derive(Clone, Copy)]
 pub struct Callback<'a> {
-    /// The provider's identifier in the address that it came to.
+    /// The provider's identifier in the path.
     pub provider_id: &'a str,
-    /// Its query, without the `?`; it holds a code.
+    /// The query without the `?`. It contains a code.
     pub query: &'a str,
-    /// Who brought it, if that is known: only that owner's flows are.
+    /// The owner who sent it, if known. Only flows of this owner are considered.
     pub owner: Option<Owner>,
-    /// Where the page is on which it ends: nothing if on the same host, else
-    /// such as `http://127.0.0.1:8252`.
+    /// The base URL of the final page, such as `http://127.0.0.1:8252`; empty for
+    /// the same host.
     pub base: &'a str,
 }
 
-/// Ends the flow that a redirect names, and sends the browser on to a page
-/// that has no code in its address.
+/// Finishes the flow of a callback and redirects the browser to a page without a
+/// code in its URL.
 ///
 /// # Errors
-/// [`CallbackError`].
+/// [`CallbackError`] says why the callback was rejected.
 pub async fn handle_callback(
     broker: &Broker,
     callback: Callback<'_>,
@@ -172,12 +174,12 @@ pub async fn handle_callback(
     complete(broker, callback, response.into()).await
 }
 
-/// The same for a redirect of GitHub's after an app was installed. One that
-/// brings nothing to exchange, or comes from a change to the app
+/// Handles GitHub's redirect after an app was installed, like
+/// [`handle_callback`]. A redirect without a code, or after a change to the app
 /// (`setup_action=update`), gets a page that says so.
 ///
 /// # Errors
-/// [`CallbackError`].
+/// [`CallbackError`] says why the callback was rejected.
 pub async fn handle_setup(broker: &Broker, callback: Callback<'_>) -> Result<Reply, CallbackError> {
     let setup = SetupQuery::from_query(callback.query).map_err(CallbackError::FieldErrors)?;
     let response = setup.callback;
@@ -207,9 +209,9 @@ async fn complete(
     };
     let flow = completion.flow;
     match tokio::time::timeout(BROWSER_WAIT, completion.ended()).await {
-        // The page says that it goes on, until it has ended.
+        // The page reloads itself until the exchange has finished.
         Err(_) => Ok(to_ended_page(callback, flow)),
-        // Whoever reloads the redirect sees how it ended; nothing is done again.
+        // A reloaded callback shows the result; nothing is exchanged again.
         Ok(Ok(Ended { flow, .. }) | Err(Error::AlreadyEnded { flow })) => {
             Ok(to_ended_page(callback, flow))
         }
@@ -227,13 +229,13 @@ fn failed_page(broker: &Broker, error: &Error) -> Page {
         Error::NotFound(_) => pages::failed(&Failure::NotFound),
         Error::Stopping => pages::failed(&Failure::Restarting),
         Error::Vault(vault::Error::Unwritable { why }) => {
-            log_limited!(20, error, error = %error, "a login cannot be stored yet");
+            log_limited!(20, error, error = %error, "cannot store a login now");
             let why = why.clone() + &advice::for_unwritable(broker.maintenance());
             pages::failed(&Failure::CannotStore { why: &why })
         }
         _ => {
             let request_id = broker.new_request_id().to_string();
-            log_limited!(20, error, request.id = %request_id, error = %error, "a redirect could not be handled");
+            log_limited!(20, error, request.id = %request_id, error = %error, "cannot handle a callback");
             pages::failed(&Failure::Internal {
                 request_id: &request_id,
             })

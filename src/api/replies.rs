@@ -1,9 +1,8 @@
-//! One struct for each reply of the contract: filled by the daemon, read by
-//! the client.
+//! The replies of the contract, which the daemon serializes and the client parses.
 //!
-//! Every field of the contract is always written, null when there is nothing
-//! to say; fields may be added, never renamed or taken away. An access token
-//! is the only secret in any of them.
+//! All members of the contract are always present, `null` if there is no value.
+//! Members may be added, but never renamed or removed. The only secret in a reply
+//! is an access token.
 
 mod connections;
 mod flows;
@@ -26,55 +25,55 @@ pub use tokens::{
     TokenStatusResponse, TokenSummary,
 };
 
-/// A sentence about what was done.
+/// A message about the result of a call.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message {
-    /// The sentence.
+    /// The message.
     pub message: String,
 }
 
-/// Any error but a malformed request, which is answered with
+/// The body of every error except validation errors, which are
 /// [`FieldErrors`](crate::api::validate::FieldErrors).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorBody {
-    /// What is wrong and what to do.
+    /// What is wrong, and what to do.
     pub detail: String,
 }
 
-/// `GET /info`: the daemon about itself and, in its counts, the caller's own.
+/// `GET /info`: the state of the daemon, and counts of the caller's data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Info {
     /// The daemon's version.
     pub version: String,
-    /// Whether all of it works.
+    /// Whether the daemon works without restriction.
     pub status: Health,
-    /// What does not, for a person; `None` when all does.
+    /// What does not work, for people; `None` if everything works.
     pub degraded_reason: Option<String>,
-    /// Where redirects arrive, such as `http://127.0.0.1:8252`.
+    /// The base URL of redirects, such as `http://127.0.0.1:8252`.
     pub redirect_base: String,
     /// The caller's providers.
     pub providers: u64,
     /// The caller's tokens.
     pub tokens: u64,
-    /// The caller's flows that have not ended.
+    /// The caller's pending flows.
     pub flows_pending: u64,
-    /// The caller's stored rows that are damaged or were tampered with, and
-    /// are not used.
+    /// The number of the caller's stored rows that are damaged or were modified by
+    /// others. They are not used.
     #[serde(default)]
     pub unreadable_rows: u64,
-    /// The additions to the contract that the daemon knows; see
-    /// [`FEATURES`](super::FEATURES). A daemon from before them names none.
+    /// The additions to the contract that the daemon supports; see
+    /// [`FEATURES`](super::FEATURES). Empty for older daemons.
     #[serde(default)]
     pub features: Vec<String>,
 }
 
-/// Whether the daemon can do all of its work.
+/// The state of the daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Health {
-    /// It can.
+    /// Everything works.
     Ok,
-    /// It serves what it has, but cannot store anything new.
+    /// Stored tokens are served, but nothing can be stored.
     Degraded,
 }
 
@@ -132,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_provider_is_shown_whole_but_for_its_secret() {
+    fn a_provider_is_serialized_without_its_secret() {
         let owner = OrganizationId::new(Uuid::nil());
         let reply = ProviderResponse::new(&provider(), owner, "http://127.0.0.1:8252/x".into());
         assert_eq!(
@@ -161,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_summed_up_without_its_secrets() {
+    fn a_token_summary_contains_no_secret() {
         let mut token = token(Some(3600));
         token.state = State::ReauthorizationRequired {
             reason: "revoked".into(),
@@ -189,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn the_contracts_metadata_wins_over_what_was_stored() {
+    fn members_of_the_contract_override_stored_metadata() {
         let mut token = token(None);
         token.metadata = Map::from_iter([
             ("team".to_owned(), json!("T1")),
@@ -215,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_written_for_its_caller_and_wrapped_again_by_the_client() {
+    fn a_token_is_serialized_and_deserialized_to_a_secret() {
         let reply = AuthenticateResponse {
             status: AuthStatus::Completed,
             url: None,
@@ -242,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn waiting_says_why_a_flow_failed_and_only_then() {
+    fn a_wait_reply_contains_an_error_only_for_a_failed_flow() {
         let mut reply = WaitResponse::new(WaitStatus::NotFound);
         let plain = json!({"status": "not_found", "token": null});
         assert_eq!(serde_json::to_value(&reply).unwrap(), plain);

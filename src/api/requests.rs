@@ -1,7 +1,7 @@
-//! One struct for each request body and query of the contract, in domain types.
+//! The request bodies and queries of the contract, in domain types.
 //!
-//! Each is read as a table: a line per field, then the rules between fields.
-//! Members that the contract does not name are ignored. A provider that a
+//! Each parser has one line per field, then the rules between fields. Members that
+//! are not in the contract are ignored. A provider that a
 //! request only names stays a text: an impossible name is an unknown provider,
 //! not a malformed request.
 
@@ -36,8 +36,7 @@ mod tests {
 
     const CANARY: &str = "canary";
 
-    /// What every reader of a body has to say about `body`, as it would be sent
-    /// or logged.
+    /// The errors of all parsers for `body`, as they are sent and logged.
     fn read_as_each_body(body: &[u8]) -> String {
         let said = |reader: fuzzing::Reader| {
             let faults = reader(body).err().unwrap_or_default();
@@ -96,7 +95,7 @@ mod tests {
         .contains(&name.as_str())
     }
 
-    /// JSON in which the canary stands wherever a secret may.
+    /// JSON with a canary in place of every secret.
     fn planted() -> impl Strategy<Value = Value> {
         let leaf = prop_oneof![
             Just(Value::Null),
@@ -142,13 +141,13 @@ mod tests {
         }
 
         #[test]
-        fn no_answer_shows_a_secret(body in planted()) {
+        fn no_error_shows_a_secret(body in planted()) {
             let said = read_as_each_body(body.to_string().as_bytes());
             prop_assert!(!said.contains(CANARY), "{said}");
         }
 
         #[test]
-        fn no_answer_to_a_redirect_shows_what_it_brought(
+        fn no_error_of_a_callback_shows_a_value(
             names in vec(prop::sample::select(vec!["code", "state", "iss", "installation_id"]), 1..6),
         ) {
             let query: String = names.iter().map(|name| format!("{name}=canary&")).collect();

@@ -1,9 +1,9 @@
-//! What is wrong with a request, in the words of FastAPI and pydantic: the
-//! body of a 422 answer.
+//! The validation errors of a request: the body of a 422 reply, in the form of
+//! FastAPI and pydantic.
 //!
-//! A reader (`validate/fields.rs`) goes on after a fault, so that one answer
-//! names them all. The value at fault is echoed back, as FastAPI does, but
-//! never one that may be a secret, and never a large one (`validate/echo.rs`).
+//! Validation (`validate/fields.rs`) continues after an error, so that one reply
+//! contains all of them. Invalid values are echoed, as FastAPI does, except values
+//! that may be secret and large ones (`validate/echo.rs`).
 
 mod echo;
 mod fields;
@@ -30,56 +30,56 @@ pub(crate) use readers::{
     whole_number,
 };
 
-/// Every fault of one request: `{"detail": [ … ]}`.
+/// All errors of one request: `{"detail": [ … ]}`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FieldErrors {
-    /// The faults, in the order in which the fields were read.
+    /// The errors, in the order in which the fields were read.
     pub detail: Vec<FieldError>,
 }
 
-/// One fault of a request.
+/// One error of a request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FieldError {
-    /// Where: `body` or `query` first, then the way to the value.
+    /// The location: `body` or `query`, then the path to the value.
     pub loc: Vec<Loc>,
-    /// What is wrong, for a person.
+    /// The message for people.
     pub msg: String,
-    /// What is wrong, for a program: pydantic's error type.
+    /// The error for programs: pydantic's error type.
     #[serde(rename = "type")]
     pub kind: Cow<'static, str>,
-    /// The value at fault, without secrets; left out when it is large.
+    /// The invalid value without secrets; absent if it is large.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<Value>,
-    /// The particulars that `msg` names, for a program.
+    /// The parameters of `msg`, for programs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ctx: Option<Map<String, Value>>,
 }
 
-/// One step of the way to a value.
+/// One step of the path to a value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Loc {
-    /// A place in an array, or in the text of a body that is not JSON.
+    /// An index in an array, or a byte offset in a body that is not JSON.
     Index(usize),
     /// A member of an object.
     Name(String),
 }
 
 impl FieldErrors {
-    /// A request repeats itself at most this often in its answer: 64 KiB of
-    /// commas could else be answered with megabytes.
+    /// The most errors in a reply. Without a limit, the reply to 64 KiB of commas
+    /// would have megabytes.
     const LIMIT: usize = 100;
 
-    /// One fault of a body's member, found only when it was compared with what
-    /// is stored.
+    /// An error of a member of the body that was found by a comparison with stored
+    /// data.
     #[must_use]
     pub fn of_rule(member: &str, rule: &str) -> Self {
         let loc = vec![Loc::Name("body".to_owned()), Loc::Name(member.to_owned())];
         field_value::fault(loc, Problem::rule(rule), None).into()
     }
 
-    /// What is wrong with a label in the path, if anything is: its length, or
-    /// characters that a person cannot see.
+    /// The error of a label in the path that is too long or has invisible
+    /// characters; `None` if it is valid.
     #[must_use]
     pub fn of_path_label(parameter: &str, label: &str) -> Option<Self> {
         let problem = Problem::of_label(check_label(label).err()?);
@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_answer_names_a_bounded_number_of_faults() {
+    fn a_reply_contains_a_limited_number_of_errors() {
         let body = format!(r#"{{"scopes": [{}1]}}"#, "1,".repeat(500));
         let mut fields = Fields::body(body.as_bytes()).unwrap();
         fields.required("scopes", scopes);
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_are_read_as_they_are_written() {
+    fn errors_are_parsed_as_they_are_written() {
         let mut fields = Fields::body(br#"{"scopes": [1], "token_id": "zz"}"#).unwrap();
         fields.required("scopes", scopes);
         fields.optional("token_id", token_id);

@@ -2,12 +2,13 @@
 
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
+use strum::VariantArray as _;
 
 use crate::vault::KeyStore;
 
 impl ValueEnum for KeyStore {
     fn value_variants<'a>() -> &'a [Self] {
-        &Self::ALL
+        Self::VARIANTS
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {

@@ -1,12 +1,12 @@
 //! How much the daemon logs, and in what form.
 
-use std::fmt;
-
 use clap::ValueEnum;
+use strum::Display;
 use tracing::level_filters::LevelFilter;
 
 /// The form of a log line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, Display, PartialEq, Eq, ValueEnum)]
+#[strum(serialize_all = "snake_case")]
 pub enum LogFormat {
     /// For people.
     #[default]
@@ -16,7 +16,8 @@ pub enum LogFormat {
 }
 
 /// The least severe events that are logged.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, Display, PartialEq, Eq, ValueEnum)]
+#[strum(serialize_all = "snake_case")]
 pub enum LogLevel {
     /// Failures that need somebody.
     Error,
@@ -42,26 +43,5 @@ impl LogLevel {
             Self::Debug => LevelFilter::DEBUG,
             Self::Trace => LevelFilter::TRACE,
         }
-    }
-}
-
-impl fmt::Display for LogFormat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Text => "text",
-            Self::Json => "json",
-        })
-    }
-}
-
-impl fmt::Display for LogLevel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Error => "error",
-            Self::Warn => "warn",
-            Self::Info => "info",
-            Self::Debug => "debug",
-            Self::Trace => "trace",
-        })
     }
 }

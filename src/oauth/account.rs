@@ -1,5 +1,5 @@
-//! What a token reply says of the account beside the token: a label for people,
-//! and metadata for programs. Never a secret.
+//! Account information in a token reply: an identifier to compare accounts by, a
+//! label for people, and metadata for programs. None of them contains a secret.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,14 +9,15 @@ use super::redact::Redactor;
 use crate::secret::names;
 use crate::token::AccountId;
 
-/// How much metadata is kept, in bytes of JSON: it comes back with every token.
+/// The most metadata that is stored, in bytes of JSON: every reply that contains
+/// the token includes it.
 const METADATA_LIMIT: usize = 8 * 1024;
 
 /// Claims of an ID token that name an account (OpenID Connect Core, section
-/// 5.1), the one that says most to a person first.
+/// 5.1), the most readable one first.
 const CLAIMS: [&str; 4] = ["/email", "/preferred_username", "/name", "/sub"];
 
-/// Where providers name the account in the reply itself.
+/// JSON pointers to the name of the account in the replies of providers.
 const NAMES: [&str; 8] = [
     "/email",
     "/username",
@@ -28,8 +29,8 @@ const NAMES: [&str; 8] = [
     "/user/name",
 ];
 
-/// Where providers identify the account in the reply itself: the parts of the
-/// identifier, and how the last one begins.
+/// JSON pointers to the parts of an account identifier in the replies of
+/// providers, and the prefix that the last part must have.
 const IDENTIFIERS: [(&[&str], &str); 4] = [
     (&["/team/id", "/authed_user/id"], ""),     // Slack
     (&["/workspace_id", "/owner/user/id"], ""), // Notion
@@ -37,12 +38,12 @@ const IDENTIFIERS: [(&[&str], &str); 4] = [
     (&["/id"], "https://"),                     // Salesforce
 ];
 
-/// The longest part of an identifier, in bytes (OpenID Connect Core, section 2,
-/// has it for `sub`); a longer one is not kept.
+/// The longest part of an identifier, in bytes: the limit of `sub` in OpenID
+/// Connect Core, section 2. Longer ones are ignored.
 const LONGEST_IDENTIFIER: usize = 255;
 
-/// The account as the provider identifies it, as far as the reply says: issuer
-/// and subject of its ID token, else the identifiers of well-known providers.
+/// The identifier of the account: issuer and subject of the ID token, else the
+/// identifier that a well-known provider sends. `None` if there is neither.
 pub(super) fn identifier(members: &Map<String, Value>, redactor: &Redactor) -> Option<AccountId> {
     let claims = members.get("id_token").and_then(Value::as_str);
     let claims = claims.and_then(claims_of).unwrap_or_default();
@@ -60,17 +61,17 @@ pub(super) fn identifier(members: &Map<String, Value>, redactor: &Redactor) -> O
     }
 }
 
-/// The same from what was kept of a reply as metadata.
+/// The identifier of the account in the stored metadata of a reply.
 pub(super) fn identifier_in(members: &Map<String, Value>) -> Option<AccountId> {
     let members = Value::Object(members.clone());
-    let subject = |(pointers, beginning): &(&[&str], &str)| {
+    let subject = |(pointers, prefix): &(&[&str], &str)| {
         let parts: Option<Vec<_>> = pointers
             .iter()
             .map(|pointer| members.pointer(pointer)?.as_str())
             .map(|text| text.filter(|text| text.len() <= LONGEST_IDENTIFIER && !text.is_empty()))
             .collect();
         let parts = parts?;
-        let is_known = parts.last().is_some_and(|last| last.starts_with(beginning));
+        let is_known = parts.last().is_some_and(|last| last.starts_with(prefix));
         is_known.then(|| parts.join("/"))
     };
     let subject = IDENTIFIERS.iter().find_map(subject)?;
@@ -80,7 +81,7 @@ pub(super) fn identifier_in(members: &Map<String, Value>) -> Option<AccountId> {
     })
 }
 
-/// What a person calls the account, as far as the reply says.
+/// The account's name for people; `None` if the reply does not contain one.
 pub(super) fn label(members: &Map<String, Value>, redactor: &Redactor) -> Option<String> {
     let reply = Value::Object(members.clone());
     let claims = members.get("id_token").and_then(Value::as_str);
@@ -94,16 +95,15 @@ pub(super) fn label(members: &Map<String, Value>, redactor: &Redactor) -> Option
     named(&claims, &CLAIMS).or_else(|| named(&reply, &NAMES))
 }
 
-/// The claims of an ID token, unverified: it came from the token endpoint
-/// itself (OpenID Connect Core, section 3.1.3.7, point 6), and serves only as
-/// a label here.
+/// The claims of an ID token. Its signature is not verified: the token endpoint
+/// sent it over TLS (OpenID Connect Core, section 3.1.3.7, point 6).
 fn claims_of(id_token: &str) -> Option<Value> {
     let claims = id_token.split('.').nth(1)?.trim_end_matches('=');
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()
 }
 
-/// The members worth keeping: all but secrets and Slack's `ok`, in the order
-/// of their names, as many as fit.
+/// The members to store: all except secrets and Slack's `ok`, in the order of
+/// their names, up to [`METADATA_LIMIT`].
 pub(super) fn metadata(members: Map<String, Value>, redactor: &Redactor) -> Map<String, Value> {
     let mut room = METADATA_LIMIT;
     let Value::Object(members) = without_secrets(Value::Object(members), redactor) else {
@@ -120,7 +120,7 @@ pub(super) fn metadata(members: Map<String, Value>, redactor: &Redactor) -> Map<
         .collect()
 }
 
-/// `value` without the members whose names or texts are secret, at any depth.
+/// Removes members with secret names or values, at any depth.
 fn without_secrets(value: Value, redactor: &Redactor) -> Value {
     match value {
         Value::Object(members) => members
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn the_label_comes_from_the_id_token_or_the_reply() {
+    fn the_label_is_read_from_the_id_token_or_the_reply() {
         let claims = URL_SAFE_NO_PAD.encode(r#"{"sub":"1","email":"ada@example.com"}"#);
         let id_token = format!("e30.{claims}.sig");
         assert_eq!(
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn the_identifier_is_the_id_tokens_or_a_known_providers() {
+    fn the_identifier_is_read_from_the_id_token_or_the_reply_of_a_known_provider() {
         let of = |value: Value| {
             let found = identifier(&members(value), &Redactor::default())?;
             Some((found.issuer, found.subject))
@@ -199,13 +199,13 @@ mod tests {
         assert_eq!(of(json!({"account_id": "dbid:x"})), own("dbid:x"));
         let salesforce = "https://login.salesforce.com/id/00D/005";
         assert_eq!(of(json!({"id": salesforce})), own(salesforce));
-        // Elsewhere these may name a token, or a whole organization.
+        // Other providers use these members for a token or an organization.
         assert_eq!(of(json!({"id": "42", "account_id": "acme"})), None);
         assert_eq!(of(json!({"team": {"id": "T"}})), None);
     }
 
     #[test]
-    fn metadata_keeps_what_is_no_secret() {
+    fn metadata_excludes_secrets() {
         let mut redactor = Redactor::default();
         redactor.hide(&AccessToken::new("canary"));
         let kept = metadata(
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn metadata_is_bounded() {
+    fn metadata_has_a_size_limit() {
         let big = "x".repeat(METADATA_LIMIT);
         let kept = metadata(members(json!({"a": big, "b": 1})), &Redactor::default());
         assert_eq!(Value::Object(kept), json!({"b": 1}));

@@ -1,7 +1,6 @@
-//! The address a person is sent to (RFC 6749, section 4.1.1; RFC 7636, section
-//! 4.3).
+//! Authorization URLs (RFC 6749, section 4.1.1; RFC 7636, section 4.3).
 //!
-//! Pure: the same request always makes the same address.
+//! Pure: the same request always gives the same URL.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -17,32 +16,32 @@ use crate::identity::Scopes;
 use crate::provider::{Pkce, Provider, is_reserved_parameter};
 use crate::secret::{CodeVerifier, ExposeSecret as _, State};
 
-/// What an authorization request is made of.
+/// The input of an authorization URL.
 #[derive(Clone, Copy, Debug)]
 pub struct AuthorizationRequest<'a> {
-    /// The provider asked.
+    /// The provider that is asked for authorization.
     pub provider: &'a Provider,
-    /// Where the answer goes, in exactly the letters registered there.
+    /// The redirect URI, spelled exactly as registered with the provider.
     pub redirect_uri: &'a str,
-    /// The scopes asked for.
+    /// The requested scopes.
     pub scopes: &'a Scopes,
     /// The flow's state.
     pub state: &'a State,
-    /// The flow's PKCE verifier, if the provider's flows use one.
+    /// The flow's PKCE verifier, if the provider uses PKCE.
     pub verifier: Option<&'a CodeVerifier>,
-    /// Whether the provider is to let the person choose an account, though the
-    /// browser may be signed in to one.
+    /// Whether the provider should offer a choice of accounts even if the
+    /// browser is signed in to one.
     pub chooses_account: bool,
 }
 
-/// The address that a person's browser opens.
+/// The URL that the user's browser opens.
 ///
-/// The provider's own `authorization_params` win over its quirks; neither wins
-/// over a reserved parameter, not even in the endpoint's own query.
+/// The provider's `authorization_params` override its quirks. Neither they nor
+/// the query of the endpoint override a reserved parameter.
 #[must_use]
 #[expect(
     clippy::disallowed_methods,
-    reason = "the state goes to the provider, through the person's browser"
+    reason = "the state is sent to the provider by the user's browser"
 )]
 pub fn authorization_url(request: &AuthorizationRequest<'_>) -> Url {
     let provider = request.provider;
@@ -70,16 +69,16 @@ pub fn authorization_url(request: &AuthorizationRequest<'_>) -> Url {
     url.url().0
 }
 
-/// The `scope` parameter (RFC 6749, section 3.3) in the provider's writing, with
-/// the scopes without which it gives no refresh token.
+/// The `scope` parameter (RFC 6749, section 3.3) with the provider's separator,
+/// including the scopes that it requires for a refresh token.
 pub(super) fn scope(provider: &Provider, scopes: &Scopes) -> String {
     let quirks = provider.quirks();
     let added = Scopes::new(quirks.added_scopes.iter().copied());
     scopes.union(&added).join(quirks.scope_separator)
 }
 
-/// The `resource` parameter (RFC 8707, section 2), where the provider was
-/// discovered from a resource and may be told of it.
+/// The `resource` parameter (RFC 8707, section 2), if the provider was
+/// discovered from a resource and accepts the parameter.
 pub(super) fn resource(provider: &Provider) -> Option<(&'static str, &str)> {
     let resource = provider.resource.as_deref();
     resource
@@ -87,7 +86,7 @@ pub(super) fn resource(provider: &Provider) -> Option<(&'static str, &str)> {
         .map(|resource| ("resource", resource))
 }
 
-/// The parameters that are neither reserved nor the flow's own.
+/// All parameters that are not reserved.
 fn extra_parameters(provider: &Provider, chooses_account: bool) -> BTreeMap<&str, Cow<'_, str>> {
     let quirks = provider.quirks();
     let resource = resource(provider).map(|(name, value)| (name, Cow::from(value)));
@@ -106,8 +105,8 @@ fn extra_parameters(provider: &Provider, chooses_account: bool) -> BTreeMap<&str
     extra
 }
 
-/// The `prompt` parameter (OpenID Connect Core, section 3.1.2.1) with one more
-/// value; `none` stands with no other.
+/// Adds a value to the `prompt` parameter (OpenID Connect Core, section
+/// 3.1.2.1). Removes `none`, which cannot be combined with other values.
 fn with_prompt(before: Option<&str>, value: &'static str) -> Cow<'static, str> {
     let before = before.unwrap_or_default().split_whitespace();
     let kept = before.filter(|word| *word != "none" && *word != value);
@@ -115,7 +114,7 @@ fn with_prompt(before: Option<&str>, value: &'static str) -> Cow<'static, str> {
     words.join(" ").into()
 }
 
-/// `endpoint` without the query parameters that `is_set_elsewhere` names.
+/// `endpoint` without the query parameters for which `is_set_elsewhere` is true.
 fn without(endpoint: &Url, is_set_elsewhere: impl Fn(&str) -> bool) -> Url {
     let kept: Vec<_> = endpoint
         .query_pairs()
@@ -129,13 +128,13 @@ fn without(endpoint: &Url, is_set_elsewhere: impl Fn(&str) -> bool) -> Url {
     url
 }
 
-/// The challenge made of a verifier, and its method (RFC 7636, section 4.2).
+/// The code challenge of a verifier, and its method (RFC 7636, section 4.2).
 ///
-/// Made here since the crate panics on a verifier of another length and knows
-/// no `plain` without a feature.
+/// Not done with the `oauth2` crate, which panics if the verifier has another
+/// length and supports `plain` only with a feature.
 #[expect(
     clippy::disallowed_methods,
-    reason = "the challenge is made of the verifier; only with `plain` is it the verifier"
+    reason = "the challenge is a hash of the verifier, or with `plain` the verifier itself"
 )]
 fn code_challenge(pkce: Pkce, verifier: Option<&CodeVerifier>) -> Option<(String, &'static str)> {
     let verifier = verifier?.expose_secret();

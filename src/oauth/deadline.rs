@@ -1,29 +1,30 @@
-//! A limit on how long a request may take, in time during which this process
-//! ran.
+//! A time limit for requests that does not count the time during which this
+//! process was stopped.
 //!
-//! A process can be stopped in the middle of a request (SIGSTOP, a cgroup
-//! freezer, a paused virtual machine). When it runs again, the limit has passed
-//! and the answer waits in the socket. Giving up then would throw away a token
-//! that the provider has spent another one for.
+//! A process can be stopped during a request (SIGSTOP, a cgroup freezer, a paused
+//! virtual machine). When it continues, the limit has passed and the reply is in
+//! the socket's buffer. Aborting the request then would discard a token for which
+//! the provider has already invalidated the previous one.
 
 use std::pin::pin;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-/// The limit is waited for in steps of this length. A step in which the process
-/// was stopped does not count, so that at least one step follows it: a second
-/// is long enough for the runtime to read what waits in the sockets.
+/// The limit is divided into steps of this length. A step during which the
+/// process was stopped is not counted, so at least one more step follows: one
+/// second is enough for the runtime to read what is in the sockets' buffers.
 const STEP: Duration = Duration::from_secs(1);
 
-/// The output of `work`, or `None` if it is not there after `limit`.
+/// Runs `work` for at most `limit` of running time. Returns its output, or `None`
+/// if the limit passed first.
 pub(super) async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
     let mut work = pin!(work);
     let mut left = limit;
     while !left.is_zero() {
         let step = left.min(STEP);
         let began = Instant::now();
-        // `timeout` looks at `work` first, then at the clock.
+        // `timeout` polls `work` before it checks the clock.
         if let Ok(done) = timeout(step, work.as_mut()).await {
             return Some(done);
         }
@@ -41,7 +42,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn work_that_never_ends_is_given_up_at_the_limit() {
+    async fn work_that_never_ends_is_aborted_at_the_limit() {
         let began = Instant::now();
         let limit = Duration::from_millis(3500);
         assert_eq!(within(limit, pending::<()>()).await, None);
@@ -50,13 +51,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn time_in_which_the_process_was_stopped_does_not_count() {
+    async fn time_during_which_the_process_was_stopped_does_not_count() {
         let limit = Duration::from_millis(3500);
         let stopped = async {
             tokio::time::sleep(STEP * 5 / 2).await;
             tokio::time::advance(Duration::from_secs(3600)).await;
         };
-        // The answer is read half a second after the stop.
+        // The reply is read half a second after the process continues.
         let (sender, answer) = tokio::sync::oneshot::channel();
         tokio::spawn(async move {
             stopped.await;

@@ -1,20 +1,20 @@
-//! From the address of an MCP server to a client registered with the server
-//! that authorizes its callers.
+//! Discovery: finds the authorization server of an MCP server and registers a
+//! client there.
 //!
-//! The server is asked without a token; its refusal, or a well-known address,
-//! names its metadata (RFC 9728), and that names the authorization server,
-//! whose metadata (RFC 8414, OpenID Connect Discovery 1.0) names where a client
-//! registers (RFC 7591).
+//! The MCP server is called without a token. Its 401 response, or a well-known
+//! address, names its metadata (RFC 9728). That names the authorization server,
+//! whose metadata (RFC 8414, OpenID Connect Discovery 1.0) names the registration
+//! endpoint (RFC 7591).
 //!
-//! The address may come from an agent, and what is found there from anybody:
-//! each address on the way is judged before it is asked (`discovery/address_policy.rs`),
-//! answers are bounded, and all of it must be done within [`TIMEOUT`]. Nothing
-//! secret is sent. Errors name the step and what was found, and repeat no
-//! answer.
+//! The address may come from an agent, and the documents from any server. So each
+//! address is checked before a request is sent to it
+//! (`discovery/address_policy.rs`), the size of replies is limited, and the whole
+//! discovery must finish within [`TIMEOUT`]. No secret is sent. Errors name the
+//! step and what was found, and do not quote replies.
 
+mod address_policy;
 mod challenge;
 mod client;
-mod address_policy;
 mod registration;
 mod resource;
 mod revocation;
@@ -28,13 +28,13 @@ use super::{Client, shown_text};
 use crate::provider::{self, Endpoints};
 use client::DiscoveryClient;
 
-/// How long all of it may take; whoever asked is told within ten seconds.
+/// The time limit for a discovery: the caller gets an answer within ten seconds.
 const TIMEOUT: Duration = Duration::from_secs(8);
 
-/// What was being looked for.
+/// A step of a discovery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// The MCP server's own answer to a call without a token.
+    /// The MCP server's response to a call without a token.
     McpServer,
     /// The MCP server's metadata (RFC 9728).
     Resource,
@@ -55,36 +55,36 @@ impl std::fmt::Display for Step {
     }
 }
 
-/// Why an MCP server's address leads to no client.
+/// Why a discovery failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The address, or what it leads to, cannot be used: another one must be
-    /// given, or the server be put right.
+    /// The address, or a server that it leads to, cannot be used: give another
+    /// address or correct the server's configuration.
     #[error("{step}: {what}")]
     Unsupported {
-        /// Where it was found.
+        /// The step that failed.
         step: Step,
         /// What was found.
         what: String,
     },
-    /// A server failed, refused, or answered malformed.
+    /// A server failed, rejected the request, or sent a malformed reply.
     #[error("{step}: {what}")]
     MalformedResponse {
-        /// Where.
+        /// The step that failed.
         step: Step,
         /// What was found.
         what: String,
     },
-    /// A server cannot be reached now.
+    /// A server is temporarily unreachable.
     #[error("{step}: {host} cannot be reached now")]
     Unreachable {
-        /// On the way to what.
+        /// The step that failed.
         step: Step,
-        /// The server.
+        /// The host of the server.
         host: String,
     },
-    /// This machine cannot ask at all.
-    #[error("no request can be made: {what}")]
+    /// This machine cannot send requests.
+    #[error("cannot send requests: {what}")]
     HttpClient {
         /// What is missing.
         what: String,
@@ -103,24 +103,23 @@ impl Error {
     }
 }
 
-/// What was found, and registered.
+/// The result of a discovery.
 #[derive(Clone, Debug)]
 pub struct Discovered {
-    /// The client, which is a registered one now.
+    /// The registered client.
     pub client: provider::Client,
-    /// The authorization server's addresses.
+    /// The endpoints of the authorization server.
     pub endpoints: Endpoints,
-    /// The resource indicator (RFC 8707), in the server's own letters.
+    /// The resource indicator (RFC 8707), spelled as in the server's metadata.
     pub resource: String,
 }
 
 impl Client {
-    /// Finds who authorizes the callers of the MCP server at `mcp_server` and
-    /// registers a client there that is redirected to `redirect_uri`.
+    /// Finds the authorization server of the MCP server at `mcp_server` and
+    /// registers a client with the redirect URI `redirect_uri` there.
     ///
     /// # Errors
-    /// [`Error`] says what the caller can do. Nothing is registered unless all
-    /// else was found good.
+    /// [`Error`] says what the caller can do. The registration is the last step.
     pub async fn discover(
         &self,
         mcp_server: &Url,
@@ -138,7 +137,7 @@ impl Client {
     }
 }
 
-/// An address as errors show it: without its query, which may hold a key.
+/// An address as errors show it: without its query, which may contain a key.
 fn shown(address: &Url) -> String {
     let mut bare = address.clone();
     bare.set_query(None);

@@ -1,5 +1,5 @@
-//! A provider's token endpoint as the protocol's crate sees it: requests leave
-//! in the provider's writing, and every reply that comes back conforms.
+//! The HTTP client that the `oauth2` crate uses for a token endpoint: it adapts
+//! requests to the provider's quirks and normalizes replies.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,21 +8,22 @@ use std::sync::OnceLock;
 use oauth2::basic::BasicErrorResponse;
 use oauth2::{AsyncHttpClient, HttpRequest, HttpResponse, RequestTokenError};
 
-use super::normalize::{self, ReplyContext};
+use super::normalize;
 use super::redact::Redactor;
+use super::reply::ReplyContext;
 use super::{Client, Error, request};
 use crate::provider::Provider;
 use crate::secret::RefreshToken;
 
-/// One provider's token endpoint, for one request.
+/// The token endpoint of one provider, for one request.
 pub(super) struct TokenEndpoint<'a> {
-    /// What sends the request.
+    /// Sends the request.
     pub(super) client: &'a Client,
-    /// The provider it goes to.
+    /// The provider that receives it.
     pub(super) provider: &'a Provider,
-    /// Hides the secrets in the request.
+    /// Removes the secrets of the request from text that is shown.
     pub(super) redactor: &'a Redactor,
-    /// A refresh token that came in a reply without an access token.
+    /// The refresh token of a reply without an access token.
     pub(super) kept: OnceLock<RefreshToken>,
 }
 
@@ -47,7 +48,7 @@ impl TokenEndpoint<'_> {
         };
         normalize::normalize(reply, &context).map_err(|unusable| {
             if let Some(refresh_token) = unusable.refresh_token {
-                // One request has one reply: nothing is there before it.
+                // One request has one reply, so the cell is empty.
                 let _ = self.kept.set(refresh_token);
             }
             unusable.error
@@ -55,15 +56,15 @@ impl TokenEndpoint<'_> {
     }
 }
 
-/// The crate's error of a request to it.
+/// The `oauth2` crate's error for a token request.
 pub(super) type RequestError = RequestTokenError<Error, BasicErrorResponse>;
 
-/// What is left to go wrong after a reply was made to conform. The crate's own
-/// errors hold the reply's body, so nothing of them is kept.
+/// Converts an error of the `oauth2` crate. Its parse errors contain the body of
+/// the reply, so they are discarded.
 pub(super) fn into_error(error: RequestError) -> Error {
     match error {
         RequestTokenError::Request(error) => error,
-        // It was a success, or it would not have come as far as the crate.
+        // `normalize` passes only successes on to the crate.
         _ => Error::OutcomeUnknown {
             what: "it is not a token reply".to_owned(),
             retry_after: None,

@@ -1,9 +1,9 @@
-//! What holds for every reply of a token endpoint, at whichever provider: a
-//! grant that is taken has a token and an end that can be written down, reads
-//! the same once it conforms, and tells no secret; neither does a refusal.
+//! Properties of every token reply, for every provider: an accepted grant has a
+//! token and an expiry that can be stored, normalizing it again does not change
+//! it, and neither a grant nor an error shows a secret.
 //!
-//! The input is the reply: a line with its status and its `Retry-After`, then
-//! its body.
+//! The input is the reply: a line with its status and its `Retry-After`, then the
+//! body.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -14,8 +14,9 @@ use serde_json::Value;
 use url::form_urlencoded;
 use uuid::Uuid;
 
-use super::normalize::{self, ReplyContext};
+use super::normalize;
 use super::redact::Redactor;
+use super::reply::ReplyContext;
 use super::{Error, endpoint, grant, request};
 use crate::clock::Timestamp;
 use crate::provider::catalog::{PRESETS, Preset};
@@ -23,31 +24,31 @@ use crate::provider::{Builder, Provider, Source};
 use crate::secret::{AuthorizationCode, ClientSecret, ExposeSecret};
 use crate::token::Grant;
 
-/// The secrets of the request, which a reply may repeat anywhere.
+/// The secrets of the request, which a reply may contain anywhere.
 const CODE: &str = "canary-code";
 const CLIENT_SECRET: &str = "canary-client-secret";
 
-/// Put in the place of every secret that a reply brings.
+/// Replaces every secret in a reply.
 const ISSUED: &str = "canary-issued";
 
-/// The members that bring one.
+/// The members whose values are secret.
 const SECRETS: [&str; 4] = ["access_token", "refresh_token", "id_token", "client_secret"];
 
-/// The longest text of a provider's that is kept, in characters.
+/// The longest text of a provider that is kept, in characters.
 const TEXT_LIMIT: usize = 300;
 
-/// How much metadata is kept, in bytes of JSON without its own braces, commas
-/// and quotes.
+/// The most metadata that is kept, in bytes of JSON without the outer braces,
+/// commas and quotes.
 const METADATA_LIMIT: usize = 8 * 1024;
 
-/// The longest that a provider is left alone.
+/// The longest wait that a provider can ask for.
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
-/// When the request was sent and answered, in seconds since 1970.
+/// The time of the request and of its reply, in seconds since 1970.
 const NOW: i64 = 1_700_000_000;
 
-/// A provider for each way of reading a reply: those of the catalog, and one
-/// without quirks.
+/// One provider for each different treatment of replies: those of the catalog,
+/// and one without quirks.
 static PROVIDERS: LazyLock<Vec<Provider>> = LazyLock::new(|| {
     let plain = Preset {
         id: "plain",
@@ -58,7 +59,7 @@ static PROVIDERS: LazyLock<Vec<Provider>> = LazyLock::new(|| {
     let mut providers: Vec<Provider> = Vec::new();
     for preset in [plain].iter().chain(&PRESETS) {
         let provider = provider(preset);
-        let is_known = |known: &Provider| way_of_reading(known) == way_of_reading(&provider);
+        let is_known = |known: &Provider| reply_quirks(known) == reply_quirks(&provider);
         if !providers.iter().any(is_known) {
             providers.push(provider);
         }
@@ -66,8 +67,8 @@ static PROVIDERS: LazyLock<Vec<Provider>> = LazyLock::new(|| {
     providers
 });
 
-/// What of a provider's quirks is about replies.
-fn way_of_reading(provider: &Provider) -> impl PartialEq + use<> {
+/// The quirks that affect replies.
+fn reply_quirks(provider: &Provider) -> impl PartialEq + use<> {
     let quirks = provider.quirks();
     (
         quirks.default_expires_in,
@@ -98,18 +99,18 @@ pub(crate) fn token_reply(data: &[u8]) {
     let head = parts.next().unwrap_or_default();
     let body = parts.next().unwrap_or_default();
     let reply = reply(head, body);
-    let planted = planted(body).map(|body| self::reply(head, &body));
+    let planted = with_planted_secrets(body).map(|body| self::reply(head, &body));
     for provider in PROVIDERS.iter() {
-        match grant_in(provider, &reply) {
+        match grant_of(provider, &reply) {
             Ok(grant) => {
-                is_usable(&grant);
-                is_read_again_as_it_was(provider, &reply, &grant);
-                tells_no_secret(&grant);
+                assert_usable(&grant);
+                assert_idempotent(provider, &reply, &grant);
+                assert_no_secret(&grant);
             }
-            Err(error) => is_tellable(&error),
+            Err(error) => assert_safe_to_show(&error),
         }
         if let Some(planted) = &planted {
-            let said = match grant_in(provider, planted) {
+            let said = match grant_of(provider, planted) {
                 Ok(grant) => format!("{grant:?}"),
                 Err(error) => format!("{error} {error:?}"),
             };
@@ -131,19 +132,19 @@ fn reply(head: &[u8], body: &[u8]) -> HttpResponse {
     reply
 }
 
-/// What an exchange would make of this reply.
-fn grant_in(provider: &Provider, reply: &HttpResponse) -> Result<Grant, Error> {
+/// The result of an exchange with this reply.
+fn grant_of(provider: &Provider, reply: &HttpResponse) -> Result<Grant, Error> {
     let mut redactor = Redactor::of_client(provider);
     redactor.hide(&AuthorizationCode::new(CODE));
-    let conformed = request::registered(provider)
+    let normalized = request::registered(provider)
         .exchange_code(oauth2::AuthorizationCode::new(CODE.to_owned()))
-        .request(&|_| conformed(provider, &redactor, reply));
-    let conformed = conformed.map_err(endpoint::into_error)?;
+        .request(&|_| normalized(provider, &redactor, reply));
+    let normalized = normalized.map_err(endpoint::into_error)?;
     let asked_at = Timestamp::from_millis(NOW * 1000);
-    Ok(grant::of(&conformed, asked_at, redactor))
+    Ok(grant::of(&normalized, asked_at, redactor))
 }
 
-fn conformed(
+fn normalized(
     provider: &Provider,
     redactor: &Redactor,
     reply: &HttpResponse,
@@ -156,9 +157,9 @@ fn conformed(
     normalize::normalize(reply.clone(), &context).map_err(|unusable| unusable.error)
 }
 
-/// The body with [`ISSUED`] for every secret that it brings; `None` if it has
-/// that text already, or holds no members.
-fn planted(body: &[u8]) -> Option<Vec<u8>> {
+/// The body with [`ISSUED`] in place of every secret; `None` if the body contains
+/// that text already or has no members.
+fn with_planted_secrets(body: &[u8]) -> Option<Vec<u8>> {
     if let Ok(mut members) = serde_json::from_slice::<Value>(body) {
         let has_it_already = members.to_string().contains(ISSUED);
         plant(&mut members);
@@ -192,9 +193,9 @@ fn plant(value: &mut Value) {
     }
 }
 
-/// It can be stored, served and refreshed: nothing in it is empty or without
-/// bounds, and its end is after its beginning.
-fn is_usable(grant: &Grant) {
+/// The grant can be stored, served and refreshed: no value is empty or too long,
+/// and it expires after it was issued.
+fn assert_usable(grant: &Grant) {
     assert!(!exposed(&grant.access_token).trim().is_empty());
     if let Some(refresh_token) = &grant.refresh_token {
         assert!(!exposed(refresh_token).trim().is_empty());
@@ -218,15 +219,15 @@ fn is_usable(grant: &Grant) {
         .sum();
     assert!(size <= METADATA_LIMIT, "{size}");
     if let Some(label) = &grant.account_label {
-        is_one_short_line(label);
+        assert_short_line(label);
     }
 }
 
-/// A reply that conforms says the same when it is made to conform again.
-fn is_read_again_as_it_was(provider: &Provider, reply: &HttpResponse, grant: &Grant) {
+/// Normalizing a normalized reply does not change the grant.
+fn assert_idempotent(provider: &Provider, reply: &HttpResponse, grant: &Grant) {
     let redactor = Redactor::of_client(provider);
-    let conformed = conformed(provider, &redactor, reply).expect("it did before");
-    let again = grant_in(provider, &conformed).expect("a reply that conforms is taken");
+    let normalized = normalized(provider, &redactor, reply).expect("it was accepted before");
+    let again = grant_of(provider, &normalized).expect("a normalized reply is accepted");
     let read = |grant: &Grant| {
         let refresh_token = grant.refresh_token.as_ref();
         (
@@ -240,12 +241,12 @@ fn is_read_again_as_it_was(provider: &Provider, reply: &HttpResponse, grant: &Gr
     assert_eq!(read(&again), read(grant));
 }
 
-/// No text that is kept beside the tokens has one of them, or a secret of the
-/// request, in it.
-fn tells_no_secret(grant: &Grant) {
+/// No text that is stored with the tokens contains a token or a secret of the
+/// request.
+fn assert_no_secret(grant: &Grant) {
     let mut secrets = vec![CODE, CLIENT_SECRET, exposed(&grant.access_token)];
     secrets.extend(grant.refresh_token.as_ref().map(exposed));
-    // Shorter ones protect nothing; see `redact.rs`.
+    // The redactor does not search for shorter secrets.
     secrets.retain(|secret| secret.len() >= 4);
     let metadata = Value::Object(grant.metadata.clone());
     for secret in secrets {
@@ -266,8 +267,8 @@ fn holds(value: &Value, secret: &str) -> bool {
     }
 }
 
-/// A refusal is for logs and pages: bounded, and without the request's secrets.
-fn is_tellable(error: &Error) {
+/// An error is safe for logs and pages: short, and without the request's secrets.
+fn assert_safe_to_show(error: &Error) {
     let said = format!("{error} {error:?}");
     assert!(
         !said.contains(CODE) && !said.contains(CLIENT_SECRET),
@@ -275,11 +276,11 @@ fn is_tellable(error: &Error) {
     );
     match error {
         Error::InvalidGrant { description } => {
-            description.iter().for_each(|text| is_one_short_line(text));
+            description.iter().for_each(|text| assert_short_line(text));
         }
         Error::ClientRejected { code, description } | Error::Refused { code, description } => {
-            is_one_short_line(code);
-            description.iter().for_each(|text| is_one_short_line(text));
+            assert_short_line(code);
+            description.iter().for_each(|text| assert_short_line(text));
         }
         Error::Unavailable { retry_after } => {
             assert!(retry_after.is_none_or(|wait| wait <= LONGEST_WAIT));
@@ -288,11 +289,11 @@ fn is_tellable(error: &Error) {
             assert!(retry_after.is_none_or(|wait| wait <= LONGEST_WAIT));
         }
         Error::MalformedResponse { .. } => {}
-        Error::Unreachable | Error::HttpClient { .. } => panic!("a reply did come: {said}"),
+        Error::Unreachable | Error::HttpClient { .. } => panic!("there was a reply: {said}"),
     }
 }
 
-fn is_one_short_line(text: &str) {
+fn assert_short_line(text: &str) {
     assert!(!text.trim().is_empty() && text.chars().count() <= TEXT_LIMIT);
     assert!(!crate::visible::has_invisible(text), "{text:?}");
 }

@@ -1,4 +1,4 @@
-//! The grant in a token reply: the house's own types, made of the crate's.
+//! Converts a token reply of the `oauth2` crate to a [`Grant`].
 
 use oauth2::TokenResponse as _;
 use oauth2::basic::BasicTokenType;
@@ -11,11 +11,11 @@ use crate::identity::Scopes;
 use crate::secret::{AccessToken, RefreshToken};
 use crate::token::Grant;
 
-/// The grant in a reply to a request that was sent at `asked_at`: its life is
-/// counted from then, so that it is never thought longer than it is.
+/// The grant in a reply to a request that was sent at `asked_at`. Its lifetime is
+/// counted from then, so that it is never overestimated.
 #[expect(
     clippy::disallowed_methods,
-    reason = "the crate's tokens become the house's own, on the line where they arrive"
+    reason = "the tokens of the oauth2 crate are converted to secret types at once"
 )]
 pub(super) fn of(reply: &TokenReply, asked_at: Timestamp, mut redactor: Redactor) -> Grant {
     let access_token = AccessToken::new(reply.access_token().secret());
@@ -30,8 +30,8 @@ pub(super) fn of(reply: &TokenReply, asked_at: Timestamp, mut redactor: Redactor
         BasicTokenType::Bearer => "Bearer", // as RFC 6750, section 2.1, writes it
         other => other.as_ref(),
     };
-    // Servers count in whole seconds and round down, and so is it done here:
-    // a token of seconds would else be thought alive when it is refused.
+    // Rounded down to whole seconds, as servers do: otherwise a token with a
+    // short lifetime could be used after the server considers it expired.
     let counted_from = Timestamp::from_millis(asked_at.as_seconds().saturating_mul(1000));
     let expires_at = reply
         .expires_in()

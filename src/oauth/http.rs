@@ -1,12 +1,12 @@
-//! The outbound HTTP client: one request, sent once, and its whole answer.
+//! The outbound HTTP client: sends a request once and reads its whole reply.
 //!
-//! It follows no redirect, retries nothing, keeps no connection and no cookie,
-//! and reads at most [`REPLY_LIMIT`]. What it must get right is to tell a
-//! request that was never sent from one whose answer never came: after the
-//! second, a single-use refresh token may be spent.
+//! It follows no redirects, retries nothing, keeps no connections and no cookies,
+//! and reads at most [`REPLY_LIMIT`]. Its errors distinguish a request that was
+//! not sent from one whose reply was not received: in the second case the server
+//! may have used up a single-use refresh token.
 //!
-//! Certificates are the platform's own; proxies come from the environment
-//! (`HTTPS_PROXY`, `NO_PROXY`), save for loopback addresses without TLS.
+//! It uses the platform's certificates, and the proxies of the environment
+//! (`HTTPS_PROXY`, `NO_PROXY`) except for loopback addresses without TLS.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,40 +19,42 @@ use reqwest::dns::Resolve;
 use super::{Error, deadline};
 use crate::failpoint;
 
-/// How long a TCP connection, a proxy's and TLS's included, may take.
+/// The time limit for connecting, including the proxy and the TLS handshake.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The same where somebody waits for the answer.
+/// The time limit for connecting during a discovery, whose caller waits for it.
 const DIRECT_CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// How long a request and its whole answer may take. Longer than
-/// [`CONNECT_TIMEOUT`], so that running out of it means "sent".
+/// The time limit for a request and its whole reply. It is longer than
+/// [`CONNECT_TIMEOUT`], so a request that exceeds it may have been sent.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The longest answer read, in bytes: token replies have a few thousand.
+/// The longest reply that is read, in bytes. Token replies have a few thousand.
 const REPLY_LIMIT: usize = 1 << 20;
 
-/// Sent as `User-Agent`; some providers refuse requests without one.
+/// The `User-Agent` header; some providers reject requests without one.
 const USER_AGENT: &str = concat!("agent-authd/", env!("CARGO_PKG_VERSION"));
 
 /// The outbound client. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Outbound {
-    /// For `http` addresses, which are this machine's own: never through a
-    /// proxy, which would read the secrets.
+    /// For `http` URLs, which are all on loopback. Uses no proxy, which could
+    /// read the secrets.
     plain: reqwest::Client,
-    /// For `https` addresses; the text says why there can be none, such as a
-    /// machine without certificates, where loopback providers still work.
+    /// For `https` URLs, or why there is no such client. Providers on loopback
+    /// also work on a machine without certificates.
     secure: Result<reqwest::Client, String>,
 }
 
 impl Outbound {
-    /// A client with the platform's certificates and the environment's proxies.
+    /// Makes a client with the platform's certificates and the environment's
+    /// proxies.
     pub(super) fn new() -> Result<Self, Error> {
         Self::of(builder)
     }
 
-    /// A client that goes through no proxy, only to addresses of `resolver`'s.
+    /// Makes a client without proxies that connects only to addresses that
+    /// `resolver` returns.
     pub(super) fn direct<R: Resolve + 'static>(resolver: Arc<R>) -> Result<Self, Error> {
         Self::of(|| {
             builder()
@@ -63,7 +65,7 @@ impl Outbound {
     }
 
     fn of(builder: impl Fn() -> reqwest::ClientBuilder) -> Result<Self, Error> {
-        // An error means that a provider is installed already, which will do.
+        // An error means that a cryptography provider is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let plain = builder().no_proxy().tls_certs_only([]).build();
         Ok(Self {
@@ -74,7 +76,11 @@ impl Outbound {
         })
     }
 
-    /// Sends `request` once and reads its whole answer.
+    /// Sends `request` once and reads its whole reply.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`] and [`Error::HttpClient`] if nothing was sent, else
+    /// [`Error::OutcomeUnknown`] or [`Error::MalformedResponse`].
     pub(super) async fn send(&self, mut request: HttpRequest) -> Result<HttpResponse, Error> {
         if let Some(value) = request.headers_mut().get_mut(AUTHORIZATION) {
             value.set_sensitive(true);
@@ -88,17 +94,17 @@ impl Outbound {
                 if error.is_connect() {
                     Error::Unreachable
                 } else {
-                    in_doubt("the connection broke before the answer")
+                    outcome_unknown("the connection was closed before the response")
                 }
             })?;
             read(reply).await
         };
         let limit = failpoint::duration("oauth.timeout", TIMEOUT);
         let answered = deadline::within(limit, answered).await;
-        answered.unwrap_or_else(|| Err(in_doubt("there was no answer in time")))
+        answered.unwrap_or_else(|| Err(outcome_unknown("no response within the time limit")))
     }
 
-    /// What sends requests to addresses of a scheme.
+    /// The client for URLs of `scheme`.
     pub(super) fn client_for(&self, scheme: &str) -> Result<&reqwest::Client, Error> {
         if scheme == "http" {
             return Ok(&self.plain);
@@ -114,31 +120,31 @@ fn builder() -> reqwest::ClientBuilder {
         .user_agent(USER_AGENT)
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
-        // Only requests on a reused connection are ever retried below reqwest.
+        // hyper retries requests only on reused connections.
         .pool_max_idle_per_host(0)
         .http1_only()
         .referer(false)
         .connect_timeout(CONNECT_TIMEOUT)
 }
 
-fn in_doubt(what: impl Into<String>) -> Error {
+fn outcome_unknown(what: impl Into<String>) -> Error {
     Error::OutcomeUnknown {
         what: what.into(),
         retry_after: None,
     }
 }
 
-/// Reads an answer to its end, or to [`REPLY_LIMIT`].
+/// Reads a reply to its end, or to [`REPLY_LIMIT`].
 ///
-/// A refusal that breaks off is still a refusal, and is judged by what came.
+/// A truncated error response still counts as an error.
 async fn read(mut reply: reqwest::Response) -> Result<HttpResponse, Error> {
     let mut body = Vec::new();
     loop {
         match reply.chunk().await {
             Ok(Some(chunk)) if body.len() + chunk.len() > REPLY_LIMIT => {
-                let what = format!("an answer of more than {REPLY_LIMIT} bytes");
+                let what = format!("a response of more than {REPLY_LIMIT} bytes");
                 return Err(if reply.status().is_success() {
-                    in_doubt(what)
+                    outcome_unknown(what)
                 } else {
                     Error::MalformedResponse { what }
                 });
@@ -146,7 +152,9 @@ async fn read(mut reply: reqwest::Response) -> Result<HttpResponse, Error> {
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Ok(None) => break,
             Err(_) if reply.status().is_success() => {
-                return Err(in_doubt("the connection broke within the answer"));
+                return Err(outcome_unknown(
+                    "the connection was closed during the response",
+                ));
             }
             Err(_) => break,
         }
@@ -157,8 +165,8 @@ async fn read(mut reply: reqwest::Response) -> Result<HttpResponse, Error> {
     Ok(whole)
 }
 
-/// The innermost cause of a failure to set the client up. No request was made
-/// yet, so it holds no secret.
+/// The innermost cause of a failure to build a client. No request was made yet,
+/// so it contains no secret.
 fn explain(error: &reqwest::Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(source) = cause.source() {

@@ -1,6 +1,5 @@
-//! What a provider says, made safe to show, log and store: without the secrets
-//! that are known to the request or the reply, without control characters, and
-//! bounded.
+//! Makes a provider's text safe to show, log and store: removes the secrets of the
+//! request and of the reply, removes control characters, and limits the length.
 
 use url::form_urlencoded;
 use zeroize::Zeroizing;
@@ -9,23 +8,23 @@ use crate::provider::Provider;
 use crate::secret::ExposeSecret;
 use crate::visible::is_invisible;
 
-/// The longest text of a provider's that is kept, in characters: a sentence or
-/// two, as error descriptions are.
+/// The longest text of a provider that is kept, in characters: error descriptions
+/// have one or two sentences.
 const TEXT_LIMIT: usize = 300;
 
-/// The shortest secret that is looked for, in bytes: a shorter one protects
-/// nothing, and would be found in every text.
+/// The shortest secret that is searched for, in bytes. A shorter one protects
+/// nothing and would be found in ordinary text.
 const SECRET_MINIMUM: usize = 4;
 
-/// Stands where a secret was.
+/// Replaces a secret.
 const REDACTED: &str = "[redacted]";
 
-/// Knows the secrets of one request, and of its reply.
+/// The secrets of one request and of its reply.
 #[derive(Default)]
 pub(super) struct Redactor(Vec<Zeroizing<String>>);
 
 impl Redactor {
-    /// Knows the secret of `provider`'s client.
+    /// A redactor with the client secret of `provider`.
     pub(super) fn of_client(provider: &Provider) -> Self {
         let mut redactor = Self::default();
         if let Some(secret) = &provider.client.client_secret {
@@ -34,8 +33,11 @@ impl Redactor {
         redactor
     }
 
-    /// Hides `secret` too, as it is and as a form writes it.
-    #[expect(clippy::disallowed_methods, reason = "known here only to be hidden")]
+    /// Adds a secret, in plain and in form-encoded spelling.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "needed to search for the secret and remove it"
+    )]
     pub(super) fn hide(&mut self, secret: &impl ExposeSecret<str>) {
         let plain = secret.expose_secret();
         if plain.len() < SECRET_MINIMUM {
@@ -46,14 +48,14 @@ impl Redactor {
         self.0.push(Zeroizing::new(encoded));
     }
 
-    /// Whether `text` holds a known secret.
+    /// Whether `text` contains one of the secrets.
     pub(super) fn finds_secret_in(&self, text: &str) -> bool {
         self.0.iter().any(|secret| text.contains(secret.as_str()))
     }
 
-    /// `text` as it may be shown; `None` when nothing is left of it.
+    /// `text` in a form that is safe to show; `None` if nothing is left of it.
     pub(super) fn shown(&self, text: &str) -> Option<String> {
-        // Redacted before it is cut, so that no half of a secret stays.
+        // Redacted before it is cut, so that no part of a secret remains.
         let mut text: String = text.chars().filter(|c| !is_invisible(*c)).collect();
         for secret in &self.0 {
             text = text.replace(secret.as_str(), REDACTED);
@@ -69,7 +71,7 @@ mod tests {
     use crate::secret::RefreshToken;
 
     #[test]
-    fn a_secret_is_hidden_however_the_text_is_cut_or_encoded() {
+    fn a_secret_is_removed_however_the_text_is_cut_or_encoded() {
         let mut redactor = Redactor::default();
         redactor.hide(&RefreshToken::new("can/ary"));
         let long = format!("{}can/ary", "x".repeat(TEXT_LIMIT - 3));
@@ -81,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn control_characters_go_and_nothing_is_no_text() {
+    fn control_characters_are_removed_and_empty_text_is_none() {
         let redactor = Redactor::default();
         assert_eq!(
             redactor.shown("a\u{1b}[31m\r\nb\u{202e}").unwrap(),

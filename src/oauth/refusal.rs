@@ -1,8 +1,8 @@
-//! What a provider's refusal means for the caller (RFC 6749, section 5.2).
+//! Classifies the error replies of providers (RFC 6749, section 5.2).
 //!
-//! Judged by the error's code first and by the HTTP status second: Atlassian
-//! sends `invalid_grant` with 403, GitHub and Slack send errors with 200, and a
-//! captive portal sends pages with any status at all.
+//! The error code is considered first and the HTTP status second: Atlassian
+//! sends `invalid_grant` with 403, GitHub and Slack send errors with 200, and
+//! captive portals send pages with any status.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use oauth2::http::{HeaderValue, StatusCode, header};
 use serde_json::{Map, Value};
 
 use super::Error;
-use super::normalize::{Body, ReplyContext, text};
+use super::reply::{Body, ReplyContext, text};
 use crate::clock::Timestamp;
 
-/// Codes of a refusal that passes by itself, whatever the status: RFC 6749,
-/// section 4.1.2.1, RFC 8628, section 3.5, and the words of Slack, Google and
-/// Salesforce for the same.
-const PASSING: [&str; 11] = [
+/// Codes of transient errors, with any status: RFC 6749, section 4.1.2.1, RFC
+/// 8628, section 3.5, and the codes that Slack, Google and Salesforce use for
+/// the same.
+const TRANSIENT: [&str; 11] = [
     "temporarily_unavailable",
     "server_error",
     "slow_down",
@@ -32,12 +32,12 @@ const PASSING: [&str; 11] = [
     "unknown_error",
 ];
 
-/// Codes that refuse the client itself, and so every grant of it (RFC 6749,
-/// section 5.2). Any other code speaks of one grant.
+/// Codes that reject the client, and so all of its grants (RFC 6749, section
+/// 5.2). Every other code is about one grant.
 const CLIENT: [&str; 2] = ["invalid_client", "unauthorized_client"];
 
-/// Codes that refuse one request, whatever the status: RFC 6749, section 5.2,
-/// and RFC 8707, section 2.
+/// Codes that reject one request, with any status: RFC 6749, section 5.2, and
+/// RFC 8707, section 2.
 const REQUEST: [&str; 4] = [
     "invalid_request",
     "invalid_scope",
@@ -45,7 +45,7 @@ const REQUEST: [&str; 4] = [
     "unsupported_grant_type",
 ];
 
-/// Where providers put the words of an error, the RFC's own member first.
+/// The members that may contain the description of an error, the RFC's first.
 const DESCRIPTIONS: [&str; 7] = [
     "error_description",
     "error_message",
@@ -56,14 +56,14 @@ const DESCRIPTIONS: [&str; 7] = [
     "error_msg",
 ];
 
-/// The code of an error that has none, or none that can be shown.
+/// Stands for an error code that is missing or cannot be shown.
 const UNNAMED: &str = "error";
 
-/// The longest wait that a `Retry-After` is believed, in seconds: an hour. A
-/// mistaken one would otherwise cost the tokens that die meanwhile.
-const RETRY_AFTER_LIMIT: u64 = 3600;
+/// The longest wait that a `Retry-After` can ask for. Tokens expire during a
+/// longer one, which may be a mistake of the server.
+const RETRY_AFTER_LIMIT: Duration = Duration::from_secs(3600);
 
-/// The refusal in an answer, if it is one.
+/// The error that a reply reports; `None` for a success.
 pub(super) fn of(parts: &Parts, body: &Body, context: &ReplyContext<'_>) -> Option<Error> {
     let status = parts.status;
     if let Body::Members(members) = body
@@ -72,18 +72,18 @@ pub(super) fn of(parts: &Parts, body: &Body, context: &ReplyContext<'_>) -> Opti
         return Some(coded(&code, members, parts, context));
     }
     let retry_after = retry_after(parts, body, context.received_at);
-    if leaves_doubt(status) {
-        return Some(in_doubt(status, "", retry_after));
+    if is_gateway_failure(status) {
+        return Some(outcome_unknown(status, "", retry_after));
     }
-    if is_passing(status) || is_firewalls_page(status, body) {
+    if is_transient(status) || is_firewall_page(status, body) {
         return Some(Error::Unavailable { retry_after });
     }
     let what = match (status, body) {
-        (_, Body::Broken) if status.is_success() => {
-            return Some(in_doubt(status, ", JSON that breaks off", None));
+        (_, Body::Truncated) if status.is_success() => {
+            return Some(outcome_unknown(status, ", truncated JSON", None));
         }
         (_, Body::Html) if status.is_success() => {
-            return Some(in_doubt(status, ", a web page", None));
+            return Some(outcome_unknown(status, ", a web page", None));
         }
         _ if status.is_success() => return None,
         (StatusCode::UNAUTHORIZED, _) => return Some(unauthorized()),
@@ -96,7 +96,7 @@ pub(super) fn of(parts: &Parts, body: &Body, context: &ReplyContext<'_>) -> Opti
 }
 
 /// The code of an error: `error` as a text or an object (Facebook, Google),
-/// else the provider's own member, else Slack's `ok: false` alone.
+/// else the member that this provider uses instead, else Slack's `ok: false`.
 fn code(
     members: &Map<String, Value>,
     status: StatusCode,
@@ -144,11 +144,11 @@ fn coded(
         };
     }
     let is_of_request = REQUEST.iter().any(is);
-    if PASSING.iter().any(is) || (is_passing(parts.status) && !is_of_request) {
+    if TRANSIENT.iter().any(is) || (is_transient(parts.status) && !is_of_request) {
         let value = parts.headers.get(header::RETRY_AFTER);
         let retry_after = wait_until(value, context.received_at);
-        if leaves_doubt(parts.status) {
-            return in_doubt(parts.status, "", retry_after);
+        if is_gateway_failure(parts.status) {
+            return outcome_unknown(parts.status, "", retry_after);
         }
         return Error::Unavailable { retry_after };
     }
@@ -166,8 +166,9 @@ fn description(members: &Map<String, Value>) -> Option<&str> {
         .find_map(|members| DESCRIPTIONS.iter().find_map(|name| text(members, name)))
 }
 
-/// RFC 6749, section 5.2, gives 401 to a client that failed to authenticate, but
-/// with a code. Without one it may speak of the grant alone, and is taken so.
+/// A 401 without an error code. RFC 6749, section 5.2, sends 401 with a code to
+/// a client that failed to authenticate; without a code the reply may be about
+/// the grant alone, so the client is not treated as rejected.
 fn unauthorized() -> Error {
     Error::Refused {
         code: "unauthorized".to_owned(),
@@ -175,33 +176,33 @@ fn unauthorized() -> Error {
     }
 }
 
-fn is_passing(status: StatusCode) -> bool {
+fn is_transient(status: StatusCode) -> bool {
     status.is_server_error() || matches!(status.as_u16(), 408 | 425 | 429)
 }
 
-/// Whether a status is a gateway's that passed the request on and got no
-/// answer to it (RFC 9110, sections 15.6.3 and 15.6.5).
-fn leaves_doubt(status: StatusCode) -> bool {
+/// Whether a gateway forwarded the request and got no valid response to it
+/// (RFC 9110, sections 15.6.3 and 15.6.5).
+fn is_gateway_failure(status: StatusCode) -> bool {
     matches!(
         status,
         StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT
     )
 }
 
-fn in_doubt(status: StatusCode, more: &str, retry_after: Option<Duration>) -> Error {
+fn outcome_unknown(status: StatusCode, more: &str, retry_after: Option<Duration>) -> Error {
     Error::OutcomeUnknown {
         what: format!("HTTP {}{more}", status.as_u16()),
         retry_after,
     }
 }
 
-/// Whether a firewall's page stands where the token endpoint's answer should.
-fn is_firewalls_page(status: StatusCode, body: &Body) -> bool {
+/// Whether a firewall replied in place of the token endpoint.
+fn is_firewall_page(status: StatusCode, body: &Body) -> bool {
     matches!(body, Body::Html) && status == StatusCode::FORBIDDEN
 }
 
-/// The wait that an answer asks for. A page is not the token endpoint's, and
-/// neither is the wait that comes with it.
+/// The wait that a reply asks for. A web page is not the token endpoint's reply,
+/// so its header is ignored.
 fn retry_after(parts: &Parts, body: &Body, now: Timestamp) -> Option<Duration> {
     if matches!(body, Body::Html) {
         return None;
@@ -209,8 +210,8 @@ fn retry_after(parts: &Parts, body: &Body, now: Timestamp) -> Option<Duration> {
     wait_until(parts.headers.get(header::RETRY_AFTER), now)
 }
 
-/// The wait of a `Retry-After`, in seconds or until a date (RFC 9110, section
-/// 10.2.3).
+/// The wait that a `Retry-After` header asks for, as a number of seconds or as a
+/// date (RFC 9110, section 10.2.3), limited to [`RETRY_AFTER_LIMIT`].
 fn wait_until(value: Option<&HeaderValue>, now: Timestamp) -> Option<Duration> {
     let value = value?.to_str().ok()?;
     let seconds = value.trim().parse().ok().or_else(|| {
@@ -218,7 +219,7 @@ fn wait_until(value: Option<&HeaderValue>, now: Timestamp) -> Option<Duration> {
         let left = Timestamp::from_millis(until.as_millisecond()).millis_since(now);
         Some(u64::try_from(left).unwrap_or(0).div_ceil(1000))
     })?;
-    Some(Duration::from_secs(seconds.min(RETRY_AFTER_LIMIT)))
+    Some(Duration::from_secs(seconds).min(RETRY_AFTER_LIMIT))
 }
 
 #[cfg(test)]
@@ -226,16 +227,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn retry_after_is_seconds_or_a_date_and_believed_for_an_hour() {
+    fn retry_after_is_seconds_or_a_date_and_an_hour_at_most() {
         let now = Timestamp::from_millis(784_111_777_500); // half past the second
         for (value, expected) in [
             ("120", Some(120)),
             (" 0 ", Some(0)),
-            ("99999999", Some(RETRY_AFTER_LIMIT)),
+            ("99999999", Some(RETRY_AFTER_LIMIT.as_secs())),
             ("Sun, 06 Nov 1994 08:49:47 GMT", Some(10)),
             ("Sun, 06 Nov 1994 08:49:37 GMT", Some(0)),
             ("Sun, 06 Nov 2094 08:49:37 GMT", None),
-            ("Sat, 06 Nov 2094 08:49:37 GMT", Some(RETRY_AFTER_LIMIT)),
+            (
+                "Sat, 06 Nov 2094 08:49:37 GMT",
+                Some(RETRY_AFTER_LIMIT.as_secs()),
+            ),
             ("soon", None),
             ("-1", None),
             ("", None),

@@ -1,8 +1,8 @@
-//! Requests: the client's authentication (RFC 6749, section 2.3), and the ways
-//! in which a provider wants its parameters written.
+//! Builds requests: client authentication (RFC 6749, section 2.3), and the
+//! encoding of parameters that a provider requires.
 //!
-//! One method of authentication per request: a secret is in the header or in
-//! the body, never in both; a public client sends its identifier alone.
+//! A request uses one method of authentication: the secret is in the header or in
+//! the body, never in both. A public client sends only its identifier.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -27,16 +27,16 @@ use crate::provider::quirks::{Quirks, TokenBody};
 use crate::provider::{AuthMethod, Provider};
 use crate::secret::{self, ExposeSecret as _};
 
-/// The media type asked for, and that of JSON bodies.
+/// The media type that requests accept, and the type of JSON bodies.
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// The media type of forms.
+/// The media type of form bodies.
 const FORM: HeaderValue = HeaderValue::from_static("application/x-www-form-urlencoded");
 
-/// The members of a token reply beside those of RFC 6749, section 5.1.
+/// The members of a token reply that RFC 6749, section 5.1, does not define.
 #[derive(Deserialize, Serialize)]
 pub(super) struct Members {
-    /// By name.
+    /// The members by name.
     #[serde(flatten)]
     pub(super) all: Map<String, Value>,
 }
@@ -49,10 +49,10 @@ impl std::fmt::Debug for Members {
 
 impl ExtraTokenFields for Members {}
 
-/// A token reply, with all its members.
+/// A token reply with all its members.
 pub(super) type TokenReply = StandardTokenResponse<Members, BasicTokenType>;
 
-/// The protocol's client; the parameters say which of its endpoints are set.
+/// A client of the `oauth2` crate without endpoints.
 type Unset = oauth2::Client<
     BasicErrorResponse,
     TokenReply,
@@ -61,7 +61,7 @@ type Unset = oauth2::Client<
     BasicRevocationErrorResponse,
 >;
 
-/// The protocol's client, with a token endpoint.
+/// A client of the `oauth2` crate with a token endpoint.
 pub(super) type Registered = oauth2::Client<
     BasicErrorResponse,
     TokenReply,
@@ -75,10 +75,10 @@ pub(super) type Registered = oauth2::Client<
     EndpointSet,
 >;
 
-/// The client as it is registered with `provider`.
+/// The client that is registered with `provider`, with its authentication.
 #[expect(
     clippy::disallowed_methods,
-    reason = "the client's secret goes to its own provider's token endpoint"
+    reason = "the client secret is sent to the token endpoint of its provider"
 )]
 pub(super) fn registered(provider: &Provider) -> Registered {
     let endpoint = TokenUrl::from_url(provider.endpoints.token.clone());
@@ -95,17 +95,17 @@ pub(super) fn registered(provider: &Provider) -> Registered {
     }
 }
 
-/// How a client proves itself.
+/// How a client authenticates.
 pub(super) enum Credentials<'a> {
-    /// It cannot.
+    /// Not at all; it sends only its identifier.
     Public,
-    /// In the `Authorization` header.
+    /// With the `Authorization` header.
     Basic(&'a secret::ClientSecret),
-    /// In the body.
+    /// With parameters in the body.
     Post(&'a secret::ClientSecret),
 }
 
-/// The one way in which this client proves itself to this provider.
+/// How the client of `provider` authenticates.
 pub(super) fn credentials(provider: &Provider) -> Credentials<'_> {
     let client = &provider.client;
     let secret = client.client_secret.as_ref();
@@ -120,10 +120,11 @@ pub(super) fn credentials(provider: &Provider) -> Credentials<'_> {
     }
 }
 
-/// `Basic` credentials, both parts form-encoded first (RFC 6749, section 2.3.1).
+/// A `Basic` header value. Both parts are form-encoded first (RFC 6749, section
+/// 2.3.1).
 #[expect(
     clippy::disallowed_methods,
-    reason = "the client's secret goes to its own provider"
+    reason = "the client secret is sent to its provider"
 )]
 pub(super) fn basic(client_id: &str, secret: &secret::ClientSecret) -> Result<HeaderValue, Error> {
     let encode = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
@@ -131,18 +132,21 @@ pub(super) fn basic(client_id: &str, secret: &secret::ClientSecret) -> Result<He
     header(&format!("Basic {}", STANDARD.encode(pair)))
 }
 
-/// A header's value; one that cannot be written is a fault of the settings.
+/// Converts `text` to a header value.
+///
+/// # Errors
+/// [`Error::HttpClient`] if the configured credential is not valid in a header.
 pub(super) fn header(text: &str) -> Result<HeaderValue, Error> {
     HeaderValue::from_str(text).map_err(|_| Error::HttpClient {
-        what: "a credential has characters that no header can hold".to_owned(),
+        what: "a credential has characters that are not allowed in a header".to_owned(),
     })
 }
 
-/// A form, authenticated as `provider`'s client. For requests that the
-/// protocol's crate does not make.
+/// A form request, authenticated as the client of `provider`, for requests that
+/// the `oauth2` crate does not support.
 #[expect(
     clippy::disallowed_methods,
-    reason = "the client's secret goes to its own provider"
+    reason = "the client secret is sent to its provider"
 )]
 pub(super) fn form<'a>(
     provider: &'a Provider,
@@ -170,7 +174,7 @@ pub(super) fn form<'a>(
     Ok(request)
 }
 
-/// A request with no header but `Accept`.
+/// A request with an `Accept` header and no other headers.
 pub(super) fn bare(method: Method, address: &Url, body: Vec<u8>) -> Result<HttpRequest, Error> {
     Request::builder()
         .method(method)
@@ -182,7 +186,7 @@ pub(super) fn bare(method: Method, address: &Url, body: Vec<u8>) -> Result<HttpR
         })
 }
 
-/// `request`, a form, as `quirks` want it written.
+/// Rewrites a form request as `quirks` require.
 pub(super) fn adapted(request: HttpRequest, quirks: &Quirks) -> HttpRequest {
     let (mut parts, mut body) = request.into_parts();
     if quirks.token_body == TokenBody::Json {
@@ -210,7 +214,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_form_becomes_json_where_the_provider_wants_it() {
+    fn a_form_becomes_json_if_the_provider_requires_it() {
         let quirks = Quirks {
             token_body: TokenBody::Json,
             token_headers: &[("notion-version", "1")],

@@ -1,7 +1,7 @@
-//! The end of a grant at the provider: RFC 7009, or the provider's own call.
+//! Revocation: RFC 7009, or an API call of the provider.
 //!
-//! Written without the protocol's crate, which refuses `http` even to loopback
-//! addresses and knows no provider's own calls.
+//! Does not use the `oauth2` crate, which rejects `http` even for loopback
+//! addresses and does not support the providers' own calls.
 
 use oauth2::http::header::{AUTHORIZATION, CONTENT_TYPE};
 use oauth2::http::{Method, StatusCode};
@@ -10,53 +10,54 @@ use serde_json::json;
 use url::Url;
 
 use super::redact::Redactor;
+use super::reply::ReplyContext;
 use super::request::{self, JSON};
 use super::{Client, Error, Revocation, normalize};
 use crate::provider::Provider;
 use crate::provider::quirks;
 use crate::secret::{AccessToken, ExposeSecret, RefreshToken};
 
-/// How a provider ends a grant, and where.
+/// How a grant is revoked, and at which address.
 enum RevocationMethod {
     /// RFC 7009, at this endpoint.
     Endpoint(Url),
-    /// A call of the provider's own with the access token, at this address.
+    /// An API call of the provider at this URL, authorized by the access token.
     OwnCall(Url),
-    /// GitHub's, whose API is here.
+    /// GitHub's call; the URL is the base of its API.
     GitHubGrant(&'static str),
 }
 
 impl RevocationMethod {
-    /// The endpoint that the provider's owner named, else what is known of the
-    /// provider; `None` if it has no way.
+    /// The configured revocation endpoint, else the method of a well-known
+    /// provider; `None` if neither is known.
     fn of(provider: &Provider) -> Option<Self> {
         if let Some(endpoint) = &provider.endpoints.revocation {
             return Some(Self::Endpoint(endpoint.clone()));
         }
-        let beside = |address| provider.endpoints.token.join(address).ok();
+        let join = |address| provider.endpoints.token.join(address).ok();
         match provider.quirks().revocation {
-            quirks::Revocation::Rfc7009 { beside_token } => {
-                beside_token.and_then(beside).map(Self::Endpoint)
+            quirks::Revocation::Rfc7009 { relative_url } => {
+                relative_url.and_then(join).map(Self::Endpoint)
             }
-            quirks::Revocation::OwnCall { beside_token } => beside(beside_token).map(Self::OwnCall),
+            quirks::Revocation::OwnCall { relative_url } => join(relative_url).map(Self::OwnCall),
             quirks::Revocation::GitHubGrant { api } => Some(Self::GitHubGrant(api)),
         }
     }
 }
 
-/// Whether it is known how `provider` ends a grant.
+/// Whether a way to revoke grants of `provider` is known.
 #[must_use]
 pub fn can_revoke(provider: &Provider) -> bool {
     RevocationMethod::of(provider).is_some()
 }
 
 impl Client {
-    /// Ends a grant at the provider (RFC 7009, or the provider's own call).
+    /// Revokes a grant at the provider (RFC 7009, or an API call of the provider).
     ///
-    /// A grant that the provider no longer knows is a revoked one.
+    /// A grant that the provider no longer knows counts as revoked.
     ///
     /// # Errors
-    /// [`Error`] says why the grant may still stand.
+    /// [`Error`] says why the grant may still be valid.
     pub async fn revoke(
         &self,
         provider: &Provider,
@@ -68,7 +69,7 @@ impl Client {
             Some(RevocationMethod::Endpoint(endpoint)) => {
                 self.revoke_both(provider, &endpoint, access, refresh).await
             }
-            // Their calls are made with the access token.
+            // These calls need the access token.
             Some(RevocationMethod::OwnCall(_) | RevocationMethod::GitHubGrant(_))
                 if access.is_missing() =>
             {
@@ -84,11 +85,11 @@ impl Client {
         ended.map(|()| Revocation::Revoked)
     }
 
-    /// RFC 7009, section 2.1: the refresh token first, with which most servers
-    /// end the whole grant; then the access token, in case one does not.
+    /// Revokes both tokens (RFC 7009, section 2.1). The refresh token is first,
+    /// because most servers revoke the whole grant with it.
     #[expect(
         clippy::disallowed_methods,
-        reason = "a token goes to its own provider, to be revoked"
+        reason = "the token is sent to its provider to be revoked"
     )]
     async fn revoke_both(
         &self,
@@ -103,7 +104,7 @@ impl Client {
                 ("token_type_hint", "refresh_token"),
             ];
             let request = request::form(provider, endpoint, parameters)?;
-            self.end(provider, request, refresh).await?;
+            self.send_revocation(provider, request, refresh).await?;
         }
         if access.is_missing() {
             return Ok(());
@@ -113,9 +114,9 @@ impl Client {
             ("token_type_hint", "access_token"),
         ];
         let request = request::form(provider, endpoint, parameters)?;
-        match self.end(provider, request, access).await {
-            // The grant has ended; this server revokes no access tokens
-            // (section 2.2.1) or has forgotten this one with the grant.
+        match self.send_revocation(provider, request, access).await {
+            // The refresh token is revoked. The server does not revoke access
+            // tokens (section 2.2.1), or has revoked this one with the grant.
             Err(Error::ClientRejected { .. } | Error::Refused { .. }) if refresh.is_some() => {
                 Ok(())
             }
@@ -123,10 +124,11 @@ impl Client {
         }
     }
 
-    /// A call of the provider's API, made with the access token itself.
+    /// Makes a call of the provider's API that revokes the access token it is
+    /// made with.
     #[expect(
         clippy::disallowed_methods,
-        reason = "a token goes to its own provider, to be revoked"
+        reason = "the token is sent to its provider to be revoked"
     )]
     async fn call_with_token(
         &self,
@@ -137,13 +139,13 @@ impl Client {
         let mut request = request::bare(Method::POST, endpoint, Vec::new())?;
         let bearer = request::header(&format!("Bearer {}", access.expose_secret()))?;
         request.headers_mut().insert(AUTHORIZATION, bearer);
-        self.end(provider, request, access).await
+        self.send_revocation(provider, request, access).await
     }
 
-    /// GitHub's `DELETE /applications/{client_id}/grant`.
+    /// Calls GitHub's `DELETE /applications/{client_id}/grant`.
     #[expect(
         clippy::disallowed_methods,
-        reason = "a token goes to its own provider, to be revoked"
+        reason = "the token is sent to its provider to be revoked"
     )]
     pub(super) async fn delete_github_grant(
         &self,
@@ -164,12 +166,12 @@ impl Client {
         }
         let reply = self.http.send(request).await?;
         if reply.status() == StatusCode::NOT_FOUND {
-            return Ok(()); // GitHub knows no such grant any more.
+            return Ok(()); // The grant does not exist any more.
         }
         self.check(provider, reply, access)
     }
 
-    async fn end(
+    async fn send_revocation(
         &self,
         provider: &Provider,
         request: HttpRequest,
@@ -188,7 +190,7 @@ impl Client {
     ) -> Result<(), Error> {
         let mut redactor = Redactor::of_client(provider);
         redactor.hide(token);
-        let context = normalize::ReplyContext {
+        let context = ReplyContext {
             quirks: &provider.quirks(),
             redactor: &redactor,
             received_at: self.env.now(),
@@ -196,8 +198,8 @@ impl Client {
         let (parts, body) = reply.into_parts();
         match normalize::accepted(&parts, &body, &context) {
             Ok(_) | Err(Error::InvalidGrant { .. }) => Ok(()),
-            // RFC 7009, section 2.2, wants 200 for a token that is not known;
-            // Google and Salesforce say this.
+            // RFC 7009, section 2.2, requires 200 for an unknown token; Google
+            // and Salesforce send this error.
             Err(Error::Refused { code, .. }) if code == "invalid_token" => Ok(()),
             Err(error) => Err(error),
         }

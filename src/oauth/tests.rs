@@ -1,4 +1,4 @@
-//! The client against a real TCP server, which answers what a test tells it.
+//! The client against a real TCP server that sends what the test says.
 
 mod authorization;
 mod revocation;
@@ -21,9 +21,9 @@ const GRANT: &str = r#"{"access_token":"new-canary","refresh_token":"next-canary
     "token_type":"BEARER","expires_in":"3600","scope":"a,b",
     "instance_url":"https://na1.example.com","email":"ada@example.com"}"#;
 
-struct Stopped;
+struct FixedClock;
 
-impl Clock for Stopped {
+impl Clock for FixedClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_millis(1_700_000_000_000)
     }
@@ -31,13 +31,13 @@ impl Clock for Stopped {
 
 fn client() -> Client {
     let env = Env {
-        clock: Arc::new(Stopped),
+        clock: Arc::new(FixedClock),
         entropy: Arc::new(SystemEntropy),
     };
     Client::new(env).unwrap()
 }
 
-/// A server that gives every connection the same bytes and then closes it.
+/// A server that sends the same bytes to every connection and then closes it.
 struct Server {
     base: Url,
     requests: Arc<Mutex<Vec<String>>>,
@@ -136,7 +136,7 @@ async fn refresh(provider: &Provider) -> Result<Grant, Error> {
     refreshed.map_err(|failed| failed.error)
 }
 
-fn is_in_doubt(error: &Error) -> bool {
+fn is_outcome_unknown(error: &Error) -> bool {
     matches!(error, Error::OutcomeUnknown { .. })
 }
 
@@ -207,7 +207,7 @@ async fn quirks_shape_the_refresh() {
 }
 
 #[tokio::test]
-async fn basic_encodes_both_parts_and_leaves_the_body_alone() {
+async fn basic_authentication_encodes_both_parts_and_leaves_the_body_unchanged() {
     let server = Server::saying("200 OK", GRANT).await;
     let mut provider = server.provider();
     provider.client.auth_method = AuthMethod::ClientSecretBasic;
@@ -224,7 +224,7 @@ async fn basic_encodes_both_parts_and_leaves_the_body_alone() {
 }
 
 #[tokio::test]
-async fn a_public_client_sends_its_identifier_alone() {
+async fn a_public_client_sends_only_its_identifier() {
     let server = Server::saying("200 OK", GRANT).await;
     let mut provider = server.provider();
     provider.client.auth_method = AuthMethod::None;
@@ -239,26 +239,26 @@ async fn a_public_client_sends_its_identifier_alone() {
 }
 
 #[tokio::test]
-async fn a_connection_that_closes_after_the_request_leaves_doubt() {
-    assert!(is_in_doubt(&refusal("").await));
+async fn a_connection_that_closes_after_the_request_leaves_the_outcome_unknown() {
+    assert!(is_outcome_unknown(&refusal("").await));
     let cut = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"access";
-    assert!(is_in_doubt(&refusal(cut).await));
+    assert!(is_outcome_unknown(&refusal(cut).await));
 }
 
 #[tokio::test]
-async fn a_refusal_that_breaks_off_is_still_a_refusal() {
+async fn a_truncated_error_response_still_counts_as_an_error() {
     let cut = "HTTP/1.1 503 No\r\nContent-Length: 100\r\n\r\nsor";
     assert_eq!(refusal(cut).await, Error::Unavailable { retry_after: None });
 }
 
-/// A machine without certificates cannot even begin with `https`.
+/// On a machine without certificates there is no client for `https`.
 fn assert_never_sent(error: &Error) {
     let unsent = matches!(error, Error::Unreachable | Error::HttpClient { .. });
     assert!(unsent, "{error:?}");
 }
 
 #[tokio::test]
-async fn what_was_never_sent_is_not_in_doubt() {
+async fn a_request_that_was_not_sent_has_a_known_outcome() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
@@ -273,7 +273,7 @@ async fn what_was_never_sent_is_not_in_doubt() {
 }
 
 #[tokio::test]
-async fn a_server_that_speaks_no_tls_was_sent_nothing() {
+async fn a_server_without_tls_is_sent_nothing() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("https://{}/", listener.local_addr().unwrap());
     let server = tokio::spawn(async move {
@@ -293,14 +293,14 @@ async fn a_server_that_speaks_no_tls_was_sent_nothing() {
 }
 
 #[tokio::test]
-async fn retry_after_is_handed_on() {
+async fn retry_after_is_passed_on() {
     let error = refusal("HTTP/1.1 429 Slow\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n").await;
     let retry_after = Some(Duration::from_secs(7));
     assert_eq!(error, Error::Unavailable { retry_after });
 }
 
 #[tokio::test]
-async fn a_captive_portals_success_says_nothing_of_the_grant() {
+async fn a_success_page_of_a_captive_portal_leaves_the_outcome_unknown() {
     let page = "HTTP/1.1 200 OK\r\nRetry-After: 9\r\nContent-Length: 15\r\n\r\n<html>hi</html>";
     let error = refusal(page).await;
     assert!(
@@ -316,25 +316,25 @@ async fn a_captive_portals_success_says_nothing_of_the_grant() {
 }
 
 #[tokio::test]
-async fn a_refresh_token_that_comes_alone_is_kept() {
+async fn a_refresh_token_without_an_access_token_is_kept() {
     let body = r#"{"refresh_token":"next-canary","token_type":"bearer"}"#;
     let server = Server::saying("200 OK", body).await;
     let token = RefreshToken::new("old-canary");
     let (client, provider, none) = (client(), server.provider(), Scopes::default());
     let refreshed = client.refresh(&provider, &token, &none).await;
     let failed = refreshed.unwrap_err();
-    assert!(is_in_doubt(&failed.error), "{:?}", failed.error);
+    assert!(is_outcome_unknown(&failed.error), "{:?}", failed.error);
     assert!(failed.refresh_token.is_some());
     assert!(!format!("{failed:?}").contains("canary"));
 }
 
 #[tokio::test]
-async fn an_endless_answer_is_cut_off() {
+async fn a_reply_above_the_size_limit_is_not_read() {
     let mut answer = b"HTTP/1.1 200 OK\r\nContent-Length: 10485760\r\n\r\n".to_vec();
     answer.resize(10 << 20, b' ');
     let server = Server::giving(answer).await;
     let error = refresh(&server.provider()).await.unwrap_err();
-    assert!(is_in_doubt(&error), "{error:?}");
+    assert!(is_outcome_unknown(&error), "{error:?}");
 }
 
 #[tokio::test]
@@ -377,7 +377,7 @@ async fn no_grant_shows_its_secrets() {
 }
 
 #[test]
-fn the_futures_can_move_between_threads() {
+fn the_futures_are_send() {
     fn is_send<T: Send>(_: &T) {}
     let (client, provider) = (client(), provider_at(&Url::parse("http://[::1]/").unwrap()));
     is_send(&client.exchange(&provider, AuthorizationCode::new("c"), "", None));

@@ -1,46 +1,45 @@
-//! Addresses that a caller names: what can be an OAuth endpoint, and where a
-//! browser may be sent back to.
+//! Validation of the URLs that callers supply: OAuth endpoints and redirect URIs.
 //!
-//! Secrets go to these addresses, so one that is spelled to look like another
-//! is refused. Where a name leads is judged when it is resolved
+//! Secrets are sent to these URLs, so URLs that are spelled to look like others
+//! are rejected. The addresses of host names are checked when they are resolved
 //! (`oauth/discovery/address_policy.rs`).
 
 use url::{Host, Url};
 
-/// The longest address, in characters: what browsers and servers take everywhere.
+/// The longest URL, in characters: all browsers and servers accept this length.
 pub const LONGEST_ADDRESS: usize = 2048;
 
-/// The most redirect addresses that one provider allows.
+/// The most redirect URIs that a provider can allow.
 pub const MOST_REDIRECT_URIS: usize = 100;
 
-/// Schemes that a browser answers itself, so that no app is behind them.
-const NO_APPS: [&str; 6] = ["about", "blob", "data", "file", "javascript", "vbscript"];
+/// Schemes that browsers handle themselves, so that no app receives the redirect.
+const BROWSER_SCHEMES: [&str; 6] = ["about", "blob", "data", "file", "javascript", "vbscript"];
 
 /// Why an address cannot be an OAuth endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointError {
-    /// It is no URL at all.
+    /// It is not a URL.
     #[error("it is not a URL")]
     NotAUrl,
-    /// Another scheme than https, and not http to a loopback address.
+    /// The scheme is neither https, nor http with a loopback address.
     #[error("it must be https (http is allowed for a loopback address only)")]
     Insecure,
-    /// A `#fragment` (RFC 6749, section 3.1).
+    /// It has a `#fragment` (RFC 6749, section 3.1).
     #[error("it must not have a fragment")]
     Fragment,
-    /// A `user:password@` part.
+    /// It has a `user:password@` part.
     #[error("it must not have a user name or password")]
     UserInfo,
-    /// A spelling that only a URL parser sees through.
+    /// Its spelling hides the host that it names.
     #[error("it must be spelled out in ASCII, with the host in its usual form")]
     Obscure,
 }
 
-/// Parses the address of an OAuth endpoint: https, or http to a loopback
-/// address; no fragment, no user name.
+/// Parses the URL of an OAuth endpoint: https, or http with a loopback address,
+/// without fragment and user name.
 ///
 /// # Errors
-/// [`EndpointError`] says which of these it is not.
+/// [`EndpointError`] says which rule the URL violates.
 pub fn parse_endpoint(text: &str) -> Result<Url, EndpointError> {
     let url = Url::parse(text).map_err(|_| EndpointError::NotAUrl)?;
     match url.scheme() {
@@ -60,12 +59,11 @@ pub fn parse_endpoint(text: &str) -> Result<Url, EndpointError> {
     Ok(url)
 }
 
-/// Checks an address that a provider's browser redirect may go to: absolute,
-/// without a fragment (RFC 6749, section 3.1.2). It is compared letter by
-/// letter later, so it stays as it was written.
+/// Checks a redirect URI: absolute and without a fragment (RFC 6749, section
+/// 3.1.2). Returns it unchanged, because redirect URIs are compared as strings.
 ///
 /// # Errors
-/// [`EndpointError`] says what is wrong with it.
+/// [`EndpointError`] says which rule the URI violates.
 pub fn parse_redirect(text: &str) -> Result<String, EndpointError> {
     let url = Url::parse(text).map_err(|_| EndpointError::NotAUrl)?;
     if url.fragment().is_some() {
@@ -74,22 +72,24 @@ pub fn parse_redirect(text: &str) -> Result<String, EndpointError> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err(EndpointError::UserInfo);
     }
-    // To some readers a slash.
+    // Some parsers read a backslash as a slash.
     if text.contains('\\') {
         return Err(EndpointError::Obscure);
     }
-    let is_fit = match url.scheme() {
+    let is_valid = match url.scheme() {
         "http" | "https" => is_plain(text, &url),
-        // An app's own, as `vscode:` and `com.example.app:` are.
-        scheme => !NO_APPS.contains(&scheme) && text.bytes().all(|byte| byte.is_ascii_graphic()),
+        // The scheme of an app, such as `vscode:` or `com.example.app:`.
+        scheme => {
+            !BROWSER_SCHEMES.contains(&scheme) && text.bytes().all(|byte| byte.is_ascii_graphic())
+        }
     };
-    is_fit
+    is_valid
         .then(|| text.to_owned())
         .ok_or(EndpointError::Obscure)
 }
 
-/// Whether a browser may be sent to `text` because it is this machine itself
-/// (RFC 8252, section 7.3), spelled plainly.
+/// Whether `text` is a loopback redirect URI (RFC 8252, section 7.3) in the usual
+/// spelling.
 #[must_use]
 pub fn is_loopback_redirect(text: &str) -> bool {
     parse_redirect(text).is_ok_and(|text| {
@@ -97,9 +97,9 @@ pub fn is_loopback_redirect(text: &str) -> bool {
     })
 }
 
-/// Whether what a person reads is what is called: visible ASCII, and the host
-/// as the parser understood it. A name written as `0x7f.1` or with invisible
-/// letters, a missing slash or a backslash are not plain.
+/// Whether the URL connects to the host that a person reads in it: `text` is
+/// visible ASCII, and its host is spelled as the parser returns it. False for
+/// hosts such as `0x7f.1`, invisible characters, missing slashes and backslashes.
 fn is_plain(text: &str, url: &Url) -> bool {
     let Some((_, rest)) = text.split_once("://") else {
         return false;
@@ -110,22 +110,23 @@ fn is_plain(text: &str, url: &Url) -> bool {
     else {
         return false;
     };
-    let is_known = |byte: u8| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte);
+    let is_host_byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-._[]:".contains(&byte);
     text.bytes().all(|byte| byte.is_ascii_graphic())
         && name.eq_ignore_ascii_case(host)
-        && name.bytes().all(is_known)
+        && name.bytes().all(is_host_byte)
         && !name.contains("..")
         && !name.starts_with('.')
         && (port.is_empty() || is_port(port))
 }
 
+/// Whether `text` is a colon followed by at least one digit.
 fn is_port(text: &str) -> bool {
     text.strip_prefix(':').is_some_and(|digits| {
         !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit())
     })
 }
 
-/// Whether a URL's host is this machine itself: 127.0.0.0/8, `[::1]` or `localhost`.
+/// Whether the host of a URL is 127.0.0.0/8, `[::1]` or `localhost`.
 #[must_use]
 pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
@@ -177,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_says_plainly_where_it_is() {
+    fn an_endpoint_shows_the_host_that_it_connects_to() {
         for good in [
             "https://Accounts.Example.com:8443/o?x=1",
             "https://xn--bcher-kva.example/",
@@ -212,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_plain_spelling_of_loopback_is_this_machine() {
+    fn only_the_usual_spelling_of_loopback_is_accepted() {
         for good in [
             "http://127.0.0.1:3000/back?x=1",
             "http://127.0.0.1",
@@ -255,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_redirect_goes_to_the_web_or_to_an_app() {
+    fn a_redirect_uri_has_a_web_or_an_app_scheme() {
         for good in [
             "https://app.example.com/back?x=1",
             "http://intranet/back",

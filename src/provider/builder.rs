@@ -1,8 +1,8 @@
-//! Puts a provider's definition together from the texts of a file, by the rules
-//! that the API has for its requests.
+//! Builds the definition of a provider from the texts of a file, by the same rules as
+//! for API requests.
 //!
-//! Every fault is found in one pass. No fault repeats a value, which may be a
-//! secret in the wrong place.
+//! All errors are found in one pass. No error contains a value, which may be a
+//! misplaced secret.
 
 mod fields;
 
@@ -12,16 +12,16 @@ use std::fmt;
 use super::{AuthMethod, ClientRule, Definition};
 use crate::secret::ClientSecret;
 
-/// What a file says of a provider, not checked yet.
+/// The unchecked contents of a provider file.
 #[derive(Debug, Default)]
 pub struct Builder {
     /// Its identifier.
     pub provider_id: Option<String>,
-    /// What people call it.
+    /// Its name for people.
     pub name: Option<String>,
-    /// The client registered there.
+    /// The identifier of the registered client.
     pub client_id: Option<String>,
-    /// The client's secret; a public client has none.
+    /// The client's secret; `None` for a public client.
     pub client_secret: Option<ClientSecret>,
     /// The authorization endpoint.
     pub auth_url: Option<String>,
@@ -31,22 +31,22 @@ pub struct Builder {
     pub uses_pkce: Option<bool>,
     /// The name of the PKCE method.
     pub code_challenge_method: Option<String>,
-    /// The name of the kind of provider whose quirks it has.
+    /// The name of the provider type that selects its quirks.
     pub provider_type: Option<String>,
-    /// The name of the way in which the client authenticates.
+    /// The name of the method with which the client authenticates.
     pub token_endpoint_auth_method: Option<String>,
     /// Fixed parameters of the authorization request.
     pub authorization_params: BTreeMap<String, String>,
-    /// Redirect addresses allowed beside loopback ones.
+    /// Redirect URIs that are allowed in addition to loopback addresses.
     pub allowed_redirect_uris: Vec<String>,
 }
 
-/// What is wrong with one field.
+/// An error of one field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// The field's name.
+    /// The name of the field.
     pub field: &'static str,
-    /// What is wrong with it.
+    /// The error message, one clause.
     pub what: String,
 }
 

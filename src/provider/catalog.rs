@@ -1,15 +1,14 @@
-//! The addresses of well-known providers.
+//! The endpoints of well-known providers, as of 2026-11-20.
 //!
-//! Data only, as known on 2026-11-20: what a preset cannot know, the client,
-//! the person registers and gives. What these providers do differently is in
-//! `quirks.rs`, which goes by their hosts.
+//! Users register the client themselves. `quirks.rs` lists how these providers
+//! deviate from the RFCs, by host.
 
 /// A well-known provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Preset {
-    /// The identifier it is asked for by.
+    /// The identifier of the preset.
     pub id: &'static str,
-    /// What people call it.
+    /// Its name for people.
     pub name: &'static str,
     /// The authorization endpoint.
     pub auth_url: &'static str,
@@ -17,7 +16,7 @@ pub struct Preset {
     pub token_url: &'static str,
 }
 
-/// Every preset, by its identifier.
+/// Every preset, sorted by identifier.
 pub const PRESETS: [Preset; 18] = [
     preset(
         "asana",
@@ -143,20 +142,20 @@ const fn preset(
     }
 }
 
-/// The preset of this identifier.
+/// The preset with this identifier.
 #[must_use]
 pub fn find(id: &str) -> Option<&'static Preset> {
     PRESETS.iter().find(|preset| preset.id == id)
 }
 
-/// The preset whose identifier is most like `id`, if any is like it at all.
+/// The preset with the identifier most similar to `id`; `None` if none is similar.
 #[must_use]
 pub fn similar(id: &str) -> Option<&'static Preset> {
-    let likeness = |preset: &&Preset| strsim::jaro_winkler(id, preset.id);
+    let similarity = |preset: &&Preset| strsim::jaro_winkler(id, preset.id);
     let best = PRESETS
         .iter()
-        .max_by(|one, other| likeness(one).total_cmp(&likeness(other)));
-    best.filter(|preset| likeness(preset) > 0.8)
+        .max_by(|one, other| similarity(one).total_cmp(&similarity(other)));
+    best.filter(|preset| similarity(preset) > 0.8)
 }
 
 #[cfg(test)]
@@ -164,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mistyped_preset_is_like_the_one_that_was_meant() {
+    fn a_mistyped_identifier_suggests_a_preset() {
         assert_eq!(similar("githb").map(|preset| preset.id), Some("github"));
         assert!(similar("intranet").is_none());
     }
@@ -172,7 +171,7 @@ mod tests {
     use crate::provider::parse_endpoint;
 
     #[test]
-    fn every_preset_can_be_added_as_it_is() {
+    fn every_preset_is_valid() {
         assert!(PRESETS.is_sorted_by(|one, next| one.id < next.id));
         for preset in PRESETS {
             assert!(ProviderId::parse(preset.id).is_some(), "{}", preset.id);

@@ -1,7 +1,7 @@
-//! Changes of a stored provider.
+//! Changes to a stored provider.
 //!
-//! A secret never goes to an address that it was not given for: another token
-//! endpoint drops the stored one, and what was learnt of the old server.
+//! A secret is never sent to another address than the one it was configured for: a
+//! new token endpoint removes the stored secret and the data about the old server.
 
 use std::collections::BTreeMap;
 
@@ -10,12 +10,12 @@ use url::Url;
 use super::{AuthMethod, ClientRule, Endpoints, Pkce, Provider};
 use crate::secret::ClientSecret;
 
-/// What to change of a provider; what is `None` stays as it is.
+/// The changes to a provider. `None` changes nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
-    /// What people call it.
+    /// Its name for people.
     pub name: Option<String>,
-    /// The client registered there.
+    /// The identifier of the registered client.
     pub client_id: Option<String>,
     /// The client's secret.
     pub client_secret: Option<ClientSecret>,
@@ -27,17 +27,17 @@ pub struct Changes {
     pub uses_pkce: Option<bool>,
     /// The PKCE method; never [`Pkce::Off`].
     pub pkce_method: Option<Pkce>,
-    /// Fixed parameters of the authorization request, no reserved one.
+    /// Fixed parameters of the authorization request.
     pub authorization_params: Option<BTreeMap<String, String>>,
-    /// Redirect addresses allowed beside loopback ones.
+    /// Redirect URIs that are allowed in addition to loopback addresses.
     pub allowed_redirect_uris: Option<Vec<String>>,
 }
 
 impl Provider {
-    /// The provider with these changes.
+    /// Applies changes.
     ///
     /// # Errors
-    /// The rule that its client would break.
+    /// The rule that the changed client would violate.
     pub fn changed(mut self, changes: Changes) -> Result<Self, ClientRule> {
         self.move_token_endpoint(changes.token_url);
         self.replace_secret(changes.client_secret);
@@ -60,7 +60,7 @@ impl Provider {
         let Some(token_url) = token_url.filter(|new| *new != self.endpoints.token) else {
             return;
         };
-        // What is known of the old server is not true of the new one.
+        // Data about the old server does not apply to the new one.
         self.endpoints = Endpoints {
             authorization: self.endpoints.authorization.clone(),
             token: token_url,

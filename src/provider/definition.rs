@@ -1,7 +1,7 @@
-//! A provider as a person defines it, and the rules between its client's secret,
-//! its authentication and PKCE.
+//! The definition of a new provider, and the rules for its client secret,
+//! authentication method and PKCE.
 //!
-//! A client without a secret is a public one, and a public client always uses
+//! A client without a secret is a public client, and a public client always uses
 //! PKCE (RFC 9700, section 2.1.1).
 
 use std::collections::BTreeMap;
@@ -15,16 +15,16 @@ use crate::clock::Timestamp;
 use crate::identity::ProviderId;
 use crate::secret::ClientSecret;
 
-/// What a person says of a new provider; what is `None` has its default.
+/// The definition of a new provider. `None` stands for the default.
 #[derive(Clone, Debug)]
 pub struct Definition {
     /// Its identifier.
     pub provider_id: ProviderId,
-    /// What people call it.
+    /// Its name for people.
     pub name: String,
-    /// The client registered there.
+    /// The identifier of the registered client.
     pub client_id: String,
-    /// The client's secret; a public client has none.
+    /// The client's secret; `None` for a public client.
     pub client_secret: Option<ClientSecret>,
     /// The authorization endpoint.
     pub auth_url: Url,
@@ -34,29 +34,29 @@ pub struct Definition {
     pub uses_pkce: Option<bool>,
     /// The PKCE method; never [`Pkce::Off`].
     pub pkce_method: Option<Pkce>,
-    /// Whose quirks it has.
+    /// The provider type, which selects the quirks.
     pub kind: Option<Kind>,
-    /// How the client authenticates; never with a secret that is not there.
+    /// How the client authenticates. A method with a secret requires one.
     pub auth_method: Option<AuthMethod>,
-    /// Fixed parameters of the authorization request, no reserved one.
+    /// Fixed parameters of the authorization request.
     pub authorization_params: BTreeMap<String, String>,
-    /// Redirect addresses allowed beside loopback ones.
+    /// Redirect URIs that are allowed in addition to loopback addresses.
     pub allowed_redirect_uris: Vec<String>,
 }
 
-/// A rule that a client breaks.
+/// A rule for clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClientRule {
-    /// It is to authenticate with a secret and has none.
+    /// A method that uses a secret requires one.
     #[error("this method needs a client_secret")]
     MethodNeedsSecret,
-    /// It has no secret to authenticate with, and PKCE is off.
+    /// A public client requires PKCE.
     #[error("PKCE cannot be turned off for a public client")]
     PublicClientNeedsPkce,
 }
 
 impl ClientRule {
-    /// The rules that a client breaks of which this is known.
+    /// The rules that a client with these properties violates.
     pub fn broken_by(
         has_secret: bool,
         auth_method: Option<AuthMethod>,
@@ -73,7 +73,7 @@ impl ClientRule {
 }
 
 impl Definition {
-    /// The provider that it defines, made at `now`.
+    /// Makes the provider, with `now` as its time of creation.
     #[must_use]
     pub fn into_provider(self, id: Uuid, source: Source, now: Timestamp) -> Provider {
         Provider {
@@ -105,9 +105,9 @@ impl Definition {
         }
     }
 
-    /// The provider that it defines, offered to every user since `now`. Its `id`
-    /// follows from its identifier (RFC 9562, section 5.8), so that it is the same
-    /// at each start.
+    /// Makes a platform provider, with `now` as its time of creation. Its `id` is
+    /// derived from its identifier (RFC 9562, section 5.8), so it is the same after
+    /// each start.
     #[must_use]
     pub fn into_platform_provider(self, now: Timestamp) -> Provider {
         let digest = Sha256::digest(format!("platform provider {}", self.provider_id));
@@ -117,8 +117,8 @@ impl Definition {
         self.into_provider(id, Source::Platform, now)
     }
 
-    /// How the client authenticates: as was said, else with its secret in the
-    /// body, else, without a secret, as a public client.
+    /// How the client authenticates: the chosen method, else with its secret in the
+    /// body, or without a secret as a public client.
     #[must_use]
     pub fn auth_method(&self) -> AuthMethod {
         match (self.auth_method, &self.client_secret) {

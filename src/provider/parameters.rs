@@ -1,8 +1,9 @@
-//! Names and values of an authorization request that a provider's owner sets.
+//! Validation of the client identifier and of the authorization parameters that
+//! an owner configures for a provider.
 
 /// Parameters of the authorization request that `authorization_params` may not
-/// set. Each is made for the one flow it belongs to, or changes where the answer
-/// goes, in which form, or for which client and person.
+/// set. Each belongs to one flow, or changes the destination or form of the
+/// response, the client, or the user.
 pub(crate) const RESERVED_PARAMETERS: [&str; 20] = [
     "client_assertion",
     "client_assertion_type",
@@ -26,14 +27,13 @@ pub(crate) const RESERVED_PARAMETERS: [&str; 20] = [
     "web_message_uri",
 ];
 
-/// The most that the names and values of the fixed parameters take together, in
-/// bytes.
+/// The largest total of names and values of `authorization_params`, in bytes.
 pub const LONGEST_PARAMETERS: usize = 8 * 1024;
 
-/// Why a parameter cannot be fixed.
+/// Why a parameter cannot be in `authorization_params`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParameterError {
-    /// It is not of the letters of RFC 6749, section 8.2.
+    /// Its name is not valid (RFC 6749, section 8.2).
     #[error("a parameter's name has letters, digits, hyphens, dots and underscores only")]
     Name,
     /// It is one of [`RESERVED_PARAMETERS`].
@@ -41,10 +41,10 @@ pub enum ParameterError {
     Reserved,
 }
 
-/// Checks the name of a parameter that a provider's owner fixes.
+/// Checks the name of a parameter in `authorization_params`.
 ///
 /// # Errors
-/// [`ParameterError`] says why it cannot be fixed.
+/// [`ParameterError`] says why it is not allowed.
 pub fn check_parameter_name(name: &str) -> Result<(), ParameterError> {
     if !is_parameter_name(name) {
         return Err(ParameterError::Name);
@@ -55,16 +55,16 @@ pub fn check_parameter_name(name: &str) -> Result<(), ParameterError> {
     Ok(())
 }
 
-/// What a client identifier may be, in the words of the served document: VSCHAR
-/// (RFC 6749, appendix A.1), and no longer than an address (a client may be
-/// identified by the address of its metadata).
+/// The pattern of client identifiers in the OpenAPI document: VSCHAR (RFC 6749,
+/// appendix A.1), long enough for a URL (a client can be identified by the URL of
+/// its metadata).
 pub const CLIENT_ID_PATTERN: &str = "^[ -~]{1,2048}$";
 
 /// The longest client identifier, in characters.
 const LONGEST_CLIENT_ID: usize = 2048;
 
-/// Whether `name` is one of [`RESERVED_PARAMETERS`] to some server: many take
-/// names in any case, and PHP reads a dot as an underscore.
+/// Whether some server reads `name` as one of [`RESERVED_PARAMETERS`]: many ignore
+/// case, and PHP replaces dots by underscores.
 #[must_use]
 pub fn is_reserved_parameter(name: &str) -> bool {
     let name = name.replace('.', "_");
@@ -73,14 +73,14 @@ pub fn is_reserved_parameter(name: &str) -> bool {
         .any(|reserved| reserved.eq_ignore_ascii_case(&name))
 }
 
-/// Whether `name` can be a parameter's (RFC 6749, section 8.2).
+/// Whether `name` is a valid parameter name (RFC 6749, section 8.2).
 #[must_use]
 pub fn is_parameter_name(name: &str) -> bool {
     let is_name_char = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     !name.is_empty() && name.bytes().all(is_name_char)
 }
 
-/// Whether `text` can identify a client.
+/// Whether `text` is a valid client identifier.
 #[must_use]
 pub fn is_client_id(text: &str) -> bool {
     let is_vschar = |byte: u8| (b' '..=b'~').contains(&byte);
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reserved_parameter_is_reserved_however_a_server_reads_it() {
+    fn a_reserved_parameter_is_recognized_in_every_spelling() {
         for name in ["state", "State", "REQUEST_URI", "response.mode", "nonce"] {
             assert!(is_reserved_parameter(name), "{name}");
         }
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parameters_name_is_of_the_rfcs_letters() {
+    fn a_parameter_name_has_the_characters_of_the_rfc() {
         for name in ["prompt", "x-a", "a.b", "0"] {
             assert!(is_parameter_name(name), "{name}");
         }
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_identifier_is_one_line_of_sane_length() {
+    fn a_client_identifier_is_visible_ascii_of_limited_length() {
         for id in ["c", "a b~", &"x".repeat(2048)] {
             assert!(is_client_id(id), "{id}");
         }

@@ -1,17 +1,19 @@
-//! What real providers do differently from the RFCs, as data.
+//! How real providers deviate from the RFCs, as data.
 //!
-//! A provider's quirks are chosen by its `provider_type` first, and then by the
-//! exact host of its token endpoint. A provider in neither table has none: the
-//! protocol applies as it is. No quirk can override what the protocol itself sets.
+//! The quirks of a provider are selected by its `provider_type`, else by the exact
+//! host of its token endpoint. All other providers have none. A quirk cannot
+//! override a parameter that the protocol sets.
 //!
-//! The rows are as known on 2026-11-20, and they age: where a provider's own
-//! documents say otherwise, they are right.
+//! The data is as of 2026-11-20. If a provider's documentation differs, it is
+//! right.
+
+use std::time::Duration;
 
 use url::Url;
 
 use crate::provider::{AuthMethod, Kind, Provider};
 
-/// How the parameters of a token request are written.
+/// How the parameters of a token request are encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenBody {
     /// As a form (RFC 6749, section 4.1.3).
@@ -20,101 +22,101 @@ pub enum TokenBody {
     Json,
 }
 
-/// How a grant is ended at the provider.
+/// How a grant is revoked at the provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Revocation {
-    /// RFC 7009, at the provider's revocation endpoint; where none is known,
-    /// at this address relative to the token endpoint, and so on its host.
+    /// RFC 7009, at the provider's revocation endpoint. If none is configured, at
+    /// a URL relative to the token endpoint.
     Rfc7009 {
-        /// The relative address.
-        beside_token: Option<&'static str>,
+        /// The relative URL.
+        relative_url: Option<&'static str>,
     },
-    /// A call of the provider's own API, made with the access token itself, at
-    /// this address relative to the token endpoint.
+    /// An API call of the provider, authorized by the access token, at a URL
+    /// relative to the token endpoint.
     OwnCall {
-        /// The relative address.
-        beside_token: &'static str,
+        /// The relative URL.
+        relative_url: &'static str,
     },
     /// GitHub's `DELETE /applications/{client_id}/grant`.
     GitHubGrant {
-        /// Where GitHub's API is, ending in `/`.
+        /// The base URL of GitHub's API, ending in `/`.
         api: &'static str,
     },
 }
 
 impl Revocation {
-    /// Whether the revocation of one token ends the whole authorization of the
-    /// account and the client, or may (RFC 7009, section 2.1). Slack's call ends
-    /// the token that it is made with.
+    /// Whether revoking one token may end the whole authorization of the account
+    /// and the client (RFC 7009, section 2.1). Slack's call revokes only the
+    /// token that it is made with.
     #[must_use]
     pub fn ends_authorization(&self) -> bool {
         !matches!(self, Self::OwnCall { .. })
     }
 }
 
-/// The host that a provider accepts in a loopback redirect address.
+/// The host that a provider accepts in a loopback redirect URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoopbackHost {
-    /// `127.0.0.1`, as RFC 8252, section 7.3, has it.
+    /// `127.0.0.1` (RFC 8252, section 7.3).
     Ipv4,
-    /// `localhost`, for providers that refuse addresses.
+    /// `localhost`, for providers that reject IP addresses.
     Localhost,
 }
 
-/// What a provider does differently.
+/// The deviations of one provider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quirks {
-    /// What stands between two scopes in a request.
+    /// The separator of scopes in a request.
     pub scope_separator: &'static str,
-    /// How the parameters of a token request are written.
+    /// How the parameters of a token request are encoded.
     pub token_body: TokenBody,
-    /// Headers that its token endpoint wants.
+    /// Headers that its token endpoint requires.
     pub token_headers: &'static [(&'static str, &'static str)],
-    /// Parameters of the authorization request without which no refresh token
-    /// comes, or none at all; the provider's own settings win over them.
+    /// Parameters of the authorization request that the provider requires for a
+    /// refresh token or for any token. The provider's settings override them.
     pub authorization_params: &'static [(&'static str, &'static str)],
-    /// The parameter that has the provider let the person choose an account,
-    /// though the browser may be signed in to one; `None` where there is none.
+    /// The parameter that makes the provider offer a choice of accounts even if
+    /// the browser is signed in to one; `None` if there is none.
     pub account_choice: Option<(&'static str, &'static str)>,
-    /// The life of an access token, in seconds, when a reply does not say.
-    pub default_expires_in: Option<u32>,
-    /// How a grant is ended.
+    /// The lifetime of an access token if the reply does not contain it.
+    pub default_expires_in: Option<Duration>,
+    /// How a grant is revoked.
     pub revocation: Revocation,
-    /// The host of a loopback redirect address.
+    /// The host of a loopback redirect URI.
     pub redirect_host: LoopbackHost,
     /// Whether the `resource` parameter of RFC 8707 may be sent.
     pub sends_resource: bool,
-    /// Whether a refresh must name the scopes (RFC 6749, section 6).
+    /// Whether a refresh must include the scopes (RFC 6749, section 6).
     pub refresh_sends_scopes: bool,
-    /// How a confidential client proves itself, where only one way is taken.
+    /// How a confidential client authenticates, if the provider supports only one
+    /// method.
     pub confidential_auth: Option<AuthMethod>,
-    /// Scopes without which no refresh token comes.
+    /// Scopes that the provider requires for a refresh token.
     pub added_scopes: &'static [&'static str],
-    /// The member of an error reply that holds its code, where that is not
-    /// `error`.
+    /// The member of an error reply that contains its code, if it is not `error`.
     pub error_member: Option<&'static str>,
-    /// Errors that mean the same as `invalid_grant` here: a code, and what its
-    /// description must hold.
+    /// Errors that mean the same as `invalid_grant`: the code, and a text that the
+    /// description must contain.
     pub grant_ending_errors: &'static [(&'static str, &'static str)],
-    /// How long an unused refresh token stays valid, in seconds; `None` where it
-    /// does not expire, or that is not known.
-    pub refresh_token_idle_life: Option<u32>,
-    /// The member in which a token is nested when the reply has none at its top.
+    /// The time after which an unused refresh token expires; `None` if it does not
+    /// expire or the time is not documented.
+    pub refresh_token_idle_life: Option<Duration>,
+    /// The member that contains the token if it is not at the top level.
     pub nested_grant: Option<&'static str>,
 }
 
 impl Quirks {
-    /// The plain protocol.
+    /// No deviations.
     pub const NONE: Self = Self {
         scope_separator: " ",
         token_body: TokenBody::Form,
         token_headers: &[],
         authorization_params: &[],
-        // OpenID Connect Core, section 3.1.2.1; other servers ignore what they do
-        // not know (RFC 6749, section 3.1).
+        // OpenID Connect Core, section 3.1.2.1. Other servers ignore unknown
+        // parameters (RFC 6749, section 3.1).
         account_choice: Some(("prompt", "select_account")),
         default_expires_in: None,
-        revocation: Revocation::Rfc7009 { beside_token: None },
+        revocation: Revocation::Rfc7009 { relative_url: None },
         redirect_host: LoopbackHost::Ipv4,
         sends_resource: true,
         refresh_sends_scopes: false,
@@ -128,7 +130,7 @@ impl Quirks {
 }
 
 impl Provider {
-    /// What this provider does differently: by its kind, else by its host.
+    /// The quirks of this provider, by its kind, else by its host.
     #[must_use]
     pub fn quirks(&self) -> Quirks {
         match self.kind {
@@ -152,8 +154,9 @@ pub(super) fn is_slack(token_url: &Url) -> bool {
         .is_some_and(|host| of_host(host) == SLACK)
 }
 
-/// A day, in seconds.
-const DAY: u32 = 86_400;
+const fn days(days: u64) -> Duration {
+    Duration::from_secs(days * 86_400)
+}
 
 fn of_host(host: &str) -> Quirks {
     HOSTS
@@ -162,8 +165,8 @@ fn of_host(host: &str) -> Quirks {
         .map_or(Quirks::NONE, |(_, quirks)| *quirks)
 }
 
-/// The hosts of well-known token endpoints. A provider with a host per customer
-/// (Salesforce, Okta, Auth0) is known by its kind, or needs no quirks.
+/// The hosts of well-known token endpoints. Providers with a host per customer
+/// (Salesforce, Okta, Auth0) are recognized by their kind, or have no quirks.
 const HOSTS: [(&str, Quirks); 20] = [
     ("api.dropbox.com", DROPBOX),
     ("api.dropboxapi.com", DROPBOX),
@@ -188,12 +191,12 @@ const HOSTS: [(&str, Quirks); 20] = [
 ];
 
 const ATLASSIAN: Quirks = Quirks {
-    // Its `prompt` is `consent` and nothing else.
+    // The only value of its `prompt` is `consent`.
     account_choice: None,
     authorization_params: &[("audience", "api.atlassian.com"), ("prompt", "consent")],
     added_scopes: &["offline_access"],
     grant_ending_errors: &[("unauthorized_client", "refresh_token is invalid")],
-    refresh_token_idle_life: Some(90 * DAY),
+    refresh_token_idle_life: Some(days(90)),
     ..Quirks::NONE
 };
 
@@ -201,7 +204,7 @@ const DROPBOX: Quirks = Quirks {
     account_choice: Some(("force_reauthentication", "true")),
     authorization_params: &[("token_access_type", "offline")],
     revocation: Revocation::OwnCall {
-        beside_token: "/2/auth/token/revoke",
+        relative_url: "/2/auth/token/revoke",
     },
     ..Quirks::NONE
 };
@@ -211,16 +214,16 @@ const GITHUB: Quirks = Quirks {
         api: "https://api.github.com/",
     },
     grant_ending_errors: &[("bad_refresh_token", ""), ("bad_verification_code", "")],
-    refresh_token_idle_life: Some(180 * DAY),
+    refresh_token_idle_life: Some(days(180)),
     ..Quirks::NONE
 };
 
 const GOOGLE: Quirks = Quirks {
     authorization_params: &[("access_type", "offline"), ("prompt", "consent")],
-    // The 7 days of an app in Testing are a term that no use prolongs.
-    refresh_token_idle_life: Some(180 * DAY),
+    // Refresh tokens of an app in Testing expire after 7 days even if used.
+    refresh_token_idle_life: Some(days(180)),
     revocation: Revocation::Rfc7009 {
-        beside_token: Some("revoke"),
+        relative_url: Some("revoke"),
     },
     ..Quirks::NONE
 };
@@ -233,11 +236,11 @@ const HUBSPOT: Quirks = Quirks {
 };
 
 const LINEAR: Quirks = Quirks {
-    // Its consent screen is where a workspace is chosen.
+    // The workspace is chosen on the consent screen.
     account_choice: Some(("prompt", "consent")),
     scope_separator: ",",
     revocation: Revocation::Rfc7009 {
-        beside_token: Some("revoke"),
+        relative_url: Some("revoke"),
     },
     ..Quirks::NONE
 };
@@ -248,7 +251,7 @@ const MICROSOFT: Quirks = Quirks {
     sends_resource: false,
     refresh_sends_scopes: true,
     grant_ending_errors: &[("interaction_required", ""), ("consent_required", "")],
-    refresh_token_idle_life: Some(90 * DAY),
+    refresh_token_idle_life: Some(days(90)),
     ..Quirks::NONE
 };
 
@@ -257,7 +260,7 @@ const NOTION: Quirks = Quirks {
     token_headers: &[("notion-version", "2025-09-03")],
     authorization_params: &[("owner", "user")],
     revocation: Revocation::Rfc7009 {
-        beside_token: Some("revoke"),
+        relative_url: Some("revoke"),
     },
     confidential_auth: Some(AuthMethod::ClientSecretBasic),
     ..Quirks::NONE
@@ -266,16 +269,16 @@ const NOTION: Quirks = Quirks {
 const REDDIT: Quirks = Quirks {
     authorization_params: &[("duration", "permanent")],
     revocation: Revocation::Rfc7009 {
-        beside_token: Some("revoke_token"),
+        relative_url: Some("revoke_token"),
     },
     confidential_auth: Some(AuthMethod::ClientSecretBasic),
     ..Quirks::NONE
 };
 
 const SALESFORCE: Quirks = Quirks {
-    default_expires_in: Some(7_200),
+    default_expires_in: Some(Duration::from_secs(7_200)),
     revocation: Revocation::Rfc7009 {
-        beside_token: Some("revoke"),
+        relative_url: Some("revoke"),
     },
     ..Quirks::NONE
 };
@@ -283,7 +286,7 @@ const SALESFORCE: Quirks = Quirks {
 const SLACK: Quirks = Quirks {
     scope_separator: ",",
     revocation: Revocation::OwnCall {
-        beside_token: "auth.revoke",
+        relative_url: "auth.revoke",
     },
     grant_ending_errors: &[
         ("account_inactive", ""),
@@ -298,19 +301,19 @@ const SLACK: Quirks = Quirks {
 };
 
 const X: Quirks = Quirks {
-    refresh_token_idle_life: Some(180 * DAY),
+    refresh_token_idle_life: Some(days(180)),
     added_scopes: &["offline.access"],
     revocation: Revocation::Rfc7009 {
-        beside_token: Some("revoke"),
+        relative_url: Some("revoke"),
     },
     confidential_auth: Some(AuthMethod::ClientSecretBasic),
     ..Quirks::NONE
 };
 
 const ZOOM: Quirks = Quirks {
-    refresh_token_idle_life: Some(90 * DAY),
+    refresh_token_idle_life: Some(days(90)),
     revocation: Revocation::Rfc7009 {
-        beside_token: Some("revoke"),
+        relative_url: Some("revoke"),
     },
     confidential_auth: Some(AuthMethod::ClientSecretBasic),
     ..Quirks::NONE
@@ -321,7 +324,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts_are_exact_and_in_order() {
+    fn hosts_are_sorted_and_matched_exactly() {
         assert!(HOSTS.is_sorted_by(|one, next| one.0 < next.0));
         assert_eq!(of_host("slack.com"), SLACK);
         for unknown in ["", "example.com", "evil-slack.com", "slack.com.example.com"] {
@@ -339,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn header_names_are_lower_case_as_http_wants_them() {
+    fn header_names_are_lower_case() {
         for (host, quirks) in HOSTS {
             for (name, _) in quirks.token_headers {
                 assert_eq!(*name, name.to_ascii_lowercase(), "{host}");
@@ -348,14 +351,14 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_revoked_on_the_host_they_came_from() {
+    fn tokens_are_revoked_on_the_host_that_issued_them() {
         for (host, quirks) in HOSTS {
             let token = Url::parse(&format!("https://{host}/oauth/token")).unwrap();
             let (Revocation::Rfc7009 {
-                beside_token: Some(address),
+                relative_url: Some(address),
             }
             | Revocation::OwnCall {
-                beside_token: address,
+                relative_url: address,
             }) = quirks.revocation
             else {
                 continue;

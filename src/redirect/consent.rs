@@ -1,9 +1,9 @@
-//! The page on which a person lets an agent use a stored account, connects
-//! another, or refuses; and the form that it sends.
+//! The consent page, on which a person allows an agent to use a stored account,
+//! connects another account, or refuses; and its form.
 //!
-//! It is for whoever has the flow's identifier, which nobody can guess. The
-//! form is believed if it brings the token of the page shown last, and if the
-//! browser does not say that another site sent it.
+//! The path contains the flow's identifier, which cannot be guessed. A form is
+//! accepted if it contains the token of the page that was shown last, and if its
+//! headers do not name another site.
 
 use hyper::Request;
 use hyper::header::{CONTENT_TYPE, HeaderMap, ORIGIN};
@@ -18,10 +18,10 @@ use crate::secret::FormToken;
 use crate::server::Reply;
 use crate::server::body::{self, RequestBody};
 
-/// Where the pages are; a flow's identifier follows.
+/// The path of the page; the flow's identifier follows.
 pub(super) const PATH: &str = "/consent/";
 
-/// The longest form, in bytes: three short fields.
+/// The longest form, in bytes. It has three short fields.
 const LONGEST_FORM: usize = 8 * 1024;
 
 /// Shows the page.
@@ -36,7 +36,7 @@ pub(super) async fn show(broker: &Broker, auth_id: &str) -> Reply {
     }
 }
 
-/// Takes the form.
+/// Handles the form.
 pub(super) async fn answer(
     broker: &Broker,
     own_hosts: &[String],
@@ -76,7 +76,7 @@ pub(super) async fn answer(
     }
 }
 
-/// Shows the page anew in answer to a form that was out of date.
+/// Shows the page again after an outdated form.
 async fn ask_again(broker: &Broker, flow: FlowId) -> Reply {
     match broker.logins().consent_question(flow).await {
         Ok(Consented::Open(question)) => ask(&question, 409),
@@ -110,10 +110,10 @@ fn ask(question: &ConsentQuestion, status: u16) -> Reply {
     reply(&page)
 }
 
-/// Whether the headers are those of the page's own form. Because of the
-/// page's referrer policy browsers send `Origin: null` with it; a site in a
-/// sandbox sends that too, which `Sec-Fetch-Site` tells apart in every current
-/// browser, and the form's token in any.
+/// Whether the headers are those of a form of this listener. Because of the
+/// pages' referrer policy browsers send `Origin: null` with it. Sandboxed pages of
+/// other sites do the same; all current browsers distinguish the two with
+/// `Sec-Fetch-Site`, and the form's token does so for all browsers.
 pub(super) fn is_own_form(own_hosts: &[String], headers: &HeaderMap) -> bool {
     let only = |name: &str| {
         let mut values = headers.get_all(name).iter();
@@ -140,14 +140,14 @@ pub(super) fn is_own_form(own_hosts: &[String], headers: &HeaderMap) -> bool {
     is_form && is_same_site && is_own_origin
 }
 
-/// What the form says.
+/// The fields of the form.
 struct Form {
     token: FormToken,
     answer: ConsentAnswer,
 }
 
 impl Form {
-    /// `None` if a field is missing, malformed or there twice.
+    /// Parses a form; `None` if a field is missing, invalid or repeated.
     fn parse(bytes: &[u8]) -> Option<Self> {
         let field = |name: &str| {
             let mut values = form_urlencoded::parse(bytes).filter(|(key, _)| key == name);
@@ -157,7 +157,7 @@ impl Form {
             }
         };
         let token = field(pages::FORM_TOKEN_FIELD).map(FormToken::new)?;
-        let answer = match Decision::parse(&field(pages::DECISION_FIELD)?)? {
+        let answer = match field(pages::DECISION_FIELD)?.parse().ok()? {
             Decision::Allow => ConsentAnswer::Allow(TokenId::parse(&field(pages::ACCOUNT_FIELD)?)?),
             Decision::Connect => ConsentAnswer::ConnectAnother,
             Decision::Refuse => ConsentAnswer::Refuse,
@@ -174,7 +174,7 @@ mod tests {
 
     const OWN: &str = "127.0.0.1:8252";
 
-    fn is_believed(headers: &[(&'static str, &'static str)]) -> bool {
+    fn is_accepted(headers: &[(&'static str, &'static str)]) -> bool {
         let form = ("content-type", "application/x-www-form-urlencoded");
         let headers: HeaderMap = [form]
             .iter()
@@ -188,17 +188,17 @@ mod tests {
     }
 
     #[test]
-    fn a_form_of_the_page_itself_is_believed() {
-        assert!(is_believed(&[]));
-        assert!(is_believed(&[
+    fn a_form_of_the_page_itself_is_accepted() {
+        assert!(is_accepted(&[]));
+        assert!(is_accepted(&[
             ("origin", "null"),
             ("sec-fetch-site", "same-origin")
         ]));
-        assert!(is_believed(&[("origin", "http://127.0.0.1:8252")]));
+        assert!(is_accepted(&[("origin", "http://127.0.0.1:8252")]));
     }
 
     #[test]
-    fn a_form_of_another_site_is_not() {
+    fn a_form_of_another_site_is_rejected() {
         for headers in [
             [("sec-fetch-site", "cross-site"), ("origin", "null")],
             [("sec-fetch-site", "same-site"), ("origin", "null")],
@@ -215,12 +215,12 @@ mod tests {
                 ("origin", "http://127.0.0.1:80"),
             ],
         ] {
-            assert!(!is_believed(&headers), "{headers:?}");
+            assert!(!is_accepted(&headers), "{headers:?}");
         }
     }
 
     #[test]
-    fn a_body_that_is_no_form_is_not_believed() {
+    fn a_body_that_is_not_a_form_is_rejected() {
         let mut headers = HeaderMap::new();
         assert!(!is_own_form(&[OWN.to_owned()], &headers));
         headers.insert("content-type", HeaderValue::from_static("text/plain"));
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn a_form_is_read_whole_or_not_at_all() {
+    fn a_form_with_a_missing_or_repeated_field_is_rejected() {
         let account = "00000000-0000-0000-0000-000000000001";
         let read = |text: &str| Form::parse(text.as_bytes()).map(|form| form.answer);
         let allowed = format!("form_token=t&decision=allow&account={account}");

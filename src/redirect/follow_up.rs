@@ -1,5 +1,5 @@
-//! The page on which a flow ends, and its form: how the flow ended, and what is
-//! left to ask.
+//! The final page of a flow and its form: the result of the flow, and follow-up
+//! questions.
 
 use hyper::Request;
 use url::form_urlencoded;
@@ -15,10 +15,10 @@ use crate::secret::FormToken;
 use crate::server::Reply;
 use crate::server::body::{self, RequestBody};
 
-/// The longest form, in bytes: two short fields, and the names of the agents.
+/// The longest form, in bytes. It has two short fields and the names of agents.
 const LONGEST_FORM: usize = 64 * 1024;
 
-/// What a person is told about a flow that has ended, and asked.
+/// The final page of a flow, or the page that reloads itself until there is one.
 pub(super) async fn ended_page(broker: &Broker, flow: &str) -> Page {
     let Some(flow) = FlowId::parse(flow) else {
         return pages::failed(&Failure::NotFound);
@@ -39,14 +39,14 @@ pub(super) async fn ended_page(broker: &Broker, flow: &str) -> Page {
     match broker.logins().follow_up(ended.flow).await {
         Ok(follow_up) => outcome_page(&ended, &follow_up),
         Err(error) => {
-            // The account is connected all the same.
-            log_limited!(20, warn, error = %error, "what a login leaves to ask is not asked");
+            // The account is connected in any case.
+            log_limited!(20, warn, error = %error, "cannot show the follow-up questions of a login");
             outcome_page(&ended, &FollowUp::default())
         }
     }
 }
 
-/// Takes the form.
+/// Handles the form.
 pub(super) async fn answer(
     broker: &Broker,
     own_hosts: &[String],
@@ -73,13 +73,13 @@ pub(super) async fn answer(
         answer,
     };
     match broker.logins().answer_follow_up(command).await {
-        // A form that was out of date changed nothing: the page asks anew.
+        // An outdated form changes nothing, and the page asks again.
         Ok(()) => see_other(&format!("{ENDED_PATH}{flow}")),
         Err(error) => reply(&failed_page(broker, &error)),
     }
 }
 
-/// What the form says; `None` if a field is missing, malformed or there twice.
+/// Parses the form; `None` if a field is missing, invalid or repeated.
 fn parse(bytes: &[u8]) -> Option<(FormToken, FollowUpAnswer)> {
     let values = |name: &'static str| {
         form_urlencoded::parse(bytes)

@@ -1,7 +1,7 @@
-//! What holds for every query of a redirect: a parameter counts once, what is
-//! read can be written and read again, no answer shows what was brought, no
-//! code is taken beside an error or from another issuer, and nothing that a
-//! provider says becomes markup.
+//! Properties of every callback query: a repeated parameter is rejected, parsing
+//! and writing are inverse, no error shows a value of the query, no code is
+//! accepted with an error or from another issuer, and no text of a provider
+//! becomes markup.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -21,13 +21,13 @@ use crate::identity::{FlowId, Owner, Scopes, UserId};
 use crate::provider::{Provider, Source};
 use crate::secret::ExposeSecret as _;
 
-/// Stands for what must not be shown.
+/// A value that must not be shown.
 const CANARY: &str = "canary";
 
-/// The issuer of the provider that was asked.
+/// The issuer of the provider.
 const ISSUER: &str = "https://issuer.example";
 
-/// The longest text of a provider's that is shown, in characters.
+/// The longest text of a provider that is shown, in characters.
 const TEXT_LIMIT: usize = 300;
 
 /// The parameters of an authorization response.
@@ -37,23 +37,23 @@ type Parameters = BTreeMap<&'static str, String>;
 pub(crate) fn callback_query(data: &[u8]) {
     let query = String::from_utf8_lossy(data);
     let read = CallbackQuery::from_query(&query);
-    assert_eq!(read.is_err(), repeats_itself(&query));
-    shows_nothing_it_brought(&query);
+    assert_eq!(read.is_err(), has_repeated_parameter(&query));
+    assert_errors_show_no_value(&query);
     let Ok(response) = read else {
         return;
     };
-    is_read_again_as_it_was(&response);
+    assert_round_trip(&response);
     let setup = SetupQuery::from_query(&query).map(|setup| parameters(&setup.callback));
     assert!(setup.is_err() || setup.ok() == Some(parameters(&response)));
     for (issuer, sends_iss) in [(None, false), (Some(ISSUER), false), (Some(ISSUER), true)] {
         let mut provider = PROVIDER.clone();
         provider.endpoints.issuer = issuer.map(str::to_owned);
         provider.endpoints.sends_iss = sends_iss;
-        is_judged(&provider, &response.clone().into());
+        assert_issuer_rules(&provider, &response.clone().into());
     }
 }
 
-fn repeats_itself(query: &str) -> bool {
+fn has_repeated_parameter(query: &str) -> bool {
     let mut names: Vec<_> = form_urlencoded::parse(query.as_bytes())
         .map(|(name, _)| name)
         .collect();
@@ -61,9 +61,9 @@ fn repeats_itself(query: &str) -> bool {
     names.windows(2).any(|pair| pair[0] == pair[1])
 }
 
-/// Neither reader repeats a value. GitHub's number of an installation is none
-/// of OAuth's, and may be shown.
-fn shows_nothing_it_brought(query: &str) {
+/// No parser's error contains a value. The exception is GitHub's installation
+/// number, which is not an OAuth parameter.
+fn assert_errors_show_no_value(query: &str) {
     let mut planted = form_urlencoded::Serializer::new(String::new());
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         let is_shown = name == "installation_id";
@@ -108,17 +108,17 @@ fn parameters(response: &CallbackQuery) -> Parameters {
         .collect()
 }
 
-fn is_read_again_as_it_was(response: &CallbackQuery) {
+fn assert_round_trip(response: &CallbackQuery) {
     let parameters = parameters(response);
     assert!(parameters.values().all(|value| !value.is_empty()));
     let mut query = form_urlencoded::Serializer::new(String::new());
     let query = query.extend_pairs(&parameters).finish();
-    let again = CallbackQuery::from_query(&query).expect("each is there once");
+    let again = CallbackQuery::from_query(&query).expect("no parameter is repeated");
     assert_eq!(self::parameters(&again), parameters);
 }
 
-/// A response is refused or its code is taken, by the rules of RFC 9207.
-fn is_judged(provider: &Provider, response: &AuthorizationResponse) {
+/// A response is rejected or its code is accepted, by the rules of RFC 9207.
+fn assert_issuer_rules(provider: &Provider, response: &AuthorizationResponse) {
     let issuer = provider.endpoints.issuer.as_deref();
     let is_mixed_up = match (&response.iss, issuer) {
         (Some(iss), Some(issuer)) => iss != issuer,
@@ -135,11 +135,11 @@ fn is_judged(provider: &Provider, response: &AuthorizationResponse) {
     for text in [Some(&error), description.as_ref()].into_iter().flatten() {
         assert!(text.chars().count() <= TEXT_LIMIT && !crate::visible::has_invisible(text));
     }
-    no_text_becomes_markup(&error, description.as_deref());
+    assert_no_markup(&error, description.as_deref());
 }
 
-/// The page of this refusal has the tags and the quotes of any other's.
-fn no_text_becomes_markup(error: &str, description: Option<&str>) {
+/// The page of this error has the same number of tags and quotes as any other.
+fn assert_no_markup(error: &str, description: Option<&str>) {
     let page = |error, description| {
         pages::failed(&Failure::ProviderRefused {
             provider_name: "Example",
@@ -173,7 +173,7 @@ static PROVIDER: LazyLock<Provider> = LazyLock::new(|| {
         .into_provider(Uuid::nil(), Source::Owner, Timestamp::from_millis(0))
 });
 
-/// A flow of this provider's that waits.
+/// A pending flow of this provider.
 fn flow(provider: &Provider) -> Flow {
     let began = Timestamp::from_millis(0);
     Flow {

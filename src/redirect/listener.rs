@@ -1,7 +1,7 @@
 //! The loopback sockets: both address families on one port.
 //!
-//! Holding 127.0.0.1 alone would let another user of the machine take `[::1]`
-//! on the same port, and with it redirects to `localhost`.
+//! If only 127.0.0.1 were bound, another user of the machine could bind `[::1]` on
+//! the same port and receive redirects to `localhost`.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
@@ -17,38 +17,38 @@ use crate::lock_file::HeldLock;
 use crate::server::Listener;
 use crate::server::connection_quota::{ConnectionPermit, ConnectionQuota};
 
-/// Whom the connections count for whose user is not known: no user's uid
-/// (`(uid_t) -1`).
-const UNTOLD: u32 = u32::MAX;
+/// The uid that connections of unknown users are counted for. It is not the uid of
+/// any user (`(uid_t) -1`).
+const UNKNOWN_UID: u32 = u32::MAX;
 
-/// How often a free port is looked for that both families have.
+/// The number of attempts to find a port that is free in both families.
 const ATTEMPTS: usize = 16;
 
-/// Why the listener cannot be had.
+/// Why the listener cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Somebody else holds the port.
-    #[error("{address} is in use by another program, so redirects could not arrive")]
+    /// Another program uses the port.
+    #[error("{address} is in use by another program, so redirects cannot arrive")]
     Busy {
         /// The address.
         address: SocketAddr,
     },
-    /// The service manager holds another address than the settings name.
+    /// The service manager's socket has another address than the settings.
     #[error(
-        "the service manager's unit listens on {address} for redirects, and the settings name {listen}: make ListenStream= in the unit and redirect_listen in the settings the same"
+        "the service manager's unit listens on {address} for redirects, but the settings name {listen}; set ListenStream= in the unit and redirect_listen in the settings to the same address"
     )]
     Elsewhere {
-        /// The unit's address.
+        /// The address of the unit's socket.
         address: SocketAddr,
-        /// The settings'.
+        /// The address in the settings.
         listen: RedirectAddress,
     },
-    /// The system refuses it.
+    /// The system does not allow it.
     #[error("cannot listen on {address} for redirects: {why}")]
     Refused {
         /// The address.
         address: SocketAddr,
-        /// The system's words.
+        /// The system's error message.
         why: String,
     },
 }
@@ -57,19 +57,20 @@ pub enum Error {
 #[derive(Debug)]
 pub struct RedirectListener {
     named: TcpListener,
-    /// The other family, where the machine has it.
+    /// The socket of the other family, if the machine supports it.
     other: Option<TcpListener>,
     host: RedirectHost,
     port: u16,
-    /// The shares of the visitors' users; none where nobody asks who they are.
+    /// The connection limits of the peers' users; `None` if peers are not
+    /// identified.
     quota: Option<ConnectionQuota>,
-    /// Kept as long as the port.
+    /// Held as long as the port.
     _lock: Option<HeldLock>,
 }
 
 impl RedirectListener {
-    /// Keeps a lock as long as the port, so that the next daemon, which waits
-    /// for it, finds the port free.
+    /// Holds a lock as long as the port. The next daemon waits for the lock and
+    /// then finds the port free.
     #[must_use]
     pub fn with_lock(self, lock: Option<HeldLock>) -> Self {
         Self {
@@ -78,7 +79,7 @@ impl RedirectListener {
         }
     }
 
-    /// Holds the visitors' users to their shares.
+    /// Limits the connections of each user.
     #[must_use]
     pub fn with_quota(self, quota: ConnectionQuota) -> Self {
         Self {
@@ -87,8 +88,7 @@ impl RedirectListener {
         }
     }
 
-    /// Binds both families on the port; for port 0, on one that is free in
-    /// both.
+    /// Binds both families on the port; for port 0, on a port that is free in both.
     ///
     /// # Errors
     /// [`Error`] names the setting that changes the address.
@@ -104,12 +104,11 @@ impl RedirectListener {
         attempt
     }
 
-    /// Takes over sockets that the service manager bound, which must hold the
-    /// address that the settings name; the other family's is bound here if it
-    /// is not among them.
+    /// Takes over sockets that the service manager bound. They must have the
+    /// address in the settings. A missing socket of the other family is bound here.
     ///
     /// # Errors
-    /// [`Error::Elsewhere`] if they hold another address, else as [`Self::bind`].
+    /// [`Error::Elsewhere`] if they have another address, else as [`Self::bind`].
     pub fn inherit(listen: RedirectAddress, sockets: Vec<StdListener>) -> Result<Self, Error> {
         let [named, other] = listen.addresses();
         let mut first = None;
@@ -161,13 +160,13 @@ impl RedirectListener {
         })
     }
 
-    /// Where redirects arrive, such as `http://127.0.0.1:8252`.
+    /// The base URL of redirects, such as `http://127.0.0.1:8252`.
     #[must_use]
     pub fn base(&self) -> String {
         format!("http://{}:{}", self.host, self.port)
     }
 
-    /// Every `Host` that this listener answers to.
+    /// The values of `Host` that are accepted.
     #[must_use]
     pub fn own_hosts(&self) -> Vec<String> {
         let named = self.host.to_string();
@@ -198,7 +197,8 @@ impl Listener for RedirectListener {
     }
 }
 
-/// A place among the connections of whoever is at the other end.
+/// Takes a permit for a connection of the peer's user; `None` if the user has too
+/// many connections or the connection is broken.
 async fn admit(
     endpoints: Option<Endpoints>,
     quota: Option<ConnectionQuota>,
@@ -209,16 +209,16 @@ async fn admit(
     };
     let uid = match endpoints.peer_user().await {
         PeerUser::User(uid) => uid,
-        // All of whom the kernel does not tell share one place, as the overflow
-        // uid does; the request says why it is refused.
-        PeerUser::Unknown | PeerUser::Gone => UNTOLD,
+        // Unknown users share one limit, as the overflow uid does. Their requests
+        // are rejected later, with a page that says why.
+        PeerUser::Unknown | PeerUser::Gone => UNKNOWN_UID,
     };
     Some((endpoints, Some(Arc::new(quota.take(uid)?))))
 }
 
 fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
-    // std sets SO_REUSEADDR, which lets a restarted daemon have its port back
-    // at once, and never SO_REUSEPORT, which would let others share it.
+    // std sets SO_REUSEADDR, so that a restarted daemon can bind its port at once,
+    // and not SO_REUSEPORT, with which other programs could share the port.
     let listener = StdListener::bind(address).map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => Error::Busy { address },
         _ => refused(address, &error),
@@ -226,8 +226,8 @@ fn bind(address: SocketAddr) -> Result<TcpListener, Error> {
     listening(listener, address)
 }
 
-/// Binds the other family's address; `None` on a machine without that family,
-/// which has nobody else on it either.
+/// Binds the address of the other family; `None` if the machine does not support
+/// that family, so that no other program can bind it either.
 fn bind_other(address: SocketAddr) -> Result<Option<TcpListener>, Error> {
     match bind(address) {
         Err(Error::Refused { why, .. }) => {
@@ -239,10 +239,10 @@ fn bind_other(address: SocketAddr) -> Result<Option<TcpListener>, Error> {
 }
 
 fn listening(listener: StdListener, address: SocketAddr) -> Result<TcpListener, Error> {
-    // As many as the system allows: beyond, a browser's attempt is dropped, and
-    // repeated after a second.
+    // The longest queue that the system allows: when it is full, a browser's
+    // attempt is dropped and repeated after a second.
     if let Err(error) = listen(&listener, Backlog::MAXALLOWABLE) {
-        tracing::warn!(error = %error, "the queue of connections keeps its length");
+        tracing::warn!(error = %error, "cannot lengthen the accept queue");
     }
     listener
         .set_nonblocking(true)

@@ -1,11 +1,10 @@
-//! The pages a person sees at the loopback listener.
+//! The pages of the loopback listener.
 //!
-//! Each is one self-contained document: the style is part of it, and there is
-//! no script and no outside resource, which [`Page::content_security_policy`]
-//! holds the browser to. Text from elsewhere (names, labels, scopes, a
-//! provider's error) is escaped, cut to [`LONGEST_FOREIGN_TEXT`] and set apart
-//! in `<bdi>`. Nothing here decides what happened, and no page shows a code or a
-//! token, but for the consent form's own.
+//! Each page is one self-contained document: it includes its style and has no script
+//! and no external resource, which [`Page::content_security_policy`] enforces.
+//! Text from other sources (names, labels, scopes, a provider's error) is escaped,
+//! cut to [`LONGEST_FOREIGN_TEXT`] and enclosed in `<bdi>`. This module only
+//! renders results. No page contains a code or a token, except the form tokens.
 
 mod failure;
 
@@ -16,6 +15,7 @@ use askama::Template;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest as _, Sha256};
+use strum::{EnumString, IntoStaticStr};
 use url::Url;
 
 use crate::broker::Notice;
@@ -24,34 +24,35 @@ use crate::secret::{ExposeSecret as _, FormToken};
 
 pub use failure::{Failure, failed};
 
-/// The style of every page; it must reach the browser byte for byte, or its
-/// hash in the policy is another.
+/// The style of every page. It is sent unchanged, so that its hash in the policy
+/// matches.
 const STYLE: &str = include_str!("../../templates/style.css");
 
-/// The longest text of others' that a page shows, in characters: a provider's
-/// explanation fits, a wall of text that buries what we say does not.
+/// The longest text from another source that a page shows, in characters. It is
+/// enough for a provider's explanation, and does not hide the page's own text.
 const LONGEST_FOREIGN_TEXT: usize = 300;
 
-/// The consent form's field with the [`FormToken`].
+/// The form field with the [`FormToken`].
 pub const FORM_TOKEN_FIELD: &str = "form_token";
 
-/// The consent form's field with the [`Decision`].
+/// The form field with the decision: on the consent page a [`Decision`], on the
+/// final page [`SAME_ACCOUNT`] or [`ALLOW_AGENTS`].
 pub const DECISION_FIELD: &str = "decision";
 
-/// The consent form's field with the [`Account::id`] that was chosen.
+/// The field of the consent form with the [`Account::id`] that was chosen.
 pub const ACCOUNT_FIELD: &str = "account";
 
-/// The final page's field with the name of an agent, as often as there are agents.
+/// The field of the final page's form with the name of an agent; can be repeated.
 pub const AGENT_FIELD: &str = "agent";
 
-/// The decision on the final page that it is the account that was to be renewed.
+/// The decision on the final page that the account is the one to renew.
 pub const SAME_ACCOUNT: &str = "same";
 
-/// The decision on the final page that the agents named may use the account.
+/// The decision on the final page that the chosen agents may use the account.
 pub const ALLOW_AGENTS: &str = "allow";
 
-/// Sent with every page and every other answer of the listener, beside the
-/// page's own [`Page::content_security_policy`].
+/// The headers of every reply of the listener. Pages also have a
+/// [`Page::content_security_policy`].
 pub const SECURITY_HEADERS: &[(&str, &str)] = &[
     ("Cache-Control", "no-store"),
     ("Referrer-Policy", "no-referrer"),
@@ -65,11 +66,11 @@ pub const SECURITY_HEADERS: &[(&str, &str)] = &[
     ),
 ];
 
-/// A page, ready to be sent as `text/html; charset=utf-8`. No `Debug`, since
-/// the consent page holds a secret and the way onward a `state`.
+/// A page, to be sent as `text/html; charset=utf-8`. It has no `Debug`, because the
+/// consent page contains a secret and the onward page a `state`.
 #[derive(Clone)]
 pub struct Page {
-    /// The HTTP status that fits it.
+    /// The HTTP status of the reply.
     pub status: u16,
     /// The document.
     pub html: String,
@@ -77,8 +78,8 @@ pub struct Page {
 }
 
 impl Page {
-    /// The value of its `Content-Security-Policy` header: its own style, and
-    /// nothing else; a form, if it has one, goes to this origin alone.
+    /// The value of its `Content-Security-Policy` header: it allows the style, and
+    /// if the page has a form, sending it to this origin. Nothing else is allowed.
     #[must_use]
     pub fn content_security_policy(&self) -> &'static str {
         static WITHOUT_FORM: LazyLock<String> = LazyLock::new(|| policy("'none'"));
@@ -99,52 +100,52 @@ fn policy(form_action: &str) -> String {
     )
 }
 
-/// An account that has just been connected.
+/// The content of [`connected`]: an account that was just connected.
 #[derive(Clone, Debug)]
 pub struct Connected<'a> {
-    /// What people call the provider.
+    /// The name of the provider.
     pub provider_name: &'a str,
-    /// What a person calls the account, where the provider said.
+    /// The name of the account, if the provider sent one.
     pub account_label: Option<&'a str>,
-    /// On whose behalf it will be used.
+    /// The user on whose behalf it will be used.
     pub user_id: &'a UserId,
-    /// The agent it is for; `None` for the user's own.
+    /// The agent it is for; `None` for the user's own programs.
     pub agent_id: Option<&'a AgentId>,
     /// The scopes granted.
     pub scopes: &'a Scopes,
-    /// The scopes asked for and not granted.
+    /// The scopes that were requested and not granted.
     pub missing: &'a Scopes,
-    /// Whose account came back, where that is not what was asked for.
+    /// A notice about the account, if it is not the one that was expected.
     pub notice: Option<&'a Notice>,
-    /// What is left to ask.
+    /// The follow-up question, if there is one.
     pub form: Option<FollowUpForm<'a>>,
 }
 
-/// What the final page asks. The form posts [`FORM_TOKEN_FIELD`],
+/// The follow-up question of the final page. Its form sends [`FORM_TOKEN_FIELD`],
 /// [`DECISION_FIELD`] and [`AGENT_FIELD`]s.
 #[derive(Clone, Debug)]
 pub struct FollowUpForm<'a> {
-    /// The path the form is posted to, on the same origin.
+    /// The path to which the form is sent, on the same origin.
     pub action: String,
-    /// What shows that the form came from this page.
+    /// The token that proves that the form came from this page.
     pub form_token: &'a FormToken,
-    /// Whether it asks if this is the account that was to be renewed.
+    /// Whether the question is if this is the account to renew.
     pub asks_account: bool,
-    /// The agents that may not use the account as it is now, with what is new.
+    /// The agents that lack permission for new scopes, with these scopes.
     pub agents: &'a BTreeMap<AgentId, Scopes>,
 }
 
 impl FollowUpForm<'_> {
     #[expect(
         clippy::disallowed_methods,
-        reason = "the final page's form carries its token, to bring it back"
+        reason = "the form of the final page contains its token"
     )]
     fn token(&self) -> &str {
         self.form_token.expose_secret()
     }
 }
 
-/// Says which account is connected for whom, and that the tab can be closed.
+/// The page that says which account is connected, and for which user and agent.
 #[must_use]
 pub fn connected(page: &Connected<'_>) -> Page {
     #[derive(Template)]
@@ -158,76 +159,65 @@ pub fn connected(page: &Connected<'_>) -> Page {
     }
 }
 
-/// An agent's request to use an account that is already stored.
+/// The content of [`consent`]: an agent's request to use a stored account.
 #[derive(Clone, Debug)]
 pub struct Consent<'a> {
     /// The agent that asks.
     pub agent_id: &'a AgentId,
-    /// What people call the provider.
+    /// The name of the provider.
     pub provider_name: &'a str,
-    /// On whose behalf the account will be used.
+    /// The user on whose behalf the account will be used.
     pub user_id: &'a UserId,
-    /// The accounts that would do, the likeliest first.
+    /// The accounts that satisfy the request, the most likely choice first.
     pub accounts: &'a [Account<'a>],
-    /// The scopes asked for.
+    /// The requested scopes.
     pub scopes: &'a Scopes,
-    /// The path the form is posted to, on the same origin.
+    /// The path to which the form is sent, on the same origin.
     pub action: &'a str,
-    /// What shows that the form came from this page.
+    /// The token that proves that the form came from this page.
     pub form_token: &'a FormToken,
 }
 
-/// An account a person may choose on the consent page.
+/// An account that can be chosen on the consent page.
 #[derive(Clone, Debug)]
 pub struct Account<'a> {
-    /// The stored token that stands for it.
+    /// The stored token of the account.
     pub id: TokenId,
-    /// What a person calls it, where the provider said.
+    /// The name of the account, if the provider sent one.
     pub label: Option<&'a str>,
     /// The scopes granted to it.
     pub granted: &'a Scopes,
-    /// What the agent is permitted with it: the scopes asked for and granted.
+    /// The scopes that the agent would be permitted: those requested and granted.
     pub gives: Scopes,
-    /// What of that the agent was not permitted so far; `None` if it was not
-    /// permitted to use the account at all.
+    /// The scopes in `gives` that the agent is not permitted yet; `None` if it is
+    /// not permitted to use the account at all.
     pub added: Option<&'a Scopes>,
 }
 
-/// What a person decided on the consent page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The decision of a person on the consent page: the value of [`DECISION_FIELD`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Decision {
-    /// The agent may use the account chosen.
+    /// The agent may use the chosen account.
     Allow,
-    /// Another account is to be connected. Answer the form with [`onward`].
+    /// Connect another account. The reply to the form is [`onward`].
     Connect,
-    /// The agent may not.
+    /// The agent may not use an account.
     Refuse,
 }
 
 impl Decision {
-    /// Its value in the form's [`DECISION_FIELD`].
+    /// Its value in the form.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Allow => "allow",
-            Self::Connect => "connect",
-            Self::Refuse => "refuse",
-        }
-    }
-
-    /// The decision with this value in the form; `None` if there is no such.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        [Self::Allow, Self::Connect, Self::Refuse]
-            .into_iter()
-            .find(|decision| decision.as_str() == text)
+        self.into()
     }
 }
 
-/// Asks the person whether an agent may use a stored account.
+/// The page that asks whether an agent may use a stored account.
 ///
-/// The form posts [`FORM_TOKEN_FIELD`], [`DECISION_FIELD`] and, unless there
-/// was none to choose from, [`ACCOUNT_FIELD`]. Because of the referrer policy
+/// Its form sends [`FORM_TOKEN_FIELD`], [`DECISION_FIELD`] and, if there are
+/// accounts to choose from, [`ACCOUNT_FIELD`]. Because of the referrer policy
 /// browsers send it with `Origin: null` (and `Sec-Fetch-Site: same-origin`).
 #[must_use]
 pub fn consent(page: &Consent<'_>) -> Page {
@@ -239,7 +229,7 @@ pub fn consent(page: &Consent<'_>) -> Page {
     impl Document<'_> {
         #[expect(
             clippy::disallowed_methods,
-            reason = "the consent form carries its token, to bring it back"
+            reason = "the consent form contains its token"
         )]
         fn form_token(&self) -> &str {
             self.page.form_token.expose_secret()
@@ -251,20 +241,19 @@ pub fn consent(page: &Consent<'_>) -> Page {
     }
 }
 
-/// A person's way on to a provider's sign-in. No `Debug`: the address holds a
-/// `state`.
+/// The content of [`onward`]. It has no `Debug`, because the URL contains a `state`.
 #[derive(Clone)]
 pub struct Onward<'a> {
-    /// What people call the provider.
+    /// The name of the provider.
     pub provider_name: &'a str,
     /// The authorization request (RFC 6749, section 4.1.1).
     pub authorization_url: &'a Url,
 }
 
-/// Takes the person from the consent page to the provider.
+/// The page that leads from the consent page to the provider.
 ///
-/// A page and not a redirect, since browsers hold every redirect after a form
-/// to the `form-action` of the form's page, and so would stop at this one.
+/// It is not a redirect, because browsers apply the `form-action` policy of a form's
+/// page to redirects after the form, and would block this one.
 #[must_use]
 pub fn onward(page: &Onward<'_>) -> Page {
     #[derive(Template)]
@@ -275,8 +264,8 @@ pub fn onward(page: &Onward<'_>) -> Page {
     render(&Document { page }, 200)
 }
 
-/// Says that a login is being finished, and asks again until it is: without a
-/// script, and so that the answer takes no connection meanwhile.
+/// The page that says that a login is being finished. It reloads itself until the
+/// login has finished, without a script and without occupying a connection.
 #[must_use]
 pub fn finishing(provider_name: &str) -> Page {
     #[derive(Template)]
@@ -290,7 +279,7 @@ pub fn finishing(provider_name: &str) -> Page {
 fn render(document: &impl Template, status: u16) -> Page {
     let html = document
         .render()
-        .expect("writing to a String does not fail, and no template does otherwise");
+        .expect("the templates only write to a String, which does not fail");
     Page {
         status,
         html,
@@ -298,8 +287,8 @@ fn render(document: &impl Template, status: u16) -> Page {
     }
 }
 
-/// What the templates call as `text|name`.
-#[expect(unreachable_pub, reason = "filter_fn makes a `pub` item of its own")]
+/// The filters of the templates (`text|name`).
+#[expect(unreachable_pub, reason = "filter_fn generates a `pub` item")]
 mod filters {
     use std::fmt::Display;
 
@@ -307,7 +296,7 @@ mod filters {
 
     use crate::visible;
 
-    /// `text` on one line, with what nobody could see written out, cut to
+    /// `text` on one line, with invisible characters escaped, cut to
     /// [`super::LONGEST_FOREIGN_TEXT`].
     #[askama::filter_fn]
     pub(super) fn brief(text: impl Display, _: &dyn Values) -> askama::Result<String> {

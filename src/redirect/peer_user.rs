@@ -1,9 +1,9 @@
-//! Whose program it is that came to the loopback listener, where the kernel
-//! tells, and whether that user has any business here.
+//! The user at the other end of a connection to the loopback listener, and whether
+//! this user is allowed.
 //!
-//! Linux tells the uid of any connection's socket (sock_diag(7), and the tables
-//! of proc_pid_net(5)). The check fails closed: a peer whose uid the kernel does
-//! not tell is refused. Other systems cannot be asked, and the check is off there.
+//! Linux reports the uid of each socket (sock_diag(7), and the tables of
+//! proc_pid_net(5)). A peer whose uid is not reported is rejected. Other systems
+//! do not report it, so the check is off there.
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -17,17 +17,17 @@ use crate::identity::Owner;
 /// The two ends of a browser's connection.
 #[derive(Clone, Copy, Debug)]
 pub struct Endpoints {
-    /// The browser's.
+    /// The address of the browser's socket.
     pub from: SocketAddr,
-    /// The listener's.
+    /// The address of the listener's socket.
     pub to: SocketAddr,
-    /// The inode of the accepted socket, which tells it from a later socket
-    /// between the same two addresses.
+    /// The inode of the accepted socket, which distinguishes it from a later
+    /// socket between the same two addresses.
     pub inode: u64,
 }
 
 impl Endpoints {
-    /// Of a connection that was just accepted; `None` if it is broken already.
+    /// The ends of a connection that was just accepted; `None` if it is broken.
     #[must_use]
     pub fn of(stream: &TcpStream, from: SocketAddr) -> Option<Self> {
         let to = stream.local_addr().ok()?;
@@ -36,37 +36,36 @@ impl Endpoints {
     }
 }
 
-/// Who is at a connection's other end.
+/// The user at the other end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PeerUser {
     /// A program of this uid.
     User(u32),
-    /// The kernel does not tell: the other end is in another network
+    /// The kernel does not report the user: the other end is in another network
     /// namespace, or this is not Linux.
     Unknown,
-    /// One of the two ends has closed; whose the other end was is not told any
-    /// more, and its port may be another user's by now.
+    /// One of the two ends was closed. The user is no longer reported, and another
+    /// user may have the port now.
     Gone,
 }
 
-/// Whose browsers may come.
+/// Which users may use the listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AllowedPeers {
-    /// Everybody's.
+    /// All users; peers are not identified.
     All,
-    /// This owner's and root's.
+    /// This owner and root.
     Only(Owner),
-    /// Every user's, each to the flows of their own. Root's are no exception:
-    /// what connects as root may be a relay for somebody else.
+    /// All users, each for their own flows. This includes root: a program that
+    /// connects as root may forward the requests of another user.
     EachToTheirOwn,
 }
 
 impl AllowedPeers {
-    /// Whose flows the visitor may end and see, `None` meaning everybody's;
-    /// an error if nobody's.
+    /// The owner whose flows the peer may see and finish; `None` for all owners.
     ///
     /// # Errors
-    /// The visitor is another user, or the kernel does not tell who it is.
+    /// The peer is another user, or the kernel does not report its user.
     pub fn admit(self, peer_user: PeerUser) -> Result<Option<Owner>, PeerUser> {
         match (self, peer_user) {
             (Self::All, _) => Ok(None),
@@ -81,7 +80,7 @@ impl AllowedPeers {
 
 #[cfg(not(target_os = "linux"))]
 impl Endpoints {
-    /// There is no way to ask here.
+    /// This system does not report the user of a connection.
     pub async fn peer_user(self) -> PeerUser {
         PeerUser::Unknown
     }
@@ -92,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_peer_is_admitted_only_if_the_kernel_names_a_user_who_may_come() {
+    fn a_peer_is_admitted_only_if_the_kernel_reports_an_allowed_user() {
         let me = Owner::from_uid(1000).unwrap();
         let only_me = AllowedPeers::Only(me);
         assert_eq!(only_me.admit(PeerUser::User(1000)), Ok(None));

@@ -1,17 +1,19 @@
-//! Which requests the loopback listener looks at: those that a browser makes
-//! when a person is sent here, and nothing that a web page makes behind
-//! their back.
+//! Rejects requests that are not navigations of a person's browser, such as those
+//! that web pages make in the background.
 
 use hyper::Method;
 use hyper::header::{HOST, HeaderMap};
 
 use super::pages::Failure;
 
-/// Refuses what cannot be a person's browser on its way back.
+/// Rejects requests that are not navigations to this listener.
 ///
-/// The exact `Host` stops DNS rebinding; `Sec-Fetch-Mode`, which every current
-/// browser sends and no page can forge (W3C Fetch Metadata), stops images,
-/// scripts and `fetch` of other sites; `Sec-Fetch-Dest` stops frames.
+/// The exact `Host` prevents DNS rebinding. `Sec-Fetch-Mode`, which all current
+/// browsers send and pages cannot forge (W3C Fetch Metadata), excludes images,
+/// scripts and `fetch` of other sites. `Sec-Fetch-Dest` excludes frames.
+///
+/// # Errors
+/// The [`Failure`] whose page answers the request.
 pub(super) fn check(
     own_hosts: &[String],
     method: &Method,
@@ -31,7 +33,7 @@ pub(super) fn check(
     if mode.is_some_and(|mode| mode != "navigate") {
         return Err(Failure::BadRequest);
     }
-    // A page of this listener is looked at by itself, never inside another.
+    // A page of this listener is never shown inside another page.
     let destination = headers.get("sec-fetch-dest");
     if destination.is_some_and(|destination| destination != "document") {
         return Err(Failure::BadRequest);
@@ -61,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn only_its_own_names_are_answered_to() {
+    fn only_its_own_hosts_are_accepted() {
         assert!(passes(&["127.0.0.1:8252"], None));
         assert!(passes(&["[::1]:8252"], Some("navigate")));
         for foreign in [
@@ -77,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn no_page_is_shown_inside_another() {
+    fn requests_of_frames_are_rejected() {
         let mut headers = HeaderMap::new();
         headers.insert(HOST, HeaderValue::from_static("127.0.0.1:8252"));
         headers.insert("sec-fetch-mode", HeaderValue::from_static("navigate"));
@@ -90,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn only_navigations_are_answered() {
+    fn only_navigations_are_accepted() {
         for mode in ["no-cors", "cors", "same-origin", "websocket", ""] {
             assert!(!passes(&["127.0.0.1:8252"], Some(mode)), "{mode}");
         }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::clock::Timestamp;
+use crate::event;
 use crate::identity::{AgentId, ConnectionId, FlowId, Owner, ProviderId, Scopes, TokenId, UserId};
 use crate::provider::{AuthMethod, Kind, Pkce, Source};
 
@@ -69,40 +70,25 @@ macro_rules! uuid_text {
 
 uuid_text!(TokenId, FlowId, ConnectionId);
 
-macro_rules! named_text {
-    ($($name:ident { $($variant:path => $text:expr),+ $(,)? })+) => {$(
+/// Stores enums by the text that strum derives for them.
+macro_rules! enum_text {
+    ($($name:ty),+) => {$(
         impl ToSql for $name {
             fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-                Ok(match self { $($variant => $text),+ }.into())
+                Ok(<&'static str>::from(self).into())
             }
         }
 
         impl FromSql for $name {
             fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
-                let text = value.as_str()?;
-                [$($variant),+].into_iter().find(|named| match named { $($variant => $text),+ } == text)
-                    .ok_or(FromSqlError::InvalidType)
+                value.as_str()?.parse().map_err(|_| FromSqlError::InvalidType)
             }
         }
     )+};
 }
-pub(super) use named_text;
+pub(super) use enum_text;
 
-named_text! {
-    Source { Source::Owner => "owner", Source::Platform => "platform" }
-    Pkce { Pkce::Off => "off", Pkce::S256 => "S256", Pkce::Plain => "plain" }
-    AuthMethod {
-        AuthMethod::None => "none",
-        AuthMethod::ClientSecretBasic => "client_secret_basic",
-        AuthMethod::ClientSecretPost => "client_secret_post",
-    }
-    Kind {
-        Kind::Microsoft => "microsoft",
-        Kind::Salesforce => "salesforce",
-        Kind::Slack => "slack",
-        Kind::X => "x",
-    }
-}
+enum_text!(Source, Pkce, AuthMethod, Kind, event::Kind, event::Source);
 
 impl ToSql for Scopes {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {

@@ -8,7 +8,7 @@ use super::columns::{from_json, json, parse};
 use super::rows::Named;
 use super::totals::EVENTS;
 use super::{Change, Error, View};
-use crate::event::{Event, Kind, Source};
+use crate::event::Event;
 use crate::identity::{Owner, ProviderId};
 
 pub(super) const NAMED: Named = Named {
@@ -79,9 +79,9 @@ impl Change<'_> {
                 event.provider_id,
                 event.agent_id,
                 event.token_id,
-                event.kind.as_str(),
+                event.kind,
                 event.reason,
-                event.source.as_str(),
+                event.source,
                 event.account_label,
                 event.scopes,
                 json(&event.detail)?,
@@ -92,20 +92,6 @@ impl Change<'_> {
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<Event> {
-    let kind = |text: &str| {
-        Kind::ALL
-            .iter()
-            .copied()
-            .find(|kind| kind.as_str() == text)
-            .ok_or(FromSqlError::InvalidType)
-    };
-    let source = |text: &str| {
-        Source::ALL
-            .iter()
-            .copied()
-            .find(|source| source.as_str() == text)
-            .ok_or(FromSqlError::InvalidType)
-    };
     Ok(Event {
         id: parse(row, "id", |text| {
             Uuid::try_parse(text).map_err(FromSqlError::other)
@@ -114,9 +100,9 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Event> {
         provider_id: row.get("provider_id")?,
         agent_id: row.get("agent_id")?,
         token_id: row.get("token_id")?,
-        kind: parse(row, "event_type", kind)?,
+        kind: row.get("event_type")?,
         reason: row.get("reason")?,
-        source: parse(row, "source", source)?,
+        source: row.get("source")?,
         account_label: row.get("account_label")?,
         scopes: row.get("scopes")?,
         detail: from_json(row, "detail")?,

@@ -1,9 +1,10 @@
 //! The choice of the place that stores the vault's key.
 
-use std::fmt;
+use strum::{Display, IntoStaticStr, VariantArray};
 
 /// A place for the vault's key.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, Display, IntoStaticStr, PartialEq, Eq, VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum KeyStore {
     /// systemd's credential if the service manager provides one, otherwise the
     /// Keychain on macOS, otherwise the file.
@@ -20,30 +21,9 @@ pub enum KeyStore {
 }
 
 impl KeyStore {
-    /// Every place.
-    pub const ALL: [Self; 5] = [
-        Self::Auto,
-        Self::Credential,
-        Self::Keychain,
-        Self::File,
-        Self::SecretService,
-    ];
-
     /// Its name in the settings and on the command line.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Auto => "auto",
-            Self::Credential => "credential",
-            Self::Keychain => "keychain",
-            Self::File => "file",
-            Self::SecretService => "secret-service",
-        }
-    }
-}
-
-impl fmt::Display for KeyStore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        self.into()
     }
 }

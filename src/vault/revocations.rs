@@ -13,7 +13,7 @@ use super::columns::parse;
 use super::rows::Named;
 use super::{Change, Error, View};
 use crate::clock::Timestamp;
-use crate::event::{Event, Kind, Source};
+use crate::event::{Event, Kind};
 use crate::identity::{Owner, ProviderId};
 use crate::provider::Provider;
 use crate::secret::{AccessToken, ClientSecret, Opened, RefreshToken};
@@ -151,7 +151,7 @@ impl Change<'_> {
                 ":account_label": event.account_label,
                 ":scopes": event.scopes,
                 ":reason": event.reason.as_deref().unwrap_or_default(),
-                ":event_source": event.source.as_str(),
+                ":event_source": event.source,
                 ":key_id": self.cipher.key_id().0,
                 ":client": self.cipher.seal(place("client"), &facts, now),
                 ":client_secret": provider.client.client_secret.as_ref().map(seal_secret),
@@ -184,10 +184,6 @@ fn id(row: &Row<'_>) -> rusqlite::Result<Uuid> {
 }
 
 fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
-    let source = |text: &str| {
-        let found = Source::ALL.iter().find(|source| source.as_str() == text);
-        found.copied().ok_or(FromSqlError::InvalidType)
-    };
     let provider_id: ProviderId = row.get("provider_id")?;
     let created_at: Timestamp = row.get("created_at")?;
     Ok(Event {
@@ -198,7 +194,7 @@ fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
         token_id: row.get("token_id")?,
         kind: Kind::Deleted,
         reason: row.get("reason")?,
-        source: parse(row, "event_source", source)?,
+        source: row.get("event_source")?,
         account_label: row.get("account_label")?,
         scopes: row.get("scopes")?,
         detail: Map::new(),

@@ -98,7 +98,7 @@ def test_its_tokens_are_revoked_when_given_back(
     assert mcp.call(token) == 401
 
 
-def test_the_command_line_needs_the_address_alone(
+def test_the_command_line_needs_only_the_address(
     mcp: McpServer, daemon: Daemon, command_line: CommandLine
 ) -> None:
     command_line.expect("provider", "discover", PROVIDER_ID, mcp.url)
@@ -109,10 +109,10 @@ def test_the_command_line_needs_the_address_alone(
 
 
 @pytest.mark.server(resource_indicators=True)
-def test_a_server_that_registers_nobody_is_said_to(mcp: McpServer, daemon: Daemon) -> None:
+def test_a_server_without_client_registration_is_reported(mcp: McpServer, daemon: Daemon) -> None:
     answer = discover(daemon, mcp.url)
     assert answer.status_code == 422
     (fault,) = answer.json()["detail"]
     assert fault["loc"] == ["body", "mcp_server_url"]
-    assert "registers no clients by itself" in fault["msg"]
+    assert "does not support client registration" in fault["msg"]
     assert daemon.http.get("/v2/auth/providers").json() == []

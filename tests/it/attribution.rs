@@ -1,11 +1,11 @@
-//! Whose words a person reads when a login was not finished.
+//! The page of a failed login names the source of each message.
 
 use serde_json::json;
 
 use crate::support::person::{self, Page};
 use crate::support::stage::{Stage, text};
 
-/// The page that a redirect with these parameters ends on.
+/// The final page of a callback with these parameters.
 async fn ended_by(stage: &Stage, parameters: &str) -> Page {
     let asked = stage.authenticate(json!({"force_new": true})).await;
     let login: url::Url = text(&asked["url"]).parse().unwrap();
@@ -16,11 +16,11 @@ async fn ended_by(stage: &Stage, parameters: &str) -> Page {
 }
 
 #[tokio::test]
-async fn the_daemons_words_are_shown_as_the_daemons() {
+async fn a_message_of_the_daemon_is_attributed_to_the_daemon() {
     let stage = Stage::new().await;
     let page = ended_by(&stage, "x=y").await;
     assert!(
-        page.body.contains("In the words of agent-authd"),
+        page.body.contains("Message from agent-authd"),
         "{}",
         page.body
     );
@@ -31,7 +31,7 @@ async fn the_daemons_words_are_shown_as_the_daemons() {
 }
 
 #[tokio::test]
-async fn a_providers_words_are_shown_as_the_providers_whatever_its_code_says() {
+async fn a_message_of_the_provider_is_attributed_to_the_provider_with_any_code() {
     let stage = Stage::new().await;
     for code in [
         "invalid_scope",
@@ -43,10 +43,10 @@ async fn a_providers_words_are_shown_as_the_providers_whatever_its_code_says() {
         let page = ended_by(&stage, &parameters).await;
         assert!(page.body.contains("call 0900"), "{}", page.body);
         assert!(
-            !page.body.contains("In the words of agent-authd"),
+            !page.body.contains("Message from agent-authd"),
             "{}",
             page.body
         );
-        assert!(page.body.contains("In the words of <bdi>"), "{}", page.body);
+        assert!(page.body.contains("Message from <bdi>"), "{}", page.body);
     }
 }

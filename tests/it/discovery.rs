@@ -1,8 +1,8 @@
-//! A provider from an MCP server's address alone.
+//! Creating a provider from the address of an MCP server.
 
 mod refusals;
 mod revocation;
-mod stranger;
+mod server;
 
 use agent_authd::client::replies::ProviderResponse;
 use agent_authd::client::{Authenticate, Client, Error, NewMcpProvider};
@@ -12,7 +12,7 @@ use agent_authd::secret::{AuthorizationCode, State};
 use serde_json::{Value, json};
 use url::Url;
 
-use self::stranger::{Answer, METADATA, Stranger};
+use self::server::{Answer, METADATA, TestServer};
 use crate::support::daemon::{Home, InProcess};
 
 fn provider_id() -> ProviderId {
@@ -28,35 +28,32 @@ async fn discover(client: &Client, url: &str) -> Result<ProviderResponse, Error>
     client.discover_provider(&server).await
 }
 
-/// What the stranger is asked to register.
-fn registration(stranger: &Stranger) -> Value {
-    let asked = stranger.asked();
+/// The body of the registration request.
+fn registration(server: &TestServer) -> Value {
+    let asked = server.requests();
     let registered = asked.iter().find(|(line, _)| line == "POST /as/register");
-    registered
-        .expect("it was asked to register a client")
-        .1
-        .clone()
+    registered.expect("a client was registered").1.clone()
 }
 
 #[tokio::test]
-async fn an_address_becomes_a_provider_with_a_client_of_its_own() {
-    let stranger = Stranger::good();
+async fn discovery_creates_a_provider_and_registers_a_client() {
+    let server = TestServer::working();
     let home = Home::new();
     let daemon = InProcess::start(&home, Env::system()).await;
     let client = daemon.client();
-    let provider = discover(client, &stranger.url("/mcp")).await.unwrap();
+    let provider = discover(client, &server.url("/mcp")).await.unwrap();
     assert_eq!(provider.client_id, "made");
-    assert_eq!(provider.auth_url, stranger.url("/as/authorize"));
-    assert_eq!(provider.token_url, stranger.url("/as/token"));
+    assert_eq!(provider.auth_url, server.url("/as/authorize"));
+    assert_eq!(provider.token_url, server.url("/as/token"));
     assert_eq!(provider.token_endpoint_auth_method, "none");
-    assert_eq!(provider.mcp_server_url, Some(stranger.url("/mcp")));
+    assert_eq!(provider.mcp_server_url, Some(server.url("/mcp")));
     assert!(provider.is_dynamic_client && provider.uses_pkce);
     let stored = client.provider(&provider_id()).await.unwrap();
     assert_eq!(stored, provider);
 
     let redirect_uri = provider.default_redirect_uri.unwrap();
     assert_eq!(
-        registration(&stranger),
+        registration(&server),
         json!({
             "client_name": "agent-authd",
             "application_type": "native",
@@ -69,22 +66,19 @@ async fn an_address_becomes_a_provider_with_a_client_of_its_own() {
     let ask = client.authenticate(&wanted()).await.unwrap();
     let url: Url = ask.url.unwrap().parse().unwrap();
     let sent = |name: &str| url.query_pairs().find(|(known, _)| known == name);
-    assert_eq!(sent("resource").unwrap().1, stranger.url("/mcp"));
+    assert_eq!(sent("resource").unwrap().1, server.url("/mcp"));
     assert_eq!(sent("redirect_uri").unwrap().1, redirect_uri);
     daemon.stop().await;
 }
 
 #[tokio::test]
-async fn the_issuer_of_a_redirect_that_was_carried_by_hand_is_checked() {
-    let stranger = Stranger::good();
+async fn the_issuer_of_a_manually_completed_callback_is_checked() {
+    let server = TestServer::working();
     let home = Home::new();
     let daemon = InProcess::start(&home, Env::system()).await;
     let client = daemon.client();
-    discover(client, &stranger.url("/mcp")).await.unwrap();
-    for (iss, is_its_own) in [
-        ("https://evil.example", false),
-        (&stranger.url("/as"), true),
-    ] {
+    discover(client, &server.url("/mcp")).await.unwrap();
+    for (iss, is_its_own) in [("https://evil.example", false), (&server.url("/as"), true)] {
         let ask = client.authenticate(&wanted()).await.unwrap();
         let url: Url = ask.url.unwrap().parse().unwrap();
         let (_, state) = url.query_pairs().find(|(name, _)| name == "state").unwrap();
@@ -94,7 +88,7 @@ async fn the_issuer_of_a_redirect_that_was_carried_by_hand_is_checked() {
             .await;
         let refused = finished.unwrap_err().to_string();
         assert_eq!(refused.contains("invalid_issuer"), !is_its_own, "{refused}");
-        let was_sent = stranger.lines().contains(&"POST /as/token".to_owned());
+        let was_sent = server.lines().contains(&"POST /as/token".to_owned());
         assert_eq!(was_sent, is_its_own);
     }
     daemon.stop().await;
@@ -114,21 +108,21 @@ fn wanted() -> Authenticate {
 }
 
 #[tokio::test]
-async fn the_well_known_forms_serve_where_the_refusal_names_nothing() {
-    let stranger = Stranger::good();
+async fn well_known_addresses_are_used_if_the_challenge_names_none() {
+    let server = TestServer::working();
     let place = "/.well-known/oauth-protected-resource";
-    stranger.answer("/mcp", Answer::Json(405, json!({})));
-    stranger.answer_json(place, stranger.resource());
-    stranger.answer(METADATA, Answer::html());
+    server.answer("/mcp", Answer::Json(405, json!({})));
+    server.answer_json(place, server.resource());
+    server.answer(METADATA, Answer::html());
     let openid = "/as/.well-known/openid-configuration";
-    stranger.answer_json(openid, stranger.metadata());
+    server.answer_json(openid, server.metadata());
     let home = Home::new();
     let daemon = InProcess::start(&home, Env::system()).await;
-    discover(daemon.client(), &stranger.url("/mcp"))
+    discover(daemon.client(), &server.url("/mcp"))
         .await
         .unwrap();
     assert_eq!(
-        stranger.lines(),
+        server.lines(),
         [
             "GET /mcp".to_owned(),
             format!("GET {place}/mcp"),
@@ -143,47 +137,47 @@ async fn the_well_known_forms_serve_where_the_refusal_names_nothing() {
 }
 
 #[tokio::test]
-async fn a_server_that_says_nothing_of_itself_is_its_own_authorization_server() {
-    let stranger = Stranger::good();
-    stranger.answer("/mcp", Answer::Json(401, json!({})));
-    let mut metadata = stranger.metadata();
-    metadata["issuer"] = json!(stranger.url(""));
-    stranger.answer_json("/.well-known/oauth-authorization-server", metadata);
+async fn a_server_without_metadata_is_its_own_authorization_server() {
+    let server = TestServer::working();
+    server.answer("/mcp", Answer::Json(401, json!({})));
+    let mut metadata = server.metadata();
+    metadata["issuer"] = json!(server.url(""));
+    server.answer_json("/.well-known/oauth-authorization-server", metadata);
     let home = Home::new();
     let daemon = InProcess::start(&home, Env::system()).await;
-    let provider = discover(daemon.client(), &stranger.url("/mcp")).await;
+    let provider = discover(daemon.client(), &server.url("/mcp")).await;
     assert_eq!(provider.unwrap().client_id, "made");
     daemon.stop().await;
 }
 
 #[tokio::test]
-async fn a_document_is_found_behind_a_few_redirects() {
-    let stranger = Stranger::good();
+async fn up_to_five_redirects_are_followed_to_a_document() {
+    let server = TestServer::working();
     for hop in 1..5 {
-        stranger.answer(&format!("/{hop}"), Answer::redirect(format!("{}", hop + 1)));
+        server.answer(&format!("/{hop}"), Answer::redirect(format!("{}", hop + 1)));
     }
-    stranger.answer_json("/5", stranger.resource());
-    stranger.answer("/meta", Answer::redirect(stranger.url("/1")));
+    server.answer_json("/5", server.resource());
+    server.answer("/meta", Answer::redirect(server.url("/1")));
     let home = Home::new();
     let daemon = InProcess::start(&home, Env::system()).await;
-    discover(daemon.client(), &stranger.url("/mcp"))
+    discover(daemon.client(), &server.url("/mcp"))
         .await
         .unwrap();
     daemon.stop().await;
 }
 
 #[tokio::test]
-async fn a_name_that_is_taken_is_refused_before_anybody_is_asked() {
-    let stranger = Stranger::good();
+async fn an_existing_provider_id_is_rejected_before_any_request() {
+    let server = TestServer::working();
     let home = Home::new();
     let daemon = InProcess::start(&home, Env::system()).await;
-    discover(daemon.client(), &stranger.url("/mcp"))
+    discover(daemon.client(), &server.url("/mcp"))
         .await
         .unwrap();
-    let asked = stranger.asked().len();
-    let again = discover(daemon.client(), &stranger.url("/mcp")).await;
+    let asked = server.requests().len();
+    let again = discover(daemon.client(), &server.url("/mcp")).await;
     let refused = matches!(&again, Err(Error::Refused { status, .. }) if status.as_u16() == 409);
     assert!(refused, "{again:?}");
-    assert_eq!(stranger.asked().len(), asked);
+    assert_eq!(server.requests().len(), asked);
     daemon.stop().await;
 }

@@ -1,4 +1,4 @@
-//! Which tokens an agent may use.
+//! Connections: agents' permissions to use tokens.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,31 +7,31 @@ use crate::connection::Connection;
 use crate::identity::Scopes;
 use crate::token::Token;
 
-/// An agent's permission to use a token.
+/// A connection: an agent's permission to use a token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConnectionResponse {
-    /// The connection.
+    /// The identifier of the connection.
     pub id: String,
-    /// The agent.
+    /// The identifier of the agent.
     pub agent_id: String,
     /// The token.
     pub oauth_token_id: String,
     /// The token's provider.
     pub provider_id: String,
-    /// What a person calls the account.
+    /// The name of the account for people.
     pub provider_account_label: Option<String>,
-    /// The scopes granted.
+    /// The granted scopes.
     pub scopes: Scopes,
     /// When the access token expires; `None` if it does not.
     pub expires_at: Option<Timestamp>,
-    /// Who allowed it.
+    /// What created it.
     pub created_by: String,
-    /// When it was allowed.
+    /// When it was created.
     pub created_at: Timestamp,
 }
 
 impl ConnectionResponse {
-    /// `connection`, which lets its agent use `token`.
+    /// The reply for `connection`, which permits its agent to use `token`.
     #[must_use]
     pub fn new(connection: &Connection, token: &Token) -> Self {
         Self {
@@ -48,7 +48,7 @@ impl ConnectionResponse {
     }
 }
 
-/// Every connection of an agent.
+/// All connections of an agent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConnectionListResponse {
     /// The connections.

@@ -1,4 +1,4 @@
-//! Replies that hand out a token or say what it waits for.
+//! Replies with a token, or with the flow that will provide one.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -7,85 +7,85 @@ use crate::clock::Timestamp;
 use crate::secret::AccessToken;
 use crate::token::Token;
 
-/// How a request for a token stands.
+/// The status of a request for a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AuthStatus {
-    /// Here is the token.
+    /// The reply contains the token.
     Completed,
-    /// A person must log in at `url`.
+    /// The user must log in at `url`.
     Pending,
-    /// A person must let the agent use an account.
+    /// The user must allow the agent to use an account.
     ConnectionRequired,
-    /// The token that was named can only be renewed by a person.
+    /// The requested token has ended; the user must log in to renew it.
     TokenExpired,
 }
 
 /// The reply of `POST /v2/auth/authenticate`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AuthenticateResponse {
-    /// How it stands.
+    /// The status.
     pub status: AuthStatus,
-    /// Where the person goes.
+    /// The URL that the user opens.
     pub url: Option<String>,
-    /// What to wait for.
+    /// The identifier of the flow, for `wait`.
     pub auth_id: Option<String>,
     /// The token.
     #[serde(with = "super::token", default)]
     pub token: Option<AccessToken>,
-    /// For whom the token speaks.
+    /// The user of the token.
     pub user_id: Option<String>,
-    /// About the token ([`token_metadata`]) or the flow ([`flow_metadata`]).
+    /// Data about the token ([`token_metadata`]) or the flow ([`flow_metadata`]).
     pub metadata: Option<Map<String, Value>>,
 }
 
-/// The reply of `POST /v2/auth/flows/{auth_id}/browser-link`. (Beside the contract.)
+/// The reply of `POST /v2/auth/flows/{auth_id}/browser-link`. (Not in the contract.)
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BrowserLinkResponse {
-    /// An address of the daemon that sends a browser on to the login, once.
+    /// A URL of the daemon that redirects a browser to the login, once.
     pub url: String,
-    /// When it stops working.
+    /// When the URL expires.
     pub expires_at: Timestamp,
 }
 
-/// How a flow stands.
+/// The status of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WaitStatus {
-    /// It ended well; here is the token.
+    /// It has succeeded; the reply contains the token.
     Completed,
-    /// It has not ended, and no waiting was asked for.
+    /// It is pending, and the timeout was 0.
     Pending,
-    /// It has not ended in the time that was given.
+    /// It was still pending at the timeout.
     Timeout,
-    /// There is no such flow, or it ended without a token.
+    /// It does not exist, or has ended without a token.
     NotFound,
 }
 
 /// The reply of `GET /v2/auth/wait/{auth_id}`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct WaitResponse {
-    /// How it stands.
+    /// The status.
     pub status: WaitStatus,
     /// The token.
     #[serde(with = "super::token", default)]
     pub token: Option<AccessToken>,
-    /// For whom the token speaks.
+    /// The user of the token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_id: Option<String>,
-    /// About the token; see [`token_metadata`].
+    /// Data about the token; see [`token_metadata`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metadata: Option<Map<String, Value>>,
-    /// Why the flow failed, as an OAuth error code.
+    /// The OAuth error code of a failed flow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// Why the flow failed, for a person.
+    /// The error description of a failed flow, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error_description: Option<String>,
 }
 
 impl WaitResponse {
-    /// A reply that says only how the flow stands.
+    /// A reply with only the status.
     #[must_use]
     pub fn new(status: WaitStatus) -> Self {
         Self {
@@ -99,15 +99,15 @@ impl WaitResponse {
     }
 }
 
-/// What a reply says about the flow that it names: `is_new` is true for the one
-/// caller that opens a browser for it.
+/// The metadata of a flow: `is_new` is true for the one caller that must open a
+/// browser for it.
 #[must_use]
 pub fn flow_metadata(is_new: bool) -> Map<String, Value> {
     Map::from_iter([("is_new".to_owned(), json!(is_new))])
 }
 
-/// What a reply says about the token that it hands out: what was stored with
-/// it, and over that the contract's own members.
+/// The metadata of a token: what was stored with it, overridden by the members of the
+/// contract.
 #[must_use]
 pub fn token_metadata(token: &Token) -> Map<String, Value> {
     let own = [
@@ -118,7 +118,7 @@ pub fn token_metadata(token: &Token) -> Map<String, Value> {
         ("provider_account_label", json!(token.label())),
         ("missing_scopes", json!(token.missing_scopes())),
         ("generation", json!(token.generation)),
-        // Beside the contract, like all below.
+        // Not in the contract, like all that follow.
         ("refreshed_at", json!(token.refreshed_at)),
         ("next_refresh_at", json!(token.due_at())),
         (

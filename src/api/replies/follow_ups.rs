@@ -1,4 +1,4 @@
-//! What a completed login leaves to ask. (Beside the contract.)
+//! What a completed login leaves to ask. (Not in the contract.)
 
 use serde::{Deserialize, Serialize};
 
@@ -7,28 +7,27 @@ use crate::token::Token;
 /// The reply of `GET` and `POST /v2/auth/flows/{auth_id}/follow-up`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FollowUpResponse {
-    /// Whether a person is asked if the login came back with the account that was
-    /// to be renewed.
+    /// Whether a person is asked if the account of the login is the one to renew.
     pub asks_same_account: bool,
-    /// Whether it did, as the provider or a person said.
+    /// Whether it is, by the provider's data or a person's answer.
     pub same_account: Option<bool>,
-    /// The token that was to be renewed, where the login is stored beside it.
+    /// The token to renew, if the login was stored as another one.
     pub previous: Option<FollowUpToken>,
-    /// The token that holds what the login brought.
+    /// The token with the grant of the login.
     pub current: FollowUpToken,
 }
 
-/// A stored token and its account, as far as that is known.
+/// A stored token, and its account if known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FollowUpToken {
     /// The token.
     pub token_id: String,
-    /// What a person calls the account.
+    /// The name of the account for people.
     pub provider_account_label: Option<String>,
-    /// The issuer of `subject` (OpenID Connect Core, section 2); `None` where the
-    /// identifier is the provider's own.
+    /// The issuer of `subject` (OpenID Connect Core, section 2); `None` if the
+    /// identifier is specific to the provider.
     pub issuer: Option<String>,
-    /// The account's identifier at its provider.
+    /// The provider's identifier of the account.
     pub subject: Option<String>,
     /// Whether it is the default of its owner, provider, user and agent.
     pub is_default: bool,

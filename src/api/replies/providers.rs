@@ -1,4 +1,4 @@
-//! A provider as it is shown: never with its client secret.
+//! Providers, without their client secrets.
 
 use std::collections::BTreeMap;
 
@@ -11,15 +11,15 @@ use crate::provider::{Kind, Provider};
 /// One provider.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProviderResponse {
-    /// The identifier given when it was created.
+    /// Its unique identifier, assigned at creation.
     pub id: String,
     /// Its owner.
     pub organization_id: String,
-    /// The identifier chosen when it was created.
+    /// Its identifier, chosen at creation.
     pub provider_id: String,
-    /// What people call it.
+    /// Its name for people.
     pub name: String,
-    /// The client registered there.
+    /// The identifier of the registered client.
     pub client_id: String,
     /// The authorization endpoint.
     pub auth_url: String,
@@ -27,9 +27,9 @@ pub struct ProviderResponse {
     pub token_url: String,
     /// Whether PKCE is on.
     pub uses_pkce: bool,
-    /// The PKCE method; `None` when it is off.
+    /// The PKCE method; `None` if PKCE is off.
     pub code_challenge_method: Option<String>,
-    /// Whose quirks it has, where its owner said so.
+    /// The provider type, if the owner set one.
     pub provider_type: Option<String>,
     /// The MCP server it was discovered from.
     pub mcp_server_url: Option<String>,
@@ -39,9 +39,9 @@ pub struct ProviderResponse {
     pub authorization_params: BTreeMap<String, String>,
     /// Whether the client was registered by dynamic registration (RFC 7591).
     pub is_dynamic_client: bool,
-    /// Redirect addresses allowed beside loopback ones.
+    /// Redirect URIs that are allowed in addition to loopback addresses.
     pub allowed_redirect_uris: Vec<String>,
-    /// The redirect address to register with the provider.
+    /// The redirect URI to register with the provider.
     pub default_redirect_uri: Option<String>,
     /// When it was created.
     pub created_at: Timestamp,
@@ -50,7 +50,7 @@ pub struct ProviderResponse {
 }
 
 impl ProviderResponse {
-    /// `provider` as its owner, `organization`, sees it.
+    /// The reply for `provider`, whose owner is `organization`.
     #[must_use]
     pub fn new(
         provider: &Provider,

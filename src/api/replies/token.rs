@@ -1,11 +1,11 @@
-//! Where an access token leaves its wrapper for a permitted peer, and where
-//! the client wraps it again.
+//! Serializes access tokens for permitted peers, and deserializes them in the
+//! client.
 
 use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
 
 use crate::secret::{AccessToken, ExposeSecret as _};
 
-/// Writes the token in clear.
+/// Serializes the token in plain text.
 #[expect(
     clippy::disallowed_methods,
     reason = "the reply to a peer that may have this token"
@@ -24,7 +24,7 @@ pub(super) fn serialize<S: Serializer>(
         .serialize(serializer)
 }
 
-/// Reads and wraps the token.
+/// Deserializes the token to its secret type.
 pub(super) fn deserialize<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<AccessToken>, D::Error> {

@@ -1,4 +1,4 @@
-//! Stored tokens and what happened to them: never with a secret.
+//! Stored tokens and events, without secrets.
 
 use std::collections::BTreeMap;
 
@@ -17,17 +17,17 @@ pub struct TokenImportResponse {
     pub token_id: String,
 }
 
-/// Whether there is any token.
+/// Whether a provider has tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenStatusResponse {
-    /// Whether there is.
+    /// Whether there is a token.
     pub has_token: bool,
 }
 
-/// Whether there is any token, for each provider that was named.
+/// Whether providers have tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenStatusBatchResponse {
-    /// Whether there is, by the provider's identifier.
+    /// Whether there is a token, by provider identifier.
     pub has_token: BTreeMap<String, bool>,
 }
 
@@ -36,11 +36,11 @@ pub struct TokenStatusBatchResponse {
 pub struct TokenSummary {
     /// The token.
     pub id: String,
-    /// The provider it came from.
+    /// The provider that issued it.
     pub provider_id: String,
-    /// What a person calls the account.
+    /// The name of the account for people.
     pub provider_account_label: Option<String>,
-    /// The scopes granted.
+    /// The granted scopes.
     pub scopes: Scopes,
     /// When the access token expires; `None` if it does not.
     pub expires_at: Option<Timestamp>,
@@ -48,31 +48,31 @@ pub struct TokenSummary {
     pub is_default: bool,
     /// When it was stored.
     pub created_at: Timestamp,
-    /// When it last changed.
+    /// When it was last changed.
     pub updated_at: Timestamp,
-    /// For whom it speaks. (Beside the contract, like all below.)
+    /// Its user. (Not in the contract, like all following members.)
     pub user_id: String,
-    /// The agent it was obtained for; `None` for the user's own.
+    /// The agent it was obtained for; `None` if it was obtained for the user.
     pub agent_id: Option<String>,
-    /// Why only a person can renew it; `None` while its grant stands.
+    /// Why the user must log in again; `None` if the grant is valid.
     pub reconnect_reason: Option<String>,
     /// When its grant was last refreshed.
     #[serde(default)]
     pub refreshed_at: Option<Timestamp>,
-    /// When it will be: before it expires, if it was asked for lately, else
-    /// when it is asked for after that. `None` if it cannot be or need not.
+    /// When it will be refreshed: before it expires if it was used recently, else at
+    /// its next use. `None` if it cannot be refreshed or does not expire.
     #[serde(default)]
     pub next_refresh_at: Option<Timestamp>,
-    /// Why the last refresh did not succeed; `None` if it did.
+    /// Why the last refresh failed; `None` if it succeeded.
     #[serde(default)]
     pub last_error: Option<String>,
-    /// When that was.
+    /// When the last refresh failed.
     #[serde(default)]
     pub last_error_at: Option<Timestamp>,
 }
 
 impl TokenSummary {
-    /// `token` as its owner sees it.
+    /// The reply for `token`.
     #[must_use]
     pub fn new(token: &Token) -> Self {
         Self {
@@ -101,43 +101,43 @@ impl TokenSummary {
 /// The reply of `DELETE /v2/auth/tokens`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RevokeTokensResponse {
-    /// What was done.
+    /// The message.
     pub message: String,
     /// The provider.
     pub provider_id: String,
 }
 
-/// One thing that happened to a token.
+/// An event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TokenEventSummary {
     /// The event.
     pub id: String,
     /// The provider.
     pub provider_id: String,
-    /// The agent, where one had a part in it.
+    /// The agent, if the event concerns one.
     pub agent_id: Option<String>,
-    /// What happened, such as `refreshed`.
+    /// The type of the event, such as `refreshed`.
     pub event_type: String,
     /// Why.
     pub reason: Option<String>,
-    /// Through what.
+    /// What caused the event.
     pub source: Option<String>,
-    /// What a person calls the account.
+    /// The name of the account for people.
     pub provider_account_label: Option<String>,
-    /// The token's scopes at that time.
+    /// The scopes of the token at that time.
     pub scopes: Scopes,
-    /// Particulars.
+    /// Further data.
     pub detail: Option<Map<String, Value>>,
     /// In the contract; always null, since agent-authd does not record it.
     pub acknowledged_at: Option<Timestamp>,
     /// When it happened.
     pub created_at: Timestamp,
-    /// The token, which may be gone. (Beside the contract.)
+    /// The token, which may be gone. (Not in the contract.)
     pub token_id: Option<String>,
 }
 
 impl TokenEventSummary {
-    /// `event` as its owner sees it.
+    /// The reply for `event`.
     #[must_use]
     pub fn new(event: &Event) -> Self {
         Self {

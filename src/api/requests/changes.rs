@@ -1,4 +1,4 @@
-//! Requests that change what is stored: what is left out or null stays as it is.
+//! Requests that change stored data. Absent and `null` members change nothing.
 
 use super::providers::{parameters, secret};
 use crate::api::validate::{
@@ -8,21 +8,20 @@ use crate::broker::commands::{UpdateProvider, UpdateToken};
 use crate::identity::{ProviderId, TokenId};
 use crate::provider::Changes;
 
-/// `PATCH /v2/auth/providers/{provider_id}`: what is `None` stays as it is.
+/// `PATCH /v2/auth/providers/{provider_id}`. `None` changes nothing.
 ///
-/// Whether PKCE may be off depends on the client that is stored, and so is
-/// not checked here.
+/// Whether PKCE may be off depends on the stored client, so it is not checked here.
 #[derive(Clone, Debug, Default)]
 pub struct ProviderUpdateRequest {
-    /// What the body says; an empty secret counts as left out.
+    /// The changes. An empty secret counts as absent.
     pub changes: Changes,
 }
 
 impl ProviderUpdateRequest {
-    /// Reads the body.
+    /// Parses the body.
     ///
     /// # Errors
-    /// Every fault of it.
+    /// All validation errors.
     pub fn from_json(body: &[u8]) -> Result<Self, FieldErrors> {
         let mut fields = Fields::body(body)?;
         let changes = Changes {
@@ -49,20 +48,20 @@ impl ProviderUpdateRequest {
     }
 }
 
-/// `PATCH /v2/auth/tokens/{token_id}/metadata`: what is `None` stays as it is.
+/// `PATCH /v2/auth/tokens/{token_id}/metadata`. `None` changes nothing.
 #[derive(Clone, Debug, Default)]
 pub struct TokenUpdateRequest {
-    /// What a person calls the account.
+    /// The name of the account for people.
     pub provider_account_label: Option<String>,
     /// Whether it is the default.
     pub is_default: Option<bool>,
 }
 
 impl TokenUpdateRequest {
-    /// Reads the body.
+    /// Parses the body.
     ///
     /// # Errors
-    /// Every fault of it.
+    /// All validation errors.
     pub fn from_json(body: &[u8]) -> Result<Self, FieldErrors> {
         let mut fields = Fields::body(body)?;
         let request = Self {
@@ -88,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_an_update_leaves_out_or_makes_null_stays() {
+    fn absent_and_null_members_of_an_update_change_nothing() {
         let request = ProviderUpdateRequest::from_json(br#"{"name": null, "uses_pkce": false}"#);
         let changes = request.unwrap().changes;
         assert!(changes.name.is_none() && changes.auth_url.is_none());
@@ -96,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_of_nothing_is_a_change() {
+    fn an_empty_update_is_accepted() {
         let request = TokenUpdateRequest::from_json(br#"{"is_default": null}"#).unwrap();
         assert_eq!(
             (request.provider_account_label, request.is_default),

@@ -1,4 +1,4 @@
-//! Requests that ask for a token, wait for one, or bring a code by hand.
+//! Requests for a token, for waiting, and for completing a login manually.
 
 use super::identifiers;
 use crate::api::validate::{
@@ -10,10 +10,10 @@ use crate::broker::commands::{Authenticate, AuthorizationResponse};
 use crate::identity::{AgentId, Scopes, TokenId, UserId};
 use crate::secret::{AuthorizationCode, State};
 
-/// How long `wait` waits when the query does not say, in seconds.
+/// The default timeout of `wait`, in seconds.
 const DEFAULT_WAIT: u32 = 30;
 
-/// The longest that one call may wait, in seconds.
+/// The longest timeout of `wait`, in seconds.
 const LONGEST_WAIT: u32 = 3600;
 
 /// `POST /v2/auth/authenticate`.
@@ -23,35 +23,35 @@ pub struct AuthenticateRequest {
     pub provider: String,
     /// The scopes that the token must have.
     pub scopes: Scopes,
-    /// For whom: `user_id`, or `ls_user_id` where that is absent.
+    /// The user: `user_id`, or `ls_user_id` if that is absent.
     pub user_id: Option<UserId>,
     /// The agent that will use the token.
     pub agent_id: Option<AgentId>,
-    /// This token and no other.
+    /// The token to use, if it must be a certain one.
     pub token_id: Option<TokenId>,
-    /// Where the code is to be sent, if not to this daemon; not checked yet.
+    /// The redirect URI, if it is not the daemon's; not checked yet.
     pub redirect_uri: Option<String>,
-    /// The contract's `use_agent_builder_public_oauth`: a provider that the
-    /// machine's administrator offers.
+    /// The contract's `use_agent_builder_public_oauth`: whether to use a platform
+    /// provider.
     pub use_platform_provider: bool,
-    /// A new flow, whatever is stored.
+    /// Whether to start a new flow even if there is a token.
     pub force_new: bool,
-    /// The token that a flow makes becomes the default.
+    /// Whether the token of the flow becomes the default.
     pub is_default: bool,
-    /// Only look; start no flow.
+    /// Whether to start no flow.
     pub check_only: bool,
-    /// A resource refused the token of this generation.
+    /// The generation of a token that a resource rejected.
     pub newer_than: Option<i64>,
-    /// A person waits: the provider is asked now, once, although it is not
-    /// its time.
+    /// Whether to send one request to the provider now, even during a backoff,
+    /// because a person waits.
     pub try_now: bool,
 }
 
 impl AuthenticateRequest {
-    /// Reads the body.
+    /// Parses the body.
     ///
     /// # Errors
-    /// Every fault of it.
+    /// All validation errors.
     pub fn from_json(body: &[u8]) -> Result<Self, FieldErrors> {
         let mut fields = Fields::body(body)?;
         let user_id = fields.optional("user_id", label);
@@ -91,7 +91,7 @@ impl AuthenticateRequest {
 impl TryFrom<AuthenticateRequest> for Authenticate {
     type Error = broker::Error;
 
-    /// Fails for the name of a provider that no provider can have.
+    /// Converts the request to a command. Fails if the provider identifier is invalid.
     fn try_from(request: AuthenticateRequest) -> Result<Self, broker::Error> {
         Ok(Self {
             provider_id: identifiers::provider(&request.provider)?,
@@ -113,19 +113,19 @@ impl TryFrom<AuthenticateRequest> for Authenticate {
 /// `POST /v2/auth/callback/{provider_id}`.
 #[derive(Clone, Debug)]
 pub struct FinalizeRequest {
-    /// The code that the provider gave.
+    /// The authorization code.
     pub code: AuthorizationCode,
-    /// The state of the flow that it belongs to.
+    /// The state of the flow.
     pub state: State,
-    /// The issuer (RFC 9207), where the redirect named one.
+    /// The issuer (RFC 9207), if the redirect contained one.
     pub iss: Option<String>,
 }
 
 impl FinalizeRequest {
-    /// Reads the body.
+    /// Parses the body.
     ///
     /// # Errors
-    /// Every fault of it.
+    /// All validation errors.
     pub fn from_json(body: &[u8]) -> Result<Self, FieldErrors> {
         let mut fields = Fields::body(body)?;
         let code = fields
@@ -157,15 +157,15 @@ impl From<FinalizeRequest> for AuthorizationResponse {
 /// `GET /v2/auth/wait/{auth_id}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WaitQuery {
-    /// How long to wait, in seconds; 0 only looks.
+    /// How long to wait, in seconds; 0 returns at once.
     pub timeout: u32,
 }
 
 impl WaitQuery {
-    /// Reads the query, without its `?`.
+    /// Parses the query, without its `?`.
     ///
     /// # Errors
-    /// Every fault of it.
+    /// All validation errors.
     pub fn from_query(query: &str) -> Result<Self, FieldErrors> {
         let mut fields = Fields::query(query);
         let timeout = fields.with_default(
@@ -184,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hosted_services_sdk_is_understood() {
+    fn requests_of_the_hosted_services_sdk_are_accepted() {
         let request = AuthenticateRequest::from_json(
             br#"{"user_id": "", "ls_user_id": "ls", "provider": "github", "scopes": ["a b", "a"]}"#,
         )
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn one_answer_names_every_fault() {
+    fn one_reply_contains_all_errors() {
         let body = json!({
             "scopes": "repo",
             "token_id": "1234",
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_agent_or_issuer_is_a_fault() {
+    fn an_empty_agent_or_issuer_is_rejected() {
         let body = br#"{"provider": "p", "scopes": [], "agent_id": ""}"#;
         let faults = AuthenticateRequest::from_json(body).unwrap_err();
         assert_eq!(
@@ -289,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_is_named_in_the_answer() {
+    fn the_reply_contains_the_limit() {
         let faults = WaitQuery::from_query("timeout=3601").unwrap_err();
         assert_eq!(
             serde_json::to_value(faults).unwrap(),

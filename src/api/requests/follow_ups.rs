@@ -1,19 +1,19 @@
-//! The answer to what a completed login leaves to ask. (Beside the contract.)
+//! The answer to what a completed login leaves to ask. (Not in the contract.)
 
 use crate::api::validate::{FieldErrors, Fields, boolean};
 
 /// `POST /v2/auth/flows/{auth_id}/follow-up`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FollowUpRequest {
-    /// Whether the login came back with the account that was to be renewed.
+    /// Whether the account of the login is the one to renew.
     pub same_account: bool,
 }
 
 impl FollowUpRequest {
-    /// Reads the body.
+    /// Parses the body.
     ///
     /// # Errors
-    /// Every fault of it.
+    /// All validation errors.
     pub fn from_json(body: &[u8]) -> Result<Self, FieldErrors> {
         let mut fields = Fields::body(body)?;
         let same_account = fields.required("same_account", boolean);
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_answer_is_yes_or_no_and_nothing_else() {
+    fn an_answer_is_a_boolean() {
         let read = |body: &str| FollowUpRequest::from_json(body.as_bytes());
         assert!(read(r#"{"same_account": true}"#).unwrap().same_account);
         assert!(!read(r#"{"same_account": false}"#).unwrap().same_account);

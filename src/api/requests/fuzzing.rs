@@ -1,6 +1,6 @@
-//! What holds for every body of a request: it is accepted and means what its
-//! JSON says, however that is written, or it is refused in an answer that can
-//! be written, is bounded, and shows none of the secrets in the body.
+//! Properties of every request body: it is accepted, with the same result for every
+//! notation of its JSON, or it is rejected with a reply that can be serialized, has
+//! limited size, and contains no secret of the body.
 
 use serde_json::{Map, Value};
 use url::Url;
@@ -15,13 +15,13 @@ use crate::api::validate::FieldErrors;
 use crate::clock::Timestamp;
 use crate::provider::{Pkce, Source, is_loopback, is_reserved_parameter};
 
-/// Stands in the place of every secret; no other text has it.
+/// Replaces every secret. No other text contains it.
 const CANARY: &str = "canary";
 
-/// The same, where a secret is a number.
+/// Replaces secrets that are numbers.
 const CANARY_NUMBER: u64 = 7_700_770_077;
 
-/// The members whose values are secrets, in any case and at any depth.
+/// The members whose values are secret, in any case and at any depth.
 const SECRETS: [&str; 6] = [
     "access_token",
     "client_secret",
@@ -31,7 +31,7 @@ const SECRETS: [&str; 6] = [
     "state",
 ];
 
-/// The members that imported metadata loses.
+/// The members that are removed from imported metadata.
 const CREDENTIALS: [&str; 4] = [
     "access_token",
     "client_secret",
@@ -39,12 +39,12 @@ const CREDENTIALS: [&str; 4] = [
     "refresh_token",
 ];
 
-/// The most faults that one answer names, and the longest value that one of
-/// them repeats, in bytes of JSON.
+/// The most errors in a reply, and the longest value that an error echoes, in bytes of
+/// JSON.
 const MOST_FAULTS: usize = 100;
 const LONGEST_INPUT: usize = 1024;
 
-/// Reads a body and says what it was taken for, without its secrets.
+/// Parses a body. The result contains no secrets.
 pub(super) type Reader = fn(&[u8]) -> Result<String, FieldErrors>;
 
 macro_rules! readers {
@@ -53,7 +53,7 @@ macro_rules! readers {
     };
 }
 
-/// The readers of every operation that takes a body.
+/// The parsers of all operations with a body.
 pub(super) const READERS: [Reader; 11] = readers![
     AuthenticateRequest,
     CreateConnectionRequest,
@@ -93,7 +93,7 @@ pub(crate) fn request_body(data: &[u8]) {
     is_a_token(data);
 }
 
-/// The answer as it would be sent, and logged.
+/// The reply as it is sent and logged.
 fn is_bounded(faults: &FieldErrors) -> String {
     assert!((1..=MOST_FAULTS).contains(&faults.detail.len()));
     for fault in &faults.detail {
@@ -106,7 +106,7 @@ fn is_bounded(faults: &FieldErrors) -> String {
     format!("{faults} {json}")
 }
 
-/// The body with a canary for every secret in it; `None` if it has one already.
+/// The body with a canary in place of every secret; `None` if it contains one.
 fn planted(mut body: Value) -> Option<String> {
     let text = body.to_string();
     if text.contains(CANARY) || text.contains(&CANARY_NUMBER.to_string()) {
@@ -131,7 +131,7 @@ fn plant(value: &mut Value, is_secret: bool) {
     }
 }
 
-/// The password in an address, which some write there.
+/// Replaces the password in a URL.
 fn plant_password(text: &mut String) {
     if let Ok(mut address) = Url::parse(text)
         && address.password().is_some()
@@ -145,8 +145,7 @@ fn is_one_of(name: &str, names: &[&str]) -> bool {
     names.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
-/// A provider that is accepted can be made, and keeps to the rules of its
-/// client and its addresses.
+/// An accepted provider satisfies the rules for its client and its URLs.
 fn is_a_provider(data: &[u8]) {
     let Ok(request) = ProviderCreateRequest::from_json(data) else {
         return;
@@ -168,7 +167,7 @@ fn is_a_provider(data: &[u8]) {
     assert!(names.all(|name| !is_reserved_parameter(name)));
 }
 
-/// A token that is accepted brings no credential in its metadata.
+/// The metadata of an accepted token contains no credential.
 fn is_a_token(data: &[u8]) {
     let Ok(request) = TokenImportRequest::from_json(data) else {
         return;

@@ -1,29 +1,29 @@
-//! Identifiers of what a request refers to. A malformed one is answered as an
-//! unknown one is, not as a malformed request.
+//! Parses identifiers of existing objects. A malformed identifier is reported like an
+//! unknown one, not as a validation error.
 
 use crate::broker::{Error, Missing};
 use crate::identity::{FlowId, ProviderId, TokenId};
 
-/// A provider's.
+/// Parses the identifier of a provider.
 ///
 /// # Errors
-/// That there is no such provider.
+/// The provider does not exist.
 pub fn provider(text: &str) -> Result<ProviderId, Error> {
     ProviderId::parse(text).ok_or_else(|| Missing::provider(text).into())
 }
 
-/// A token's.
+/// Parses the identifier of a token.
 ///
 /// # Errors
-/// That there is no such token.
+/// The token does not exist.
 pub fn token(text: &str) -> Result<TokenId, Error> {
     TokenId::parse(text).ok_or_else(|| Missing::Token.into())
 }
 
-/// A flow's.
+/// Parses the identifier of a flow.
 ///
 /// # Errors
-/// `missing`.
+/// The error that `missing` returns.
 pub fn flow(text: &str, missing: Missing) -> Result<FlowId, Error> {
     FlowId::parse(text).ok_or_else(|| missing.into())
 }

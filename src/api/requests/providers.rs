@@ -16,15 +16,15 @@ use crate::secret::ClientSecret;
 /// `POST /v2/auth/providers`.
 #[derive(Clone, Debug)]
 pub struct ProviderCreateRequest {
-    /// What the body says; an empty secret counts as left out.
+    /// The definition. An empty secret counts as absent.
     pub definition: Definition,
 }
 
 impl ProviderCreateRequest {
-    /// Reads the body.
+    /// Parses the body.
     ///
     /// # Errors
-    /// Every fault of it.
+    /// All validation errors.
     pub fn from_json(body: &[u8]) -> Result<Self, FieldErrors> {
         let mut fields = Fields::body(body)?;
         let provider_id = fields.required("provider_id", provider_id);
@@ -63,7 +63,7 @@ impl ProviderCreateRequest {
     }
 }
 
-/// The rules between a client's secret, its authentication and PKCE.
+/// Checks the rules for the client secret, the authentication method and PKCE.
 fn check_client(
     fields: &mut Fields,
     has_secret: bool,
@@ -75,7 +75,7 @@ fn check_client(
     }
 }
 
-/// The field whose value breaks a rule.
+/// The field whose value violates a rule.
 #[must_use]
 pub fn field_of_rule(rule: ClientRule) -> &'static str {
     match rule {
@@ -89,17 +89,17 @@ pub fn field_of_rule(rule: ClientRule) -> &'static str {
 pub struct McpProviderCreateRequest {
     /// Its identifier.
     pub provider_id: ProviderId,
-    /// What people call it.
+    /// Its name for people.
     pub name: String,
-    /// The MCP server.
+    /// The URL of the MCP server.
     pub mcp_server_url: Url,
 }
 
 impl McpProviderCreateRequest {
-    /// Reads the body.
+    /// Parses the body.
     ///
     /// # Errors
-    /// Every fault of it.
+    /// All validation errors.
     pub fn from_json(body: &[u8]) -> Result<Self, FieldErrors> {
         let mut fields = Fields::body(body)?;
         let provider_id = fields.required("provider_id", provider_id);
@@ -130,12 +130,12 @@ impl From<McpProviderCreateRequest> for DiscoverProvider {
     }
 }
 
-/// A client secret; `None` for an empty text.
+/// A client secret; `None` if it is empty.
 pub(super) fn secret(text: String) -> Option<ClientSecret> {
     (!text.is_empty()).then(|| ClientSecret::new(text))
 }
 
-/// Fixed parameters of the authorization request, no reserved one.
+/// Fixed parameters of the authorization request.
 pub(super) fn parameters(field: &mut FieldValue<'_>) -> Option<BTreeMap<String, String>> {
     text_map(field, check_parameter_name)
 }

@@ -1,14 +1,14 @@
-//! Queries that narrow a call down to a provider, or a list to a length.
+//! Queries: a provider, or the length of a list.
 
 use crate::api::validate::{FieldErrors, Fields, text, whole_number};
 
-/// How many events are listed when the query does not say.
+/// The default number of events in a reply.
 const DEFAULT_EVENTS: u32 = 50;
 
-/// The most events that one answer lists.
+/// The largest number of events in a reply.
 const MOST_EVENTS: u32 = 200;
 
-/// The query of a call about one provider.
+/// The query of a call for one provider.
 #[derive(Clone, Debug)]
 pub struct ProviderQuery {
     /// The provider's identifier.
@@ -16,10 +16,10 @@ pub struct ProviderQuery {
 }
 
 impl ProviderQuery {
-    /// Reads the query, without its `?`.
+    /// Parses the query, without its `?`.
     ///
     /// # Errors
-    /// Every fault of it.
+    /// All validation errors.
     pub fn from_query(query: &str) -> Result<Self, FieldErrors> {
         let mut fields = Fields::query(query);
         let provider_id = fields.required("provider_id", text);
@@ -31,18 +31,18 @@ impl ProviderQuery {
     }
 }
 
-/// The query of a call about one provider or all.
+/// The query of a call for one provider or for all.
 #[derive(Clone, Debug, Default)]
 pub struct OptionalProviderQuery {
-    /// Only this provider.
+    /// The provider, if the call is for one.
     pub provider_id: Option<String>,
 }
 
 impl OptionalProviderQuery {
-    /// Reads the query, without its `?`.
+    /// Parses the query, without its `?`.
     ///
     /// # Errors
-    /// Every fault of it.
+    /// All validation errors.
     pub fn from_query(query: &str) -> Result<Self, FieldErrors> {
         let mut fields = Fields::query(query);
         let provider_id = fields.optional("provider_id", text);
@@ -53,17 +53,17 @@ impl OptionalProviderQuery {
 /// `GET /v2/auth/token-events`.
 #[derive(Clone, Debug)]
 pub struct EventsQuery {
-    /// Only this provider.
+    /// The provider, if the call is for one.
     pub provider_id: Option<String>,
-    /// At most this many.
+    /// The largest number of events.
     pub limit: u32,
 }
 
 impl EventsQuery {
-    /// Reads the query, without its `?`.
+    /// Parses the query, without its `?`.
     ///
     /// # Errors
-    /// Every fault of it.
+    /// All validation errors.
     pub fn from_query(query: &str) -> Result<Self, FieldErrors> {
         let mut fields = Fields::query(query);
         let provider_id = fields.optional("provider_id", text);
@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_call_about_one_provider_names_it() {
+    fn a_call_for_one_provider_requires_its_identifier() {
         assert_eq!(
             ProviderQuery::from_query("provider_id=a%2Fb")
                 .unwrap()
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn events_are_listed_fifty_at_a_time_unless_told() {
+    fn the_default_number_of_events_is_fifty() {
         assert_eq!(EventsQuery::from_query("").unwrap().limit, 50);
         assert_eq!(EventsQuery::from_query("limit=200").unwrap().limit, 200);
         for (query, kind) in [

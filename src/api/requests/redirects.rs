@@ -1,31 +1,31 @@
-//! What a browser brings back from a provider.
+//! Callbacks from providers.
 
 use crate::api::validate::{FieldErrors, Fields, text, whole_number};
 use crate::broker::commands::AuthorizationResponse;
 use crate::secret::{AuthorizationCode, State};
 
 /// `GET /v2/auth/callback/{provider_id}`: an authorization response (RFC 6749,
-/// sections 4.1.2 and 4.1.2.1). A parameter without a value counts as left
-/// out, a repeated one is a fault.
+/// sections 4.1.2 and 4.1.2.1). A parameter without a value counts as absent, and
+/// a repeated parameter is an error.
 #[derive(Clone, Debug, Default)]
 pub struct CallbackQuery {
-    /// The code.
+    /// The authorization code.
     pub code: Option<AuthorizationCode>,
-    /// The state of the flow that it belongs to.
+    /// The state of the flow.
     pub state: Option<State>,
-    /// The error's code, instead of `code`.
+    /// The error code, instead of `code`.
     pub error: Option<String>,
-    /// The error for a person.
+    /// The error description, for people.
     pub error_description: Option<String>,
     /// The issuer (RFC 9207).
     pub iss: Option<String>,
 }
 
 impl CallbackQuery {
-    /// Reads the query, without its `?`.
+    /// Parses the query, without its `?`.
     ///
     /// # Errors
-    /// Every parameter that is given more than once.
+    /// Repeated parameters.
     pub fn from_query(query: &str) -> Result<Self, FieldErrors> {
         let mut fields = Fields::authorization_response(query);
         let request = Self::read(&mut fields);
@@ -55,25 +55,24 @@ impl From<CallbackQuery> for AuthorizationResponse {
     }
 }
 
-/// `GET /v2/auth/setup/{provider_id}`: the same after a GitHub App was
-/// installed, which may bring no code.
+/// `GET /v2/auth/setup/{provider_id}`: the callback after a GitHub App was installed,
+/// which may have no code.
 #[derive(Clone, Debug, Default)]
 pub struct SetupQuery {
-    /// What a redirect always may bring.
+    /// The parameters of every callback.
     pub callback: CallbackQuery,
-    /// What was done: `install`, `update` or `request`.
+    /// The action: `install`, `update` or `request`.
     pub setup_action: Option<String>,
-    /// The installation, by GitHub's number.
+    /// GitHub's number of the installation.
     #[allow(dead_code, reason = "it is checked, and no use case needs it")]
     pub installation_id: Option<i64>,
 }
 
 impl SetupQuery {
-    /// Reads the query, without its `?`.
+    /// Parses the query, without its `?`.
     ///
     /// # Errors
-    /// Every parameter that is given more than once, and an installation that
-    /// is no number.
+    /// Repeated parameters, and an installation that is not a number.
     pub fn from_query(query: &str) -> Result<Self, FieldErrors> {
         let mut fields = Fields::authorization_response(query);
         let callback = CallbackQuery::read(&mut fields);
@@ -100,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_repeated_parameter_is_refused_and_not_shown() {
+    fn a_repeated_parameter_is_rejected_and_not_echoed() {
         for query in ["code=canary&iss=x&code=canary", "code=&code=canary"] {
             let faults = CallbackQuery::from_query(query).unwrap_err();
             let error = "the parameter is given more than once";
@@ -118,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_without_a_value_counts_as_left_out() {
+    fn a_parameter_without_a_value_counts_as_absent() {
         let query = CallbackQuery::from_query("code=&state=s&error=access%5Fdenied").unwrap();
         assert!(query.code.is_none());
         assert!(query.state.unwrap().matches(&State::new("s")));

@@ -1,4 +1,4 @@
-//! Requests that bring a token, look for tokens, or let an agent use one.
+//! Requests to import tokens, to look for tokens, and to connect agents.
 
 use super::identifiers;
 use crate::api::validate::{
@@ -15,17 +15,17 @@ use crate::secret::{AccessToken, RefreshToken};
 pub struct TokenImportRequest {
     /// The provider's identifier.
     pub provider_id: String,
-    /// The token, obtained elsewhere.
+    /// The imported token.
     pub token: ImportedToken,
-    /// It becomes the default.
+    /// Whether it becomes the default.
     pub is_default: bool,
 }
 
 impl TokenImportRequest {
-    /// Reads the body.
+    /// Parses the body.
     ///
     /// # Errors
-    /// Every fault of it.
+    /// All validation errors.
     pub fn from_json(body: &[u8]) -> Result<Self, FieldErrors> {
         let mut fields = Fields::body(body)?;
         let provider_id = fields.required("provider_id", text);
@@ -44,7 +44,7 @@ impl TokenImportRequest {
 impl TryFrom<TokenImportRequest> for ImportToken {
     type Error = broker::Error;
 
-    /// Fails for the name of a provider that no provider can have.
+    /// Converts the request to a command. Fails if the provider identifier is invalid.
     fn try_from(request: TokenImportRequest) -> Result<Self, broker::Error> {
         Ok(Self {
             provider_id: identifiers::provider(&request.provider_id)?,
@@ -76,7 +76,7 @@ fn imported_token(fields: &mut Fields) -> Option<ImportedToken> {
     })
 }
 
-/// A refresh token; `None` for an empty text.
+/// A refresh token; `None` if it is empty.
 fn refresh_token(text: String) -> Option<RefreshToken> {
     (!text.is_empty()).then(|| RefreshToken::new(text))
 }
@@ -84,17 +84,17 @@ fn refresh_token(text: String) -> Option<RefreshToken> {
 /// `POST /v2/auth/agents/{agent_id}/providers/{provider_id}/tokens`.
 #[derive(Clone, Debug)]
 pub struct UpsertAgentTokenRequest {
-    /// The token, obtained elsewhere.
+    /// The imported token.
     pub token: ImportedToken,
-    /// What a person calls the account.
+    /// The name of the account for people.
     pub provider_account_label: Option<String>,
 }
 
 impl UpsertAgentTokenRequest {
-    /// Reads the body.
+    /// Parses the body.
     ///
     /// # Errors
-    /// Every fault of it.
+    /// All validation errors.
     pub fn from_json(body: &[u8]) -> Result<Self, FieldErrors> {
         let mut fields = Fields::body(body)?;
         let token = imported_token(&mut fields);
@@ -129,10 +129,10 @@ pub struct TokenStatusBatchRequest {
 }
 
 impl TokenStatusBatchRequest {
-    /// Reads the body.
+    /// Parses the body.
     ///
     /// # Errors
-    /// Every fault of it.
+    /// All validation errors.
     pub fn from_json(body: &[u8]) -> Result<Self, FieldErrors> {
         let mut fields = Fields::body(body)?;
         let provider_ids = fields.required("provider_ids", |field| list(field, text));
@@ -152,10 +152,10 @@ pub struct CreateConnectionRequest {
 }
 
 impl CreateConnectionRequest {
-    /// Reads the body.
+    /// Parses the body.
     ///
     /// # Errors
-    /// Every fault of it.
+    /// All validation errors.
     pub fn from_json(body: &[u8]) -> Result<Self, FieldErrors> {
         let mut fields = Fields::body(body)?;
         let oauth_token_id = fields.required("oauth_token_id", text);
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_has_the_contracts_default() {
+    fn absent_members_have_the_contracts_defaults() {
         let request = import_with("refresh_token", json!("")).unwrap();
         assert!(request.is_default);
         assert!(request.token.scopes.is_empty());
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_life_is_a_whole_number_of_seconds_not_below_zero() {
+    fn a_lifetime_is_a_non_negative_integer() {
         for (life, seconds) in [
             (json!(3600), 3600),
             (json!(3.0), 3),
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_at_fault_is_not_shown() {
+    fn an_invalid_secret_is_not_echoed() {
         let faults = import(&json!({"access_token": ["hidden"], "Refresh_Token": "hidden"}));
         assert_eq!(
             serde_json::to_value(faults.unwrap_err()).unwrap(),
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_access_token_is_refused() {
+    fn an_empty_access_token_is_rejected() {
         let faults = import_with("access_token", json!("")).unwrap_err();
         assert_eq!(
             faults.to_string(),
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn metadata_loses_members_that_carry_a_credential() {
+    fn credentials_are_removed_from_metadata() {
         let metadata = json!({
             "team": {"id": "T1", "access_token": "x"},
             "users": [{"Refresh_Token": "x", "state": "CA"}],

@@ -1,8 +1,8 @@
-//! What a 422 answer may show of the request: small values, and no secret.
+//! The values that a 422 reply may echo: small ones without secrets.
 //!
-//! A member is taken for a secret by its name, at any depth and in any case;
-//! a text that names one (a form body, JSON inside a string), or is an address
-//! with a password, is hidden whole.
+//! A member counts as secret by its name, at any depth and in any case. A text that
+//! contains such a name (a form body, JSON inside a string) or is a URL with a
+//! password is replaced as a whole.
 
 use serde_json::{Map, Value};
 use url::Url;
@@ -11,21 +11,20 @@ use crate::secret::names;
 
 const HIDDEN: &str = "[redacted]";
 
-/// Bytes of JSON: enough for any field that a person mistyped.
+/// The largest echoed value, in bytes of JSON.
 const LIMIT: usize = 1024;
 
-/// The client's own JSON reader stops at 128; nothing that a person wrote by
-/// hand is nearly as deep as this.
+/// The deepest nesting that is echoed. JSON parsers stop at 128.
 const DEPTH_LIMIT: usize = 16;
 
-/// The value as it may be shown; `None` if it is too large to be.
+/// The value as it may be echoed; `None` if it is too large.
 pub(super) fn echo(value: &Value) -> Option<Value> {
     let shown = redacted(value, 0);
     let length = serde_json::to_vec(&shown).map_or(usize::MAX, |json| json.len());
     (length <= LIMIT).then_some(shown)
 }
 
-/// What stands for a value that is not shown.
+/// The replacement for a value that must not be echoed.
 pub(super) fn hidden() -> Value {
     Value::from(HIDDEN)
 }
@@ -50,13 +49,12 @@ fn redacted(value: &Value, depth: usize) -> Value {
     }
 }
 
-/// Whether a text is an address with a password, or with a user name, which may
-/// be one.
+/// Whether a text is a URL with a password or a user name, which may be secret too.
 fn has_user_info(text: &str) -> bool {
     Url::parse(text).is_ok_and(|url| !url.username().is_empty() || url.password().is_some())
 }
 
-/// The members without those that carry a credential, at any depth.
+/// Removes members that contain credentials, at any depth.
 pub(crate) fn without_secrets(members: &Map<String, Value>) -> Map<String, Value> {
     members
         .iter()
@@ -80,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn secrets_are_hidden_at_any_depth_in_any_case() {
+    fn secrets_are_replaced_at_any_depth_in_any_case() {
         let value = json!({
             "name": "shown",
             "Client_Secret": "x",
@@ -101,14 +99,14 @@ mod tests {
     }
 
     #[test]
-    fn a_large_value_is_left_out() {
+    fn a_large_value_is_not_echoed() {
         assert_eq!(echo(&json!("x".repeat(1023))), None);
         assert!(echo(&json!("x".repeat(1022))).is_some());
         assert!(echo(&json!({"code": "x".repeat(10_000)})).is_some());
     }
 
     #[test]
-    fn a_deep_value_is_cut_off() {
+    fn a_deep_value_is_truncated() {
         let deep = (0..100).fold(json!(1), |inner, _| json!([inner]));
         let shown = echo(&deep).unwrap().to_string();
         assert_eq!(shown, format!("{}\"…\"{}", "[".repeat(16), "]".repeat(16)));

@@ -1,18 +1,18 @@
-//! One value of a request and the way there: what a reader
-//! (`validate/readers.rs`) looks at, and where it records a fault.
+//! One value of a request with its location. A reader (`validate/readers.rs`)
+//! converts it or records an error.
 //!
-//! Whether the value may be a secret is known from the names on the way; such
-//! a value is never echoed.
+//! Whether the value may be secret is known from the names in its location. Secret
+//! values are never echoed.
 
 use serde_json::{Map, Value};
 
 use super::{FieldError, FieldErrors, Loc, Problem, echo};
 use crate::secret::names;
 
-/// A name that a caller made up is shown this far, in characters.
+/// The longest part of a member name that is shown, in characters.
 const NAME_LIMIT: usize = 64;
 
-/// One value of a request, and where it stands.
+/// One value of a request with its location.
 pub(crate) struct FieldValue<'a> {
     value: &'a Value,
     loc: Vec<Loc>,
@@ -41,14 +41,14 @@ impl<'a> FieldValue<'a> {
         self.value
     }
 
-    /// Records what is wrong with the value; always `None`, to be returned.
+    /// Records an error of the value. Always returns `None`.
     pub(crate) fn refuse<T>(&mut self, problem: Problem) -> Option<T> {
         let shown = shown(self.value, problem.hides_input || self.is_secret);
         self.faults.push(fault(self.loc.clone(), problem, shown));
         None
     }
 
-    /// Reads one item of this array.
+    /// Reads an item of this array.
     pub(super) fn item<T>(
         &mut self,
         index: usize,
@@ -58,7 +58,7 @@ impl<'a> FieldValue<'a> {
         self.inner(Loc::Index(index), item, self.is_secret, read)
     }
 
-    /// Reads one member of this object.
+    /// Reads a member of this object.
     pub(super) fn member<T>(
         &mut self,
         name: &str,
@@ -87,12 +87,12 @@ impl<'a> FieldValue<'a> {
     }
 }
 
-/// A step with a name that may be a caller's own.
+/// A location step with a name that the caller may have chosen.
 pub(super) fn named(name: &str) -> Loc {
     Loc::Name(name.chars().take(NAME_LIMIT).collect())
 }
 
-/// The value as a fault may echo it.
+/// The value as an error may echo it.
 pub(super) fn shown(value: &Value, is_hidden: bool) -> Option<Value> {
     if is_hidden {
         Some(echo::hidden())
@@ -101,7 +101,7 @@ pub(super) fn shown(value: &Value, is_hidden: bool) -> Option<Value> {
     }
 }
 
-/// `problem` at `loc`.
+/// The error for `problem` at `loc`.
 pub(super) fn fault(loc: Vec<Loc>, problem: Problem, input: Option<Value>) -> FieldError {
     FieldError {
         loc,

@@ -1,9 +1,9 @@
-//! Reads a request field by field and goes on after a fault.
+//! Reads a request field by field and continues after an error.
 //!
 //! [`Fields`] is a body or a query, [`FieldValue`] one value of it. The parsed tree
-//! may hold secrets: it is wiped when the reading ends. (The bytes are their
-//! owner's to wipe; earlier values of a repeated member and the JSON reader's
-//! own scratch space are out of reach.)
+//! may contain secrets and is zeroized when dropped. (The caller owns the bytes.
+//! Earlier values of a repeated member and the JSON parser's buffers cannot be
+//! zeroized.)
 
 use std::collections::BTreeSet;
 
@@ -15,10 +15,10 @@ use super::field_value::{fault, named, shown};
 use super::{FieldErrors, FieldValue, Loc, Problem, echo};
 use crate::secret::names;
 
-/// What RFC 6749 (sections 4.1.2 and 4.1.2.1) and RFC 9207 define.
+/// The parameters that RFC 6749 (sections 4.1.2 and 4.1.2.1) and RFC 9207 define.
 const RESPONSE_PARAMETERS: [&str; 5] = ["code", "state", "error", "error_description", "iss"];
 
-/// The fields of a request, and what was wrong with those read so far.
+/// The fields of a request, and the errors of those that were read so far.
 pub(crate) struct Fields {
     root: &'static str,
     members: Value,
@@ -29,10 +29,10 @@ impl Fields {
     const BODY: &'static str = "body";
     const QUERY: &'static str = "query";
 
-    /// The members of a JSON object. Of a repeated member the last counts.
+    /// Parses a JSON object. The last value of a repeated member counts.
     ///
     /// # Errors
-    /// The one fault of a body that is empty, not JSON, or not an object.
+    /// The body is empty, not JSON, or not an object.
     pub(crate) fn body(bytes: &[u8]) -> Result<Self, FieldErrors> {
         let body = Loc::Name(Self::BODY.to_owned());
         if bytes.is_empty() {
@@ -45,7 +45,7 @@ impl Fields {
             FieldErrors::from(fault(loc, problem, Some(Value::Object(Map::new()))))
         })?;
         if !matches!(members, Value::Object(_)) {
-            // A text here is most often a whole body, encoded twice.
+            // A text is usually a whole body that was encoded twice.
             let shown = shown(&members, members.is_string());
             wipe(&mut members);
             return Err(fault(vec![body], Problem::not_an_object(), shown).into());
@@ -53,16 +53,15 @@ impl Fields {
         Ok(Self::new(Self::BODY, members))
     }
 
-    /// The parameters of a query string. Of a repeated one the last counts.
+    /// Parses a query string. The last value of a repeated parameter counts.
     pub(crate) fn query(text: &str) -> Self {
         let parameters = form_urlencoded::parse(text.as_bytes())
             .map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())));
         Self::new(Self::QUERY, parameters.collect())
     }
 
-    /// The parameters of an authorization response (RFC 6749, section 3.1):
-    /// one of its own without a value counts as left out, a repeated one is a
-    /// fault.
+    /// Parses an authorization response (RFC 6749, section 3.1): a parameter of its
+    /// own without a value counts as absent, and a repeated parameter is an error.
     pub(crate) fn authorization_response(text: &str) -> Self {
         let mut fields = Self::new(Self::QUERY, Value::Null);
         let mut parameters = Map::new();
@@ -87,8 +86,7 @@ impl Fields {
         }
     }
 
-    /// A field that must be there, as `read` understands it. `None` only
-    /// after a fault.
+    /// Reads a required field with `read`. Returns `None` only after an error.
     pub(crate) fn required<T>(
         &mut self,
         name: &'static str,
@@ -97,7 +95,7 @@ impl Fields {
         if self.members.get(name).is_some() {
             return self.read(name, read);
         }
-        // FastAPI shows the whole body here, and nothing for a query.
+        // FastAPI echoes the whole body here, and nothing for a query.
         let input = if self.root == Self::BODY {
             echo::echo(&self.members)
         } else {
@@ -108,7 +106,7 @@ impl Fields {
         None
     }
 
-    /// A field that may be left out; null counts as left out.
+    /// Reads an optional field. `null` counts as absent.
     pub(crate) fn optional<T>(
         &mut self,
         name: &'static str,
@@ -120,7 +118,7 @@ impl Fields {
         }
     }
 
-    /// A field that may be left out, and is `default` then, but not be null.
+    /// Reads an optional field that must not be `null`; `default` if absent.
     pub(crate) fn with_default<T>(
         &mut self,
         name: &'static str,
@@ -130,7 +128,7 @@ impl Fields {
         self.non_null(name, read).unwrap_or(default)
     }
 
-    /// A field that may be left out but not be null.
+    /// Reads an optional field that must not be `null`.
     pub(crate) fn non_null<T>(
         &mut self,
         name: &'static str,
@@ -150,7 +148,7 @@ impl Fields {
         read(&mut FieldValue::new(name, value, loc, &mut self.faults))
     }
 
-    /// Records a fault of the field `name` that only shows beside the others.
+    /// Records an error of the field `name` that depends on other fields.
     pub(crate) fn refuse(&mut self, name: &str, problem: Problem) {
         let value = self.members.get(name).unwrap_or(&Value::Null);
         let shown = shown(value, problem.hides_input || names::is_secret(name));
@@ -158,17 +156,16 @@ impl Fields {
         self.faults.push(fault);
     }
 
-    /// Whether the field `name` is at fault itself, so that nothing more can be
-    /// said of it.
+    /// Whether the field `name` has an error already.
     pub(crate) fn is_refused(&self, name: &str) -> bool {
         let loc = self.loc(name);
         self.faults.detail.iter().any(|fault| fault.loc == loc)
     }
 
-    /// The request, if there was no fault; `request` puts it together.
+    /// Returns the result of `request` if there were no errors.
     ///
     /// # Errors
-    /// Every fault that was found.
+    /// All recorded errors.
     pub(crate) fn finish<T>(
         mut self,
         request: impl FnOnce() -> Option<T>,
@@ -191,14 +188,14 @@ impl Drop for Fields {
     }
 }
 
-/// What `error` says, without the line and column that it ends on.
+/// The message of `error` without the line and column at its end.
 fn clause(error: &serde_json::Error) -> String {
     let text = error.to_string();
     let field = format!(" at line {} column {}", error.line(), error.column());
     text.strip_suffix(&field).unwrap_or(&text).to_owned()
 }
 
-/// The byte at which the text stops being JSON.
+/// The byte offset of the error.
 fn position(error: &serde_json::Error, bytes: &[u8]) -> usize {
     if error.is_eof() {
         return bytes.len();
@@ -233,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_not_json_is_refused_where_it_goes_wrong() {
+    fn the_error_of_a_body_that_is_not_json_contains_the_offset() {
         let expected = |at: usize, error: &str| {
             json!({"detail": [{
                 "loc": ["body", at],
@@ -260,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_body_is_a_missing_one() {
+    fn an_empty_body_counts_as_missing() {
         assert_eq!(
             refusal(b""),
             json!({"detail": [
@@ -270,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_is_no_object_is_refused() {
+    fn a_body_that_is_not_an_object_is_rejected() {
         let expected = |input: Value| {
             json!({"detail": [{
                 "loc": ["body"],
@@ -285,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn null_is_left_out_where_it_may_be_and_a_fault_elsewhere() {
+    fn null_counts_as_absent_for_optional_fields_only() {
         let mut fields = Fields::body(br#"{"a": null, "b": null, "c": null}"#).unwrap();
         assert_eq!(fields.optional("a", text), None);
         fields.required("b", text);

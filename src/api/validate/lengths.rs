@@ -1,23 +1,23 @@
-//! How long the values of a request may be: far longer than any in use, and
-//! short enough that a list of thousands of rows stays small.
+//! Limits on the length of values: longer than any in use, and short enough that a
+//! list of thousands of rows is of moderate size.
 
 use std::io;
 
 use serde_json::Value;
 
-/// All scopes of one request together, with a blank between two, in bytes.
+/// The longest list of scopes, separated by spaces, in bytes.
 pub(super) const SCOPES: usize = 8 * 1024;
 
-/// The metadata of an imported token as JSON, in bytes.
+/// The largest metadata of an imported token as JSON, in bytes.
 pub(super) const METADATA: usize = 16 * 1024;
 
-/// Whether a value takes at most `most` bytes as JSON. No copy of it is made,
-/// since parts of it may be secret.
+/// Whether a value has at most `most` bytes as JSON. Does not copy the value, which
+/// may contain secrets.
 pub(super) fn fits(value: &Value, most: usize) -> bool {
     serde_json::to_writer(Room(most), value).is_ok()
 }
 
-/// So many bytes can be written.
+/// A writer that fails after this many bytes.
 struct Room(usize);
 
 impl io::Write for Room {

@@ -1,20 +1,20 @@
-//! The message, type and context of each fault, as pydantic writes them.
+//! Validation errors with pydantic's type, message and parameters.
 //!
-//! Compared with pydantic 2.13, which a client of the hosted service may have
-//! been written against. Why a text is not a URL or a UUID is the message of the
-//! crate that parses it. Rules of our own have the type `value_error`.
+//! They are those of pydantic 2.13, which clients of the hosted service may rely on.
+//! The reasons for invalid URLs and UUIDs are those of the crates that parse them.
+//! Rules that pydantic does not have use the type `value_error`.
 
 use serde_json::{Value, json};
 
 use crate::identity::{LONGEST_LABEL, LabelError};
 
-/// What is wrong with a value, wherever it stands.
+/// An error of a value, without its location.
 #[derive(Debug)]
 pub(crate) struct Problem {
     pub(super) kind: &'static str,
     pub(super) msg: String,
     pub(super) ctx: Option<(&'static str, Value)>,
-    /// Whether the value itself must not be shown.
+    /// Whether the value must not be echoed.
     pub(super) hides_input: bool,
 }
 
@@ -33,7 +33,7 @@ impl Problem {
         self
     }
 
-    /// The same, without showing the value.
+    /// Prevents the value from being echoed.
     pub(super) fn hiding_input(mut self) -> Self {
         self.hides_input = true;
         self
@@ -66,7 +66,7 @@ impl Problem {
         .with("min_length", 1)
     }
 
-    /// `most` in characters.
+    /// `most` is in characters.
     pub(super) fn too_long(most: usize) -> Self {
         Self::plain(
             "string_too_long",
@@ -75,7 +75,7 @@ impl Problem {
         .with("max_length", most)
     }
 
-    /// `most` items, and how many there are.
+    /// `most` is the limit and `found` the number of items.
     pub(super) fn too_many(most: usize, found: usize) -> Self {
         Self::plain(
             "too_long",
@@ -100,11 +100,11 @@ impl Problem {
         Self::plain("dict_type", "Input should be a valid dictionary")
     }
 
-    pub(super) fn not_a_flag() -> Self {
+    pub(super) fn not_a_boolean() -> Self {
         Self::plain("bool_type", "Input should be a valid boolean")
     }
 
-    pub(super) fn not_a_flags_text() -> Self {
+    pub(super) fn not_a_boolean_text() -> Self {
         Self::plain(
             "bool_parsing",
             "Input should be a valid boolean, unable to interpret input",
@@ -122,7 +122,7 @@ impl Problem {
         )
     }
 
-    pub(super) fn not_an_integers_text() -> Self {
+    pub(super) fn not_an_integer_text() -> Self {
         Self::plain(
             "int_parsing",
             "Input should be a valid integer, unable to parse string as an integer",
@@ -176,7 +176,7 @@ impl Problem {
         .with("expected_schemes", "'https'")
     }
 
-    /// `names` in the order of the contract.
+    /// `names` are in the order of the contract.
     pub(super) fn not_one_of(names: &[&str]) -> Self {
         let quoted: Vec<_> = names.iter().map(|name| format!("'{name}'")).collect();
         let expected = match quoted.split_last() {
@@ -195,7 +195,7 @@ impl Problem {
         }
     }
 
-    /// A rule of our own, as one clause.
+    /// A rule that pydantic does not have, as one clause.
     pub(crate) fn rule(clause: &str) -> Self {
         Self::plain("value_error", format!("Value error, {clause}")).with("error", json!(clause))
     }

@@ -1,8 +1,8 @@
-//! What a value can be required to be.
+//! Readers of values.
 //!
-//! A reader gives the value as a domain type, or records what is wrong with it
-//! and gives `None`. JSON values are not converted (`"true"` is not a boolean); the
-//! numbers of a query are read from text, as pydantic does.
+//! A reader converts a value to a domain type, or records an error and returns
+//! `None`. JSON types are not converted (`"true"` is not a boolean). Numbers in a
+//! query are parsed from text, as pydantic does.
 
 use std::collections::BTreeMap;
 use std::num::IntErrorKind;
@@ -10,6 +10,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde_json::{Map, Number, Value};
+use strum::VariantArray as _;
 use url::Url;
 use uuid::Uuid;
 
@@ -25,7 +26,7 @@ pub(crate) fn text(field: &mut FieldValue<'_>) -> Option<String> {
     borrowed_text(field, Problem::not_text).map(str::to_owned)
 }
 
-/// A text that says something.
+/// A text that is not empty.
 pub(crate) fn non_empty_text(field: &mut FieldValue<'_>) -> Option<String> {
     let text = text(field)?;
     if text.is_empty() {
@@ -34,7 +35,7 @@ pub(crate) fn non_empty_text(field: &mut FieldValue<'_>) -> Option<String> {
     Some(text)
 }
 
-/// A label that people tell apart by reading it.
+/// A label without invisible characters.
 pub(crate) fn label(field: &mut FieldValue<'_>) -> Option<String> {
     let text = text(field)?;
     match check_label(&text) {
@@ -43,7 +44,7 @@ pub(crate) fn label(field: &mut FieldValue<'_>) -> Option<String> {
     }
 }
 
-/// A label that says something.
+/// A label that is not empty.
 pub(crate) fn filled_label(field: &mut FieldValue<'_>) -> Option<String> {
     let text = label(field)?;
     if text.is_empty() {
@@ -70,7 +71,7 @@ fn text_within(field: &mut FieldValue<'_>, most: usize) -> Option<String> {
     Some(text)
 }
 
-/// An address, as it was written; what it must be is looked at elsewhere.
+/// A URL, which is validated later.
 pub(crate) fn address_text(field: &mut FieldValue<'_>) -> Option<String> {
     text_within(field, LONGEST_ADDRESS)
 }
@@ -82,19 +83,19 @@ fn borrowed_text<'a>(field: &mut FieldValue<'a>, otherwise: fn() -> Problem) -> 
     }
 }
 
-/// A boolean, and nothing that could be read as one.
+/// A boolean. Numbers and texts are not converted.
 pub(crate) fn boolean(field: &mut FieldValue<'_>) -> Option<bool> {
     match field.value() {
         Value::Bool(boolean) => Some(*boolean),
-        Value::String(_) => field.refuse(Problem::not_a_flags_text()),
+        Value::String(_) => field.refuse(Problem::not_a_boolean_text()),
         Value::Number(number) if whole(number).is_some() => {
-            field.refuse(Problem::not_a_flags_text())
+            field.refuse(Problem::not_a_boolean_text())
         }
-        _ => field.refuse(Problem::not_a_flag()),
+        _ => field.refuse(Problem::not_a_boolean()),
     }
 }
 
-/// A length of time in whole seconds, not negative.
+/// A duration in whole seconds, not negative.
 pub(crate) fn seconds(field: &mut FieldValue<'_>) -> Option<Duration> {
     natural(field).map(|seconds| Duration::from_secs(seconds.unsigned_abs()))
 }
@@ -108,7 +109,7 @@ pub(crate) fn generation(field: &mut FieldValue<'_>) -> Option<i64> {
 fn natural(field: &mut FieldValue<'_>) -> Option<i64> {
     let number = match field.value() {
         Value::Number(number) => number,
-        Value::String(_) => return field.refuse(Problem::not_an_integers_text()),
+        Value::String(_) => return field.refuse(Problem::not_an_integer_text()),
         _ => return field.refuse(Problem::not_an_integer()),
     };
     match whole(number) {
@@ -118,21 +119,20 @@ fn natural(field: &mut FieldValue<'_>) -> Option<i64> {
     }
 }
 
-/// A number without a fraction; one beyond 64 bits is brought to the nearest
-/// end, since nothing here lasts as long as that.
+/// A number without a fraction, saturated to 64 bits.
 fn whole(number: &Number) -> Option<i64> {
     let float = || number.as_f64().filter(|float| float.fract() == 0.0);
     number.as_i64().or_else(|| Some(float()? as i64))
 }
 
-/// A number of a query, within `range`.
+/// A number in a query, within `range`.
 pub(crate) fn whole_number<T>(field: &mut FieldValue<'_>, range: RangeInclusive<T>) -> Option<T>
 where
     T: Copy + PartialOrd + Into<i64> + TryFrom<i64>,
 {
     let text = borrowed_text(field, Problem::not_text)?;
     let Some(number) = parsed_integer(text) else {
-        return field.refuse(Problem::not_an_integers_text());
+        return field.refuse(Problem::not_an_integer_text());
     };
     let (least, most) = ((*range.start()).into(), (*range.end()).into());
     if number < least {
@@ -144,9 +144,8 @@ where
     }
 }
 
-/// An integer as JSON writes one; one beyond 64 bits is brought to the nearest
-/// end. FastAPI also takes ` 5`, `+5` and `5.0`, which its own document does not
-/// call integers.
+/// An integer in JSON's notation, saturated to 64 bits. FastAPI also accepts ` 5`,
+/// `+5` and `5.0`, which are not integers by its own document.
 fn parsed_integer(text: &str) -> Option<i64> {
     let digits = text.strip_prefix('-').unwrap_or(text);
     if !digits.bytes().all(|digit| digit.is_ascii_digit()) {
@@ -162,7 +161,8 @@ fn parsed_integer(text: &str) -> Option<i64> {
     )
 }
 
-/// An array, each item as `read` understands it; all items are read.
+/// An array whose items are read with `read`. All items are read, to find all
+/// errors.
 pub(crate) fn list<T>(
     field: &mut FieldValue<'_>,
     read: impl Fn(&mut FieldValue<'_>) -> Option<T>,
@@ -190,7 +190,7 @@ pub(crate) fn scopes(field: &mut FieldValue<'_>) -> Option<Scopes> {
     Some(scopes)
 }
 
-/// The metadata of a token: an object, as it is.
+/// The metadata of a token: any object.
 pub(crate) fn object(field: &mut FieldValue<'_>) -> Option<Map<String, Value>> {
     let Value::Object(members) = field.value() else {
         return field.refuse(Problem::not_a_dictionary());
@@ -203,7 +203,7 @@ pub(crate) fn object(field: &mut FieldValue<'_>) -> Option<Map<String, Value>> {
     Some(members.clone())
 }
 
-/// An object of texts, whose members' names `check` takes.
+/// An object with text values. `check` validates the names of its members.
 pub(crate) fn text_map(
     field: &mut FieldValue<'_>,
     check: fn(&str) -> Result<(), ParameterError>,
@@ -232,7 +232,7 @@ pub(crate) fn text_map(
     Some(map)
 }
 
-/// A UUID of a token.
+/// The identifier of a token, a UUID.
 pub(crate) fn token_id(field: &mut FieldValue<'_>) -> Option<TokenId> {
     let text = borrowed_text(field, Problem::uuid_not_text)?;
     match Uuid::parse_str(text) {
@@ -241,19 +241,19 @@ pub(crate) fn token_id(field: &mut FieldValue<'_>) -> Option<TokenId> {
     }
 }
 
-/// An identifier for a new provider.
+/// The identifier of a new provider.
 pub(crate) fn provider_id(field: &mut FieldValue<'_>) -> Option<ProviderId> {
     let text = borrowed_text(field, Problem::not_text)?;
     ProviderId::parse(text).or_else(|| field.refuse(Problem::not_of_pattern(ProviderId::PATTERN)))
 }
 
-/// The address of an OAuth endpoint or an MCP server.
+/// The URL of an OAuth endpoint or an MCP server.
 pub(crate) fn endpoint(field: &mut FieldValue<'_>) -> Option<Url> {
     let text = borrowed_address(field)?;
     parse_endpoint(text).map_or_else(|error| field.refuse(bad_address(text, error)), Some)
 }
 
-/// An absolute address without a fragment, as it was written.
+/// A redirect URI: absolute and without a fragment; returned unchanged.
 fn redirect_uri(field: &mut FieldValue<'_>) -> Option<String> {
     let text = borrowed_address(field)?;
     parse_redirect(text).map_or_else(|error| field.refuse(bad_address(text, error)), Some)
@@ -267,7 +267,7 @@ fn borrowed_address<'a>(field: &mut FieldValue<'a>) -> Option<&'a str> {
     Some(text)
 }
 
-/// A list of addresses, as they were written.
+/// A list of redirect URIs; returned unchanged.
 pub(crate) fn redirect_uris(field: &mut FieldValue<'_>) -> Option<Vec<String>> {
     let uris = list(field, redirect_uri)?;
     if uris.len() > MOST_REDIRECT_URIS {
@@ -281,7 +281,7 @@ fn bad_address(text: &str, error: EndpointError) -> Problem {
         EndpointError::NotAUrl => Problem::not_a_url(&why_not_a_url(text)),
         EndpointError::Insecure => Problem::insecure_url(),
         EndpointError::Fragment => Problem::not_a_url(&error.to_string()),
-        // The user name may be a password's.
+        // The user information may contain a password.
         EndpointError::UserInfo | EndpointError::Obscure => {
             Problem::not_a_url(&error.to_string()).hiding_input()
         }
@@ -295,25 +295,27 @@ fn why_not_a_url(text: &str) -> String {
     Url::parse(text).map_or_else(|error| error.to_string(), |_| String::new())
 }
 
-/// A domain type that the contract spells as one of a few names.
+/// A domain type with a fixed set of names in the contract.
 pub(crate) trait Choice: Copy + 'static {
-    /// Each value with its name, in the contract's order.
+    /// The values with their names, in the contract's order.
     fn choices() -> Vec<(&'static str, Self)>;
 }
 
 impl Choice for AuthMethod {
     fn choices() -> Vec<(&'static str, Self)> {
-        Self::ALL.map(|method| (method.as_str(), method)).into()
+        let choices = Self::VARIANTS.iter();
+        choices.map(|method| (method.into(), *method)).collect()
     }
 }
 
 impl Choice for Kind {
     fn choices() -> Vec<(&'static str, Self)> {
-        Self::ALL.map(|kind| (kind.as_str(), kind)).into()
+        let choices = Self::VARIANTS.iter();
+        choices.map(|kind| (kind.into(), *kind)).collect()
     }
 }
 
-/// Its methods; whether it is on is another field's business.
+/// The methods; `uses_pkce` is the field that turns PKCE off.
 impl Choice for Pkce {
     fn choices() -> Vec<(&'static str, Self)> {
         [Self::S256, Self::Plain]

@@ -152,14 +152,14 @@ impl Refresher {
         }
     }
 
-    /// After how many seconds without use a provider's refresh tokens expire.
-    fn idle_life(&self, owner: Owner, provider: &ProviderRef) -> Option<u32> {
+    /// The time after which an unused refresh token of the provider expires.
+    fn idle_life(&self, owner: Owner, provider: &ProviderRef) -> Option<Duration> {
         let provider = self.providers.referred(owner, provider).ok()?;
         provider.quirks().refresh_token_idle_life
     }
 
     /// How long a token need not be refreshed in the background.
-    fn time_left(&self, token: &Token, idle_life: Option<u32>, now: ClockReading) -> Duration {
+    fn time_left(&self, token: &Token, idle_life: Option<Duration>, now: ClockReading) -> Duration {
         let settings = &self.context.settings;
         let is_active = {
             let used_at = token
@@ -185,9 +185,9 @@ impl Refresher {
     }
 }
 
-/// When an unused refresh token is to be used, so that it does not expire.
-fn idle_due(token: &Token, idle_life: u32) -> Timestamp {
-    let early = Duration::from_secs(idle_life.into()) * IDLE_SHARE.0 / IDLE_SHARE.1;
+/// When an unused refresh token is refreshed, so that it does not expire.
+fn idle_due(token: &Token, idle_life: Duration) -> Timestamp {
+    let early = idle_life * IDLE_SHARE.0 / IDLE_SHARE.1;
     token.issued_at.plus(early - token.share_of(early / 10))
 }
 
@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn an_idle_refresh_token_is_used_well_before_it_dies() {
         const DAY: i64 = 86_400;
-        let due = idle_due(&token(Some(3600)), 90 * 86_400).as_seconds();
+        let due = idle_due(&token(Some(3600)), Duration::from_secs(90 * 86_400)).as_seconds();
         assert!((54 * DAY..=60 * DAY).contains(&due), "{due}");
     }
 }

@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::builder::PossibleValuesParser;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory as _};
+use strum::VariantArray as _;
 
 use super::secret;
 use crate::cli::{Cli, output};
@@ -67,9 +68,9 @@ pub struct AddArgs {
     /// How the client authenticates at the token endpoint [default:
     /// client_secret_post, or none for a public client]
     #[arg(long, value_name = "METHOD",
-          requires_ifs = AuthMethod::ALL.into_iter().filter(|method| *method != AuthMethod::None)
+          requires_ifs = AuthMethod::VARIANTS.iter().filter(|method| **method != AuthMethod::None)
               .map(|method| (method.as_str(), "client_secret_file")),
-          value_parser = PossibleValuesParser::new(AuthMethod::ALL.map(AuthMethod::as_str)))]
+          value_parser = PossibleValuesParser::new(AuthMethod::VARIANTS.iter().map(|method| method.as_str())))]
     auth_method: Option<String>,
 
     /// Do without PKCE, for servers that reject it; needs a client secret
@@ -78,7 +79,7 @@ pub struct AddArgs {
 
     /// Whose quirks it has, if its host name does not tell
     #[arg(long = "type", value_name = "TYPE",
-          value_parser = PossibleValuesParser::new(Kind::ALL.map(Kind::as_str)))]
+          value_parser = PossibleValuesParser::new(Kind::VARIANTS.iter().map(|kind| kind.as_str())))]
     kind: Option<String>,
 
     /// A fixed parameter of the authorization request; may be repeated

@@ -1,10 +1,10 @@
-//! Which addresses a discovery may ask.
+//! The addresses to which a discovery may send requests.
 //!
-//! Its caller, and every server on the way, could else make the daemon ask what
-//! only this machine or its network can: a router, a cloud's metadata service,
-//! another program's port. A name is resolved here, its addresses are judged,
-//! and the connection goes to just those, so that a second look-up cannot give
-//! others.
+//! Without this policy the caller and every server of a discovery could make the
+//! daemon send requests to addresses that only this machine or its network can
+//! reach: a router, a cloud's metadata service, another program's port (SSRF).
+//! Names are resolved here, and the connection uses the addresses that were
+//! checked, so that a second look-up cannot return others (DNS rebinding).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -13,31 +13,31 @@ use url::{Host, Url};
 
 use crate::provider::{self, EndpointError};
 
-/// How far a discovery may go.
+/// Which addresses a discovery may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AddressPolicy {
-    /// To public addresses.
+    /// Public addresses.
     Public,
-    /// To this machine's loopback addresses too, since it began at one.
+    /// Also loopback addresses, because the discovery started at one.
     Loopback,
 }
 
-/// Why an address is not asked.
+/// Why an address is not allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Forbidden {
-    /// No address of an OAuth endpoint.
+    /// The address cannot be an OAuth endpoint.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
     /// An address of this machine or of a network that is not public.
-    #[error("{0} is no public address")]
+    #[error("{0} is not a public address")]
     Address(IpAddr),
     /// A name of this machine.
-    #[error("localhost is no public address")]
+    #[error("localhost is not a public address")]
     Localhost,
 }
 
 impl AddressPolicy {
-    /// How far one that begins at `start` may go.
+    /// The policy of a discovery that starts at `start`.
     pub(super) fn of(start: &Url) -> Self {
         if provider::is_loopback(start) {
             Self::Loopback
@@ -46,42 +46,48 @@ impl AddressPolicy {
         }
     }
 
-    /// Judges an address as it is written; a name is judged when it is resolved.
+    /// Checks a URL. The addresses of a host name are checked by [`Self::resolved`].
+    ///
+    /// # Errors
+    /// [`Forbidden`] says why the URL is not allowed.
     pub(super) fn check(self, url: &Url) -> Result<(), Forbidden> {
         let url = provider::parse_endpoint(url.as_str())?;
         match url.host() {
             Some(Host::Domain("localhost")) if self == Self::Public => Err(Forbidden::Localhost),
             Some(Host::Domain(_)) => Ok(()),
-            Some(Host::Ipv4(address)) => self.admit(address.into()),
-            Some(Host::Ipv6(address)) => self.admit(address.into()),
+            Some(Host::Ipv4(address)) => self.check_ip(address.into()),
+            Some(Host::Ipv6(address)) => self.check_ip(address.into()),
             None => Err(EndpointError::NotAUrl.into()),
         }
     }
 
-    /// Resolves `name`, and judges all of its addresses.
+    /// Resolves `name` and checks all of its addresses.
+    ///
+    /// # Errors
+    /// [`Unresolved`] if it has no addresses, or one that is not allowed.
     pub(super) async fn resolved(self, name: &str) -> Result<Vec<SocketAddr>, Unresolved> {
         let addresses: Vec<_> = tokio::net::lookup_host((name, 0))
             .await
             .map_err(|_| Unresolved::Unknown)?
             .collect();
         for address in &addresses {
-            self.admit_as(name, address.ip())?;
+            self.check_ip_of(name, address.ip())?;
         }
         Ok(addresses)
     }
 
-    /// `localhost` is this machine and nothing else; no other name is.
-    fn admit_as(self, name: &str, address: IpAddr) -> Result<(), Forbidden> {
+    /// Only the name `localhost` may have loopback addresses, and no others.
+    fn check_ip_of(self, name: &str, address: IpAddr) -> Result<(), Forbidden> {
         if (name == "localhost") == address.is_loopback() {
-            self.admit(address)
+            self.check_ip(address)
         } else {
             Err(Forbidden::Address(address))
         }
     }
 
-    fn admit(self, address: IpAddr) -> Result<(), Forbidden> {
-        let is_near = self == Self::Loopback && address.is_loopback();
-        if is_near || is_public(address) {
+    fn check_ip(self, address: IpAddr) -> Result<(), Forbidden> {
+        let is_own_loopback = self == Self::Loopback && address.is_loopback();
+        if is_own_loopback || is_public(address) {
             Ok(())
         } else {
             Err(Forbidden::Address(address))
@@ -89,13 +95,13 @@ impl AddressPolicy {
     }
 }
 
-/// Why a name has no addresses to go to.
+/// Why a name has no usable addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Unresolved {
-    /// Nobody knows it, or nobody can be asked now.
-    #[error("there is no such name")]
+    /// The name does not exist, or no name server can be reached.
+    #[error("the name cannot be resolved")]
     Unknown,
-    /// It leads where a discovery may not go.
+    /// One of its addresses is not allowed.
     #[error(transparent)]
     Forbidden(#[from] Forbidden),
 }
@@ -117,8 +123,8 @@ fn is_public(address: IpAddr) -> bool {
     }
 }
 
-/// The IANA special-purpose registry of IPv4 (RFC 6890), multicast, and the
-/// address at which one cloud keeps its metadata service.
+/// Whether an address is outside the IANA special-purpose registry of IPv4 (RFC
+/// 6890), is not multicast, and is not Azure's metadata service.
 fn is_public_v4(address: Ipv4Addr) -> bool {
     const AZURE_METADATA: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
     let [a, b, c, _] = address.octets();
@@ -135,8 +141,8 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     !is_special && address != AZURE_METADATA
 }
 
-/// Global unicast (RFC 4291, section 2.4) without its special parts. Where an
-/// IPv4 address is meant, that one counts.
+/// Whether an address is global unicast (RFC 4291, section 2.4) and in no special
+/// range. An address that embeds an IPv4 address is checked as that one.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let [a, b, c, d, e, f, ..] = address.segments();
     let last = || {
@@ -156,7 +162,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
 mod tests {
     use super::*;
 
-    fn judged(policy: AddressPolicy, url: &str) -> bool {
+    fn is_allowed(policy: AddressPolicy, url: &str) -> bool {
         policy.check(&Url::parse(url).unwrap()).is_ok()
     }
 
@@ -216,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_is_near_only_for_what_began_there() {
+    fn loopback_is_allowed_only_for_a_discovery_that_started_there() {
         for url in [
             "http://127.0.0.1:1/",
             "http://[::1]/",
@@ -227,15 +233,15 @@ mod tests {
                 AddressPolicy::of(&Url::parse(url).unwrap()),
                 AddressPolicy::Loopback
             );
-            assert!(judged(AddressPolicy::Loopback, url), "{url}");
-            assert!(!judged(AddressPolicy::Public, url), "{url}");
+            assert!(is_allowed(AddressPolicy::Loopback, url), "{url}");
+            assert!(!is_allowed(AddressPolicy::Public, url), "{url}");
         }
     }
 
     #[test]
-    fn nothing_leads_into_a_network_that_is_not_public() {
+    fn private_networks_are_never_allowed() {
         for policy in [AddressPolicy::Public, AddressPolicy::Loopback] {
-            assert!(judged(policy, "https://1.1.1.1/"));
+            assert!(is_allowed(policy, "https://1.1.1.1/"));
             for url in [
                 "https://192.168.1.1/",
                 "https://0x0a000001/",
@@ -246,35 +252,36 @@ mod tests {
                 "ftp://example.com/",
                 "https://me@example.com/",
             ] {
-                assert!(!judged(policy, url), "{url}");
+                assert!(!is_allowed(policy, url), "{url}");
             }
         }
     }
 
     #[test]
-    fn a_name_is_judged_by_every_address_it_has() {
-        let near: IpAddr = Ipv4Addr::LOCALHOST.into();
-        let far: IpAddr = Ipv4Addr::new(1, 1, 1, 1).into();
+    fn every_address_of_a_name_is_checked() {
+        let loopback: IpAddr = Ipv4Addr::LOCALHOST.into();
+        let public: IpAddr = Ipv4Addr::new(1, 1, 1, 1).into();
         let router: IpAddr = Ipv4Addr::new(192, 168, 1, 1).into();
-        let admits = |policy: AddressPolicy, name, address| policy.admit_as(name, address).is_ok();
-        assert!(admits(AddressPolicy::Loopback, "localhost", near));
-        assert!(!admits(AddressPolicy::Public, "localhost", near));
+        let admits =
+            |policy: AddressPolicy, name, address| policy.check_ip_of(name, address).is_ok();
+        assert!(admits(AddressPolicy::Loopback, "localhost", loopback));
+        assert!(!admits(AddressPolicy::Public, "localhost", loopback));
         for policy in [AddressPolicy::Public, AddressPolicy::Loopback] {
-            assert!(admits(policy, "example.com", far));
-            assert!(!admits(policy, "example.com", near));
+            assert!(admits(policy, "example.com", public));
+            assert!(!admits(policy, "example.com", loopback));
             assert!(!admits(policy, "example.com", router));
-            assert!(!admits(policy, "localhost", far));
+            assert!(!admits(policy, "localhost", public));
         }
     }
 
     #[tokio::test]
-    async fn a_name_that_nobody_knows_is_not_forbidden() {
+    async fn an_unknown_name_is_unresolved_and_not_forbidden() {
         let unknown = AddressPolicy::Public.resolved("no-such-host.invalid").await;
         assert_eq!(unknown, Err(Unresolved::Unknown));
     }
 
     #[tokio::test]
-    async fn a_name_that_leads_to_this_machine_is_forbidden() {
+    async fn a_name_of_this_machine_is_forbidden() {
         let addresses = AddressPolicy::Loopback.resolved("localhost").await.unwrap();
         assert!(addresses.iter().all(|address| address.ip().is_loopback()));
         let refused = AddressPolicy::Public.resolved("localhost").await;

@@ -1,10 +1,14 @@
-//! What a `WWW-Authenticate` header says (RFC 9110, section 11.6.1; RFC 9728,
-//! section 5.1).
+//! The challenges of a `WWW-Authenticate` header (RFC 9110, section 11.6.1; RFC
+//! 9728, section 5.1).
+//!
+//! The parser is lenient: servers send URLs without quotes, omit the closing
+//! quote, and mix schemes with `token68` credentials. It finds one parameter and
+//! skips what it does not understand.
 
 use oauth2::http::HeaderMap;
 use oauth2::http::header::WWW_AUTHENTICATE;
 
-/// Where the challenges say that the resource's metadata is.
+/// The `resource_metadata` parameter, the address of the resource's metadata.
 pub(super) fn resource_metadata(headers: &HeaderMap) -> Option<String> {
     headers
         .get_all(WWW_AUTHENTICATE)
@@ -13,14 +17,14 @@ pub(super) fn resource_metadata(headers: &HeaderMap) -> Option<String> {
         .find_map(|challenges| parameter(challenges, "resource_metadata"))
 }
 
-/// The first parameter of that name, whichever challenge it belongs to.
+/// The first parameter named `wanted` in any of the challenges.
 fn parameter(challenges: &str, wanted: &str) -> Option<String> {
     let mut rest = challenges;
     while !rest.is_empty() {
         let end = rest.find(|c| !is_token(c)).unwrap_or(rest.len());
         let (word, after) = rest.split_at(end);
         let Some(value) = after.trim_start().strip_prefix('=') else {
-            // A scheme's name, or what stands between two words.
+            // The name of a scheme, or a separator.
             rest = after.trim_start_matches(|c| !is_token(c));
             continue;
         };
@@ -33,7 +37,8 @@ fn parameter(challenges: &str, wanted: &str) -> Option<String> {
     None
 }
 
-/// A quoted string, or a word up to the next comma or blank; and what follows.
+/// Reads a quoted string, or a word that ends before the next comma, space or tab.
+/// Returns it with the rest of the text.
 fn read_value(text: &str) -> (String, &str) {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find([',', ' ', '\t']).unwrap_or(text.len());
@@ -60,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_parameter_is_found_in_any_challenge_and_writing() {
+    fn the_parameter_is_found_in_any_challenge_and_spelling() {
         for header in [
             r#"Bearer resource_metadata="https://a/b""#,
             r#"Bearer error="invalid_token", error_description="no \"resource_metadata=x\" here", resource_metadata="https://a/b""#,
@@ -74,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_found_where_nothing_is_said() {
+    fn nothing_is_found_without_the_parameter() {
         for header in [
             "",
             "Bearer",

@@ -1,8 +1,9 @@
-//! Asks strangers: judged addresses, redirects followed by hand, bounded
-//! answers, and one deadline for everything.
+//! The HTTP client for discovery, whose servers are not trusted: it checks every
+//! address, follows redirects itself, limits the size of replies, and has one
+//! deadline for all requests.
 //!
-//! It never goes through a proxy: where that would connect to is not ours to
-//! judge.
+//! It does not use a proxy, because the addresses that a proxy connects to cannot
+//! be checked.
 
 use std::error::Error as _;
 use std::sync::Arc;
@@ -19,27 +20,31 @@ use super::{Error, Step, shown};
 use crate::oauth::http::Outbound;
 use crate::oauth::request::JSON;
 
-/// How many redirects are followed for one document.
+/// The most redirects that are followed for one document.
 const MAX_REDIRECTS: usize = 5;
 
-/// The longest document read, in bytes; real ones have a few thousand.
+/// The longest document that is read, in bytes. Real ones have a few thousand.
 const DOCUMENT_LIMIT: usize = 1 << 20;
 
-/// What an MCP server expects its callers to take (MCP, Streamable HTTP).
+/// The media types that MCP servers require callers to accept (MCP, Streamable
+/// HTTP).
 const MCP_ACCEPT: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
 
-/// What was found where a document was looked for.
+/// The result of a request for a document.
 pub(super) enum Found {
     /// A JSON object.
     Document(Map<String, Value>),
-    /// The server has none there.
+    /// The server has no document at this address. The text says which.
     Nothing(String),
-    /// An answer that is no document.
+    /// The reply is not a document. The text says why.
     MalformedResponse(String),
 }
 
 impl Found {
-    /// The document that had to be there.
+    /// The document, if it is required.
+    ///
+    /// # Errors
+    /// An [`Error`] of `step` if there is none.
     pub(super) fn required(self, step: Step) -> Result<Map<String, Value>, Error> {
         match self {
             Self::Document(document) => Ok(document),
@@ -49,7 +54,7 @@ impl Found {
     }
 }
 
-/// One discovery's way of asking.
+/// The HTTP client of one discovery.
 pub(super) struct DiscoveryClient {
     http: Outbound,
     policy: AddressPolicy,
@@ -57,7 +62,10 @@ pub(super) struct DiscoveryClient {
 }
 
 impl DiscoveryClient {
-    /// One that begins at `start`, and is done when `timeout` is over.
+    /// Makes a client for a discovery from `start` that fails after `timeout`.
+    ///
+    /// # Errors
+    /// [`Error::HttpClient`] if no HTTP client can be made on this machine.
     pub(super) fn starting_at(start: &Url, timeout: Duration) -> Result<Self, Error> {
         let policy = AddressPolicy::of(start);
         let http = Outbound::direct(Arc::new(policy)).map_err(|error| Error::HttpClient {
@@ -70,17 +78,17 @@ impl DiscoveryClient {
         })
     }
 
-    /// Asks an MCP server without a token; the answer's body, which may never
-    /// end, is not read.
+    /// Calls an MCP server without a token. The body of the response may be
+    /// endless and is not read.
     pub(super) async fn probe(&self, url: &Url) -> Result<Response, Error> {
         self.get(Step::McpServer, url, MCP_ACCEPT).await
     }
 
-    /// Looks for a JSON object at `url`.
+    /// Fetches a JSON object from `url`.
     pub(super) async fn fetch_metadata(&self, step: Step, url: &Url) -> Result<Found, Error> {
         let reply = self.get(step, url, JSON).await?;
         let (status, place) = (reply.status(), shown(reply.url()));
-        let found = format!("{place} answers with HTTP {}", status.as_u16());
+        let found = format!("{place} responds with HTTP {}", status.as_u16());
         if status.is_server_error() {
             return Ok(Found::MalformedResponse(found));
         }
@@ -89,16 +97,13 @@ impl DiscoveryClient {
         }
         let body = self.read(step, reply).await?;
         Ok(serde_json::from_slice(&body).map_or_else(
-            |_| {
-                Found::MalformedResponse(format!(
-                    "{place} answers with something that is no JSON object"
-                ))
-            },
+            |_| Found::MalformedResponse(format!("the response of {place} is not a JSON object")),
             Found::Document,
         ))
     }
 
-    /// Sends a JSON object once; a redirect is not followed.
+    /// Sends a JSON object once and does not follow a redirect. Returns the status
+    /// of the response and its JSON object, if it has one.
     pub(super) async fn post(
         &self,
         step: Step,
@@ -115,9 +120,13 @@ impl DiscoveryClient {
         Ok((status, serde_json::from_slice(&body).ok()))
     }
 
-    /// Judges an endpoint that was found, its name's addresses included.
+    /// Checks an endpoint, including the addresses of its host name.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if requests to it are not allowed, and
+    /// [`Error::Unreachable`] if its host name cannot be resolved.
     pub(super) async fn check_address(&self, step: Step, url: &Url) -> Result<(), Error> {
-        let forbidden = |why: Forbidden| unfit_address(step, url, why);
+        let forbidden = |why: Forbidden| forbidden_address(step, url, why);
         self.policy.check(url).map_err(forbidden)?;
         let Some(Host::Domain(name)) = url.host() else {
             return Ok(());
@@ -141,15 +150,15 @@ impl DiscoveryClient {
                 Some(next) => url = next,
             }
         }
-        let what = format!("it is redirected more than {MAX_REDIRECTS} times");
+        let what = format!("more than {MAX_REDIRECTS} redirects");
         Err(Error::unsupported(step, what))
     }
 
-    /// Sends a request once, if its address may be asked.
+    /// Sends a request once, if its address is allowed.
     async fn send(&self, step: Step, request: Request) -> Result<Response, Error> {
         let url = request.url().clone();
         let check = self.policy.check(&url);
-        check.map_err(|why| unfit_address(step, &url, why))?;
+        check.map_err(|why| forbidden_address(step, &url, why))?;
         let client = self.http.client_for(url.scheme());
         let client = client.map_err(|error| Error::HttpClient {
             what: error.to_string(),
@@ -158,21 +167,21 @@ impl DiscoveryClient {
         let error = match sent {
             Ok(Ok(reply)) => return Ok(reply),
             Ok(Err(error)) => error,
-            Err(_) => return Err(silent(step, &url)),
+            Err(_) => return Err(timed_out(step, &url)),
         };
         Err(match forbidden(&error) {
-            Some(why) => unfit_address(step, &url, why),
+            Some(why) => forbidden_address(step, &url, why),
             None if error.is_connect() => unreachable_host(step, &url),
-            None => Error::malformed(step, format!("{} gives no whole answer", shown(&url))),
+            None => truncated(step, &url),
         })
     }
 
-    /// Reads an answer to its end, unless it is too long or too slow.
+    /// Reads the body of a response, unless it is too long or too slow.
     async fn read(&self, step: Step, mut reply: Response) -> Result<Vec<u8>, Error> {
         let url = reply.url().clone();
         let too_long = || {
             let what = format!(
-                "{} answers with more than {DOCUMENT_LIMIT} bytes",
+                "the response of {} has more than {DOCUMENT_LIMIT} bytes",
                 shown(&url)
             );
             Error::malformed(step, what)
@@ -184,22 +193,22 @@ impl DiscoveryClient {
         let mut body = Vec::new();
         loop {
             let chunk = tokio::time::timeout_at(self.deadline, reply.chunk()).await;
-            match chunk.map_err(|_| silent(step, &url))? {
+            match chunk.map_err(|_| timed_out(step, &url))? {
                 Ok(Some(chunk)) if body.len() + chunk.len() > DOCUMENT_LIMIT => {
                     return Err(too_long());
                 }
                 Ok(Some(chunk)) => body.extend_from_slice(&chunk),
                 Ok(None) => return Ok(body),
-                Err(_) => {
-                    let what = format!("{} gives no whole answer", shown(&url));
-                    return Err(Error::malformed(step, what));
-                }
+                Err(_) => return Err(truncated(step, &url)),
             }
         }
     }
 }
 
-/// Where a redirect leads; `None` if `reply` is none. TLS is never left.
+/// The target of a redirect; `None` if `reply` is not a redirect.
+///
+/// # Errors
+/// The target is not a URL, or it would continue without TLS.
 fn next_hop(step: Step, url: &Url, reply: &Response) -> Result<Option<Url>, Error> {
     let location = reply.headers().get(LOCATION);
     let Some(location) =
@@ -209,7 +218,10 @@ fn next_hop(step: Step, url: &Url, reply: &Response) -> Result<Option<Url>, Erro
     };
     let next = location.to_str().ok().and_then(|text| url.join(text).ok());
     let next = next.ok_or_else(|| {
-        Error::unsupported(step, format!("{} redirects to no address", shown(url)))
+        Error::unsupported(
+            step,
+            format!("{} redirects to an invalid address", shown(url)),
+        )
     })?;
     if url.scheme() == "https" && next.scheme() != "https" {
         let what = format!("{} redirects to {}, without TLS", shown(url), shown(&next));
@@ -218,8 +230,8 @@ fn next_hop(step: Step, url: &Url, reply: &Response) -> Result<Option<Url>, Erro
     Ok(Some(next))
 }
 
-fn unfit_address(step: Step, url: &Url, why: Forbidden) -> Error {
-    Error::unsupported(step, format!("{} is not asked: {why}", shown(url)))
+fn forbidden_address(step: Step, url: &Url, why: Forbidden) -> Error {
+    Error::unsupported(step, format!("{} is not allowed: {why}", shown(url)))
 }
 
 fn unreachable_host(step: Step, url: &Url) -> Error {
@@ -229,11 +241,16 @@ fn unreachable_host(step: Step, url: &Url) -> Error {
     }
 }
 
-fn silent(step: Step, url: &Url) -> Error {
-    Error::malformed(step, format!("{} does not answer in time", shown(url)))
+fn timed_out(step: Step, url: &Url) -> Error {
+    Error::malformed(step, format!("{} does not respond in time", shown(url)))
 }
 
-/// Whether the address that a name has was the reason.
+fn truncated(step: Step, url: &Url) -> Error {
+    let what = format!("the response of {} is incomplete", shown(url));
+    Error::malformed(step, what)
+}
+
+/// Why the address of a host name is not allowed, if that caused `error`.
 fn forbidden(error: &reqwest::Error) -> Option<Forbidden> {
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -250,7 +267,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_name_is_judged_where_the_connection_is_made() {
+    async fn the_addresses_of_a_name_are_checked_when_connecting() {
         let http = Outbound::direct(Arc::new(AddressPolicy::Public)).unwrap();
         let address = Url::parse("http://localhost:1/").unwrap();
         let request = Request::new(reqwest::Method::GET, address);

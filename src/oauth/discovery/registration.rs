@@ -1,25 +1,26 @@
-//! The registration of a client of our own (RFC 7591).
+//! Dynamic client registration (RFC 7591).
 
 use serde_json::{Map, Value, json};
 
 use super::client::DiscoveryClient;
 use super::server::Server;
 use super::{Error, Step};
-use crate::oauth::normalize::text;
+use crate::oauth::reply::text;
 use crate::provider::{AuthMethod, Client, is_client_id};
 use crate::secret::ClientSecret;
 
 const STEP: Step = Step::Registration;
 
-/// What a server may say of a refusal (RFC 7591, section 3.2.2).
-const REFUSALS: [&str; 4] = [
+/// The error codes of a registration (RFC 7591, section 3.2.2).
+const ERROR_CODES: [&str; 4] = [
     "invalid_client_metadata",
     "invalid_redirect_uri",
     "invalid_software_statement",
     "unapproved_software_statement",
 ];
 
-/// Registers a client that is redirected to `redirect_uri`. It is asked once.
+/// Registers a client with the redirect URI `redirect_uri`. The request is sent
+/// once.
 pub(super) async fn register(
     client: &DiscoveryClient,
     server: &Server,
@@ -39,38 +40,35 @@ pub(super) async fn register(
     if !matches!(status, 200 | 201) {
         return Err(Error::malformed(STEP, refusal(status, reply.as_ref())));
     }
-    let reply = reply.ok_or_else(|| Error::malformed(STEP, "the answer is no JSON object"))?;
+    let reply = reply.ok_or_else(|| Error::malformed(STEP, "the response is not a JSON object"))?;
     registered(&reply, server.auth_method)
 }
 
-/// The client as the server has registered it, which need not be as it was
-/// asked to (RFC 7591, section 3.2.1).
+/// The client that the server registered. It may differ from the requested one
+/// (RFC 7591, section 3.2.1).
 fn registered(reply: &Map<String, Value>, wanted: AuthMethod) -> Result<Client, Error> {
     let client_id = text(reply, "client_id")
-        .ok_or_else(|| Error::malformed(STEP, "the answer holds no client_id"))?;
+        .ok_or_else(|| Error::malformed(STEP, "the response has no client_id"))?;
     if !is_client_id(client_id) {
-        let what = "the answer's client_id is too long, or has line breaks or other characters that no client_id may have";
+        let what = "the client_id in the response is too long or contains invalid characters";
         return Err(Error::malformed(STEP, what));
     }
     let auth_method = match text(reply, "token_endpoint_auth_method") {
         None => wanted,
-        Some(name) => AuthMethod::ALL
-            .into_iter()
-            .find(|method| method.as_str() == name)
-            .ok_or_else(|| {
-                let what = "the client is to authenticate in a way that agent-authd does not know";
-                Error::malformed(STEP, what)
-            })?,
+        Some(name) => name.parse().map_err(|_| {
+            let what = "the server requires a token_endpoint_auth_method that agent-authd does not support";
+            Error::malformed(STEP, what)
+        })?,
     };
     let client_secret = text(reply, "client_secret").filter(|_| auth_method != AuthMethod::None);
-    // A secret has the same letters as an identifier (RFC 6749, appendix A.2).
+    // Secrets have the same syntax as identifiers (RFC 6749, appendix A.2).
     if client_secret.is_some_and(|secret| !is_client_id(secret)) {
-        let what = "the answer's client_secret is too long, or has characters that no client_secret may have";
+        let what = "the client_secret in the response is too long or contains invalid characters";
         return Err(Error::malformed(STEP, what));
     }
     let client_secret = client_secret.map(ClientSecret::new);
     if auth_method != AuthMethod::None && client_secret.is_none() {
-        let what = "the client is to prove itself with a secret, and was given none";
+        let what = "the server requires a client secret and the response has no client_secret";
         return Err(Error::malformed(STEP, what));
     }
     Ok(Client {
@@ -83,12 +81,12 @@ fn registered(reply: &Map<String, Value>, wanted: AuthMethod) -> Result<Client, 
 
 fn refusal(status: u16, reply: Option<&Map<String, Value>>) -> String {
     let code = reply.and_then(|reply| text(reply, "error"));
-    match code.filter(|code| REFUSALS.contains(code)) {
-        Some(code) => format!("the server refused it ({code})"),
+    match code.filter(|code| ERROR_CODES.contains(code)) {
+        Some(code) => format!("the server rejected the registration ({code})"),
         None if matches!(status, 401 | 403) => {
-            format!("the server registers only clients it knows (HTTP {status})")
+            format!("the server does not register unknown clients (HTTP {status})")
         }
-        None => format!("the server answers with HTTP {status}"),
+        None => format!("the server responds with HTTP {status}"),
     }
 }
 
@@ -101,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn the_client_is_what_the_server_made_of_it() {
+    fn the_client_is_the_one_that_the_server_registered() {
         let client = read(&json!({"client_id": "c", "client_secret": "unused"})).unwrap();
         assert!(client.client_secret.is_none() && client.is_dynamic);
         assert_eq!(client.auth_method, AuthMethod::None);
@@ -113,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_cannot_be_used_is_refused() {
+    fn a_client_that_cannot_be_used_is_rejected() {
         for reply in [
             json!({}),
             json!({"client_id": 7}),
@@ -135,11 +133,14 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_repeats_only_codes_that_are_known() {
-        let told = |status, reply: Value| refusal(status, reply.as_object());
-        let known = told(400, json!({"error": "invalid_redirect_uri"}));
-        assert_eq!(known, "the server refused it (invalid_redirect_uri)");
-        let other = told(400, json!({"error": "<script>"}));
-        assert_eq!(other, "the server answers with HTTP 400");
+    fn only_known_error_codes_are_quoted() {
+        let message = |status, reply: Value| refusal(status, reply.as_object());
+        let known = message(400, json!({"error": "invalid_redirect_uri"}));
+        assert_eq!(
+            known,
+            "the server rejected the registration (invalid_redirect_uri)"
+        );
+        let other = message(400, json!({"error": "<script>"}));
+        assert_eq!(other, "the server responds with HTTP 400");
     }
 }

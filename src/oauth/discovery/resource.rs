@@ -1,36 +1,36 @@
-//! The MCP server's metadata: what it is called, and who authorizes its callers
-//! (RFC 9728).
+//! The metadata of an MCP server: its resource indicator and its authorization
+//! server (RFC 9728).
 
 use serde_json::{Map, Value};
 use url::Url;
 
 use super::client::{DiscoveryClient, Found};
 use super::{Error, Step, challenge, shown, shown_text};
-use crate::oauth::normalize::text;
+use crate::oauth::reply::text;
 
 const STEP: Step = Step::Resource;
 
-/// An MCP server, as its callers' authorization server knows it.
+/// An MCP server as an OAuth resource.
 pub(super) struct Resource {
-    /// Its resource indicator (RFC 8707), in its own letters.
+    /// Its resource indicator (RFC 8707), spelled as in its metadata.
     pub(super) identifier: String,
-    /// Its authorization server: one issuer in every writing that is meant.
+    /// The issuer of its authorization server, in every accepted spelling.
     pub(super) issuers: Vec<String>,
 }
 
-/// Finds what `server` says of itself; if it says nothing, it is its own
+/// Finds the metadata of `server`. A server without metadata is its own
 /// authorization server (MCP of 2025-03-26).
 pub(super) async fn find(client: &DiscoveryClient, server: &Url) -> Result<Resource, Error> {
     let refusal = client.probe(server).await?;
     if let Some(place) = challenge::resource_metadata(refusal.headers()) {
         let place = server.join(&place).map_err(|_| {
-            Error::unsupported(STEP, "the server's refusal names no address for it")
+            Error::unsupported(STEP, "resource_metadata in the challenge is not an address")
         })?;
         let document = client.fetch_metadata(STEP, &place).await?.required(STEP)?;
         return described(&document, server);
     }
     drop(refusal);
-    for place in well_known(server) {
+    for place in metadata_urls(server) {
         if let Found::Document(document) = client.fetch_metadata(STEP, &place).await? {
             return described(&document, server);
         }
@@ -41,9 +41,9 @@ pub(super) async fn find(client: &DiscoveryClient, server: &Url) -> Result<Resou
     })
 }
 
-/// Where the metadata may be: made of the whole address, and of its origin
-/// alone (RFC 9728, section 3.1; MCP, Authorization).
-fn well_known(server: &Url) -> Vec<Url> {
+/// The addresses where the metadata may be: first for the whole address, then for
+/// its origin (RFC 9728, section 3.1; MCP, Authorization).
+fn metadata_urls(server: &Url) -> Vec<Url> {
     const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
     let mut root = server.clone();
     root.set_query(None);
@@ -62,11 +62,11 @@ fn well_known(server: &Url) -> Vec<Url> {
 
 fn described(document: &Map<String, Value>, server: &Url) -> Result<Resource, Error> {
     let identifier = text(document, "resource")
-        .ok_or_else(|| Error::unsupported(STEP, "it names no resource"))?;
+        .ok_or_else(|| Error::unsupported(STEP, "it has no resource member"))?;
     let resource = Url::parse(identifier).ok();
     if !resource.is_some_and(|resource| contains(&resource, server)) {
         let (identifier, server) = (shown_text(identifier), shown(server));
-        let what = format!("it is that of {identifier}, which is not {server}");
+        let what = format!("its resource is {identifier}, which does not contain {server}");
         return Err(Error::unsupported(STEP, what));
     }
     let servers = document.get("authorization_servers");
@@ -74,7 +74,7 @@ fn described(document: &Map<String, Value>, server: &Url) -> Result<Resource, Er
         None | Some([]) => own_issuers(server),
         Some([Value::String(issuer), ..]) => vec![issuer.clone()],
         Some(_) => {
-            let what = "its authorization_servers are not a list of addresses";
+            let what = "authorization_servers is not a list of addresses";
             return Err(Error::unsupported(STEP, what));
         }
     };
@@ -84,9 +84,9 @@ fn described(document: &Map<String, Value>, server: &Url) -> Result<Resource, Er
     })
 }
 
-/// Whether `server` is `resource` or lies below it. RFC 9728, section 3.3, wants
-/// the same address; many MCP servers name their origin, and MCP's own clients
-/// take that. What one origin says of another is never believed.
+/// Whether `server` is `resource` or below it. RFC 9728, section 3.3, requires the
+/// same address, but many MCP servers name their origin and MCP's own clients
+/// accept that. A server of another origin is never accepted.
 fn contains(resource: &Url, server: &Url) -> bool {
     let above = resource.path().trim_end_matches('/');
     let below = server.path().strip_prefix(above);
@@ -96,7 +96,7 @@ fn contains(resource: &Url, server: &Url) -> bool {
         && below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// The issuer that an MCP server itself would be.
+/// The issuer of an MCP server that is its own authorization server.
 fn own_issuers(server: &Url) -> Vec<String> {
     let origin = server.origin().ascii_serialization();
     let with_slash = format!("{origin}/");
@@ -112,14 +112,14 @@ mod tests {
     }
 
     fn places(server: &str) -> Vec<String> {
-        well_known(&url(server))
+        metadata_urls(&url(server))
             .iter()
             .map(Url::to_string)
             .collect()
     }
 
     #[test]
-    fn the_path_is_inserted_first() {
+    fn the_url_with_the_path_is_first() {
         const ROOT: &str = "https://e.com/.well-known/oauth-protected-resource";
         assert_eq!(places("https://e.com"), [ROOT]);
         assert_eq!(
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resource_speaks_for_what_lies_below_it() {
+    fn a_resource_contains_the_paths_below_it() {
         let server = url("https://e.com/a/mcp");
         for resource in [
             "https://e.com",

@@ -1,39 +1,37 @@
-//! The revocation endpoint of a provider that was defined by two addresses
-//! alone.
+//! Finds the revocation endpoint of a provider that was created without one.
 //!
-//! Looked for only on the token endpoint's own origin, to which the grants go
-//! anyway, and believed only if the document names just that token endpoint.
+//! Metadata is requested only from the origin of the token endpoint, which
+//! receives the grants anyway, and used only if it names that token endpoint.
 
 use oauth2::http::{Method, StatusCode};
 use serde_json::{Map, Value};
 use url::Url;
 
-use super::server::well_known;
-use crate::oauth::normalize::text;
+use super::server::metadata_urls;
+use crate::oauth::reply::text;
 use crate::oauth::{Client, request};
 use crate::provider::{self, Provider};
 
-/// How many paths above a token endpoint are tried as its issuer's:
-/// `/oauth2/default` issues `/oauth2/default/v1/token`.
+/// The most paths above a token endpoint that are tried as the issuer:
+/// `/oauth2/default` is the issuer of `/oauth2/default/v1/token`.
 const MAX_ISSUERS: usize = 4;
 
 impl Client {
-    /// Looks for the revocation endpoint of `provider` in the metadata of the
-    /// server that has its token endpoint (RFC 8414); `None` if there is none,
-    /// or none to believe.
+    /// Finds the revocation endpoint of `provider` in the metadata of its server
+    /// (RFC 8414); `None` if there is no metadata that passes the checks.
     ///
-    /// The issuer is not known, so each path above the token endpoint is tried.
+    /// The issuer is unknown, so each path above the token endpoint is tried.
     pub async fn find_revocation_endpoint(&self, provider: &Provider) -> Option<Url> {
         let token = &provider.endpoints.token;
-        for place in issuers_above(token).iter().flat_map(well_known) {
+        for place in issuers_above(token).iter().flat_map(metadata_urls) {
             let request = request::bare(Method::GET, &place, Vec::new()).ok()?;
-            // Where one cannot be asked, the others cannot either.
+            // All requests go to the same server, so the others would fail too.
             let reply = self.http.send(request).await.ok()?;
             if reply.status() != StatusCode::OK {
                 continue;
             }
             let document = serde_json::from_slice(reply.body()).ok();
-            if let Some(found) = document.and_then(|document| believed(&document, token)) {
+            if let Some(found) = document.and_then(|document| verified_endpoint(&document, token)) {
                 return Some(found);
             }
         }
@@ -41,15 +39,16 @@ impl Client {
     }
 }
 
-/// The endpoint that a document names, if it is that of the server at `token`.
-fn believed(document: &Map<String, Value>, token: &Url) -> Option<Url> {
+/// The revocation endpoint in a document, if the document describes the server of
+/// the token endpoint `token`.
+fn verified_endpoint(document: &Map<String, Value>, token: &Url) -> Option<Url> {
     let address = |member| provider::parse_endpoint(text(document, member)?).ok();
-    let is_here = |url: &Url| url.origin() == token.origin();
-    let is_its_own = address("token_endpoint")? == *token && is_here(&address("issuer")?);
-    address("revocation_endpoint").filter(|url| is_its_own && is_here(url))
+    let is_same_origin = |url: &Url| url.origin() == token.origin();
+    let is_its_own = address("token_endpoint")? == *token && is_same_origin(&address("issuer")?);
+    address("revocation_endpoint").filter(|url| is_its_own && is_same_origin(url))
 }
 
-/// The addresses above `token`, the origin first.
+/// The addresses above `token`, starting with its origin.
 fn issuers_above(token: &Url) -> Vec<Url> {
     let segments: Vec<&str> = token.path().trim_matches('/').split('/').collect();
     (0..segments.len().min(MAX_ISSUERS))
@@ -73,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn the_issuer_is_looked_for_above_the_token_endpoint() {
+    fn the_paths_above_the_token_endpoint_are_tried_as_issuers() {
         let above = |token| {
             issuers_above(&url(token))
                 .iter()
@@ -94,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_token_endpoints_own_server_is_believed() {
+    fn only_metadata_of_the_token_endpoints_server_is_used() {
         let token = url("https://e.com/token");
         let found = |changes: Value| {
             let mut document = json!({
@@ -103,7 +102,7 @@ mod tests {
             });
             let members = document.as_object_mut().unwrap();
             members.extend(changes.as_object().unwrap().clone());
-            believed(members, &token)
+            verified_endpoint(members, &token)
         };
         assert_eq!(found(json!({})), Some(url("https://e.com/revoke")));
         for changes in [

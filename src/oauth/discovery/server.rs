@@ -1,52 +1,56 @@
 //! The authorization server's metadata (RFC 8414; OpenID Connect Discovery 1.0).
 
 use serde_json::{Map, Value};
+use strum::VariantArray as _;
 use url::Url;
 
 use super::client::{DiscoveryClient, Found};
 use super::{Error, Step, shown_text};
-use crate::oauth::normalize::text;
+use crate::oauth::reply::text;
 use crate::provider::{self, AuthMethod, Endpoints};
 
 const STEP: Step = Step::AuthorizationServer;
 
-/// Documents that hold it: the suffixes of RFC 8414 and of OpenID.
+/// The well-known paths of the metadata, of RFC 8414 and of OpenID.
 const OAUTH: &str = "/.well-known/oauth-authorization-server";
 const OPENID: &str = "/.well-known/openid-configuration";
 
-/// An authorization server that takes this kind of client.
+/// An authorization server that supports the clients of agent-authd.
 pub(super) struct Server {
-    /// Its addresses.
+    /// Its endpoints.
     pub(super) endpoints: Endpoints,
-    /// Where clients register.
+    /// Its registration endpoint.
     pub(super) registration: Url,
-    /// How ours is to authenticate.
+    /// How the client will authenticate.
     pub(super) auth_method: AuthMethod,
-    /// Whether it gives refresh tokens.
+    /// Whether it issues refresh tokens.
     pub(super) refreshes: bool,
 }
 
-/// Finds the server that is one of `issuers`, all of which are one server's
-/// name.
+/// Finds the authorization server with one of `issuers`, which are spellings of
+/// the same issuer.
 pub(super) async fn find(client: &DiscoveryClient, issuers: &[String]) -> Result<Server, Error> {
     let issuer = issuers.first().map_or("", String::as_str);
     let place = provider::parse_endpoint(issuer).map_err(|why| {
-        Error::unsupported(STEP, format!("{} is no issuer: {why}", shown_text(issuer)))
+        Error::unsupported(
+            STEP,
+            format!("{} is not an issuer: {why}", shown_text(issuer)),
+        )
     })?;
     let mut missing = None;
-    for address in well_known(&place) {
+    for address in metadata_urls(&place) {
         match client.fetch_metadata(STEP, &address).await? {
             Found::Document(document) => return described(client, &document, issuers).await,
-            // What went wrong says more than what is not there.
+            // A failure is more informative than a missing document.
             Found::MalformedResponse(what) => missing = Some(Error::malformed(STEP, what)),
             Found::Nothing(what) => missing = missing.or(Some(Error::unsupported(STEP, what))),
         }
     }
-    Err(missing.unwrap_or_else(|| Error::unsupported(STEP, "there is none")))
+    Err(missing.unwrap_or_else(|| Error::unsupported(STEP, "it was not found")))
 }
 
-/// Where an issuer's metadata may be, in the order that MCP lays down.
-pub(super) fn well_known(issuer: &Url) -> Vec<Url> {
+/// The addresses of an issuer's metadata, in the order that MCP specifies.
+pub(super) fn metadata_urls(issuer: &Url) -> Vec<Url> {
     let path = issuer.path().trim_end_matches('/');
     let at = |path: &str| {
         let mut url = issuer.clone();
@@ -70,7 +74,7 @@ async fn described(
     issuers: &[String],
 ) -> Result<Server, Error> {
     let issuer = text(document, "issuer").unwrap_or_default();
-    // RFC 8414, section 3.3: letter by letter.
+    // RFC 8414, section 3.3, requires identical strings.
     if !issuers.iter().any(|known| known == issuer) {
         let expected = issuers.first().map_or("", String::as_str);
         let (found, expected) = (shown_text(issuer), shown_text(expected));
@@ -81,7 +85,7 @@ async fn described(
     {
         return Err(Error::unsupported(
             STEP,
-            "the server does not take PKCE with S256",
+            "the server does not support PKCE with S256",
         ));
     }
     let registration = endpoint(client, document, "registration_endpoint").await?;
@@ -96,8 +100,9 @@ async fn described(
                 == Some(&Value::Bool(true)),
         },
         registration: registration.ok_or_else(|| {
-            let what = "the server registers no clients by itself (it has no \
-                        registration_endpoint); register one there and add it with its id";
+            let what = "the server does not support client registration (it has no \
+                        registration_endpoint); register a client there and add the \
+                        provider with its client_id";
             Error::unsupported(STEP, what)
         })?,
         auth_method: auth_method(document)?,
@@ -105,17 +110,19 @@ async fn described(
     })
 }
 
-/// The least that a client can do there: a public one needs no secret kept.
+/// The simplest authentication method that the server supports. A public client
+/// is preferred, because it has no secret to store.
 fn auth_method(document: &Map<String, Value>) -> Result<AuthMethod, Error> {
-    // RFC 8414, section 2: Basic if nothing is said.
+    // RFC 8414, section 2: the default is Basic.
     let Some(supported) = list(document, "token_endpoint_auth_methods_supported") else {
         return Ok(AuthMethod::ClientSecretBasic);
     };
-    let mut known = AuthMethod::ALL.into_iter();
+    let mut known = AuthMethod::VARIANTS.iter().copied();
     known
         .find(|method| supported.contains(&method.as_str()))
         .ok_or_else(|| {
-            Error::unsupported(STEP, "the server takes no client that agent-authd can be")
+            let what = "the server supports no authentication method that agent-authd supports";
+            Error::unsupported(STEP, what)
         })
 }
 
@@ -125,10 +132,13 @@ async fn required(
     member: &str,
 ) -> Result<Url, Error> {
     let found = endpoint(client, document, member).await?;
-    found.ok_or_else(|| Error::unsupported(STEP, format!("it names no {member}")))
+    found.ok_or_else(|| Error::unsupported(STEP, format!("it has no {member}")))
 }
 
-/// An address that the document names, if requests and people may go there.
+/// The endpoint in a member of the document; `None` if the member is absent.
+///
+/// # Errors
+/// The address is not allowed.
 async fn endpoint(
     client: &DiscoveryClient,
     document: &Map<String, Value>,
@@ -143,7 +153,7 @@ async fn endpoint(
     Ok(Some(url))
 }
 
-/// A list of texts; `None` if there is none.
+/// The texts of a list; `None` if the member is not a list.
 fn list<'a>(document: &'a Map<String, Value>, member: &str) -> Option<Vec<&'a str>> {
     let values = document.get(member)?.as_array()?;
     Some(values.iter().filter_map(Value::as_str).collect())
@@ -157,7 +167,7 @@ mod tests {
 
     fn places(issuer: &str) -> Vec<String> {
         let issuer = Url::parse(issuer).unwrap();
-        well_known(&issuer).iter().map(Url::to_string).collect()
+        metadata_urls(&issuer).iter().map(Url::to_string).collect()
     }
 
     #[test]

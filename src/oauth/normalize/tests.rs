@@ -1,11 +1,13 @@
-//! Tables of odd replies, and what becomes of each.
+//! Tables of unusual replies with the result for each.
 
 use std::time::Duration;
 
 use oauth2::http::StatusCode;
 use serde_json::json;
 
+use super::super::redact::Redactor;
 use super::*;
+use crate::clock::Timestamp;
 
 fn answered(quirks: &Quirks, status: u16, body: &str) -> Result<Value, Error> {
     let context = ReplyContext {
@@ -31,7 +33,7 @@ fn slack() -> Quirks {
 }
 
 #[test]
-fn odd_grants_conform() {
+fn unusual_grants_are_normalized() {
     let plain = json!({"access_token": "a", "token_type": "bearer"});
     let hour = json!({"access_token": "a", "token_type": "bearer", "expires_in": 3600});
     let scoped = json!({"access_token": "a", "token_type": "bearer", "scope": "r w"});
@@ -75,7 +77,7 @@ fn odd_grants_conform() {
 }
 
 #[test]
-fn slacks_tokens_are_found_at_the_top_or_nested() {
+fn slack_tokens_are_found_at_the_top_level_or_nested() {
     let bot = r#"{"ok":true,"access_token":"xoxb","token_type":"bot",
         "authed_user":{"id":"U1","access_token":"xoxp"}}"#;
     let user = r#"{"ok":true,"authed_user":{"id":"U1","access_token":"xoxp",
@@ -93,9 +95,9 @@ fn slacks_tokens_are_found_at_the_top_or_nested() {
 }
 
 #[test]
-fn a_life_that_is_not_named_is_the_providers_default() {
+fn a_missing_lifetime_is_the_providers_default() {
     let salesforce = Quirks {
-        default_expires_in: Some(7200),
+        default_expires_in: Some(Duration::from_secs(7200)),
         ..Quirks::NONE
     };
     let reply = answered(&salesforce, 200, r#"{"access_token":"a"}"#);
@@ -103,7 +105,7 @@ fn a_life_that_is_not_named_is_the_providers_default() {
 }
 
 #[test]
-fn what_ends_a_grant_is_told_by_its_code() {
+fn errors_that_end_a_grant_are_recognized_by_code() {
     let plain = Quirks::NONE;
     let hubspot = Quirks {
         error_member: Some("status"),
@@ -141,7 +143,7 @@ fn what_ends_a_grant_is_told_by_its_code() {
 }
 
 #[test]
-fn only_two_codes_refuse_the_client() {
+fn only_two_codes_reject_the_client() {
     for (status, code) in [
         (401, "invalid_client"),
         (400, "unauthorized_client"),
@@ -158,7 +160,7 @@ fn only_two_codes_refuse_the_client() {
 }
 
 #[test]
-fn every_other_code_refuses_one_request() {
+fn every_other_code_rejects_one_request() {
     for (status, body, code) in [
         (503, r#"{"error":"invalid_scope"}"#, "invalid_scope"),
         (
@@ -194,7 +196,7 @@ fn every_other_code_refuses_one_request() {
 }
 
 #[test]
-fn what_passes_by_itself_is_unavailable_and_no_page_says_for_how_long() {
+fn transient_errors_are_unavailable_and_retry_after_of_a_page_is_ignored() {
     const PAGE: Option<Duration> = None;
     const ANSWER: Option<Duration> = Some(Duration::from_secs(90));
     for (status, body, retry_after) in [
@@ -223,7 +225,7 @@ fn what_passes_by_itself_is_unavailable_and_no_page_says_for_how_long() {
 }
 
 #[test]
-fn what_does_not_say_what_became_of_the_request_is_in_doubt_and_not_quoted() {
+fn ambiguous_replies_leave_the_outcome_unknown_and_are_not_quoted() {
     for (status, body) in [
         (200, ""),
         (200, "canary"),
@@ -250,7 +252,7 @@ fn what_does_not_say_what_became_of_the_request_is_in_doubt_and_not_quoted() {
 }
 
 #[test]
-fn a_refusal_that_is_not_oauths_is_not_quoted() {
+fn an_error_reply_without_an_oauth_error_is_not_quoted() {
     for (status, body) in [
         (302, "<a href=canary>"),
         (404, "<html>canary"),
@@ -267,7 +269,7 @@ fn a_refusal_that_is_not_oauths_is_not_quoted() {
 
 proptest::proptest! {
     #[test]
-    fn no_answer_panics_or_is_quoted(status in 200u16..600, noise in ".*", kind in 0..5usize) {
+    fn no_reply_panics_or_is_quoted(status in 200u16..600, noise in ".*", kind in 0..5usize) {
         let canary = serde_json::to_string(&format!("canary{noise}")).unwrap();
         let body = match kind {
             0 => format!("canary{noise}"),

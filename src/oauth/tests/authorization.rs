@@ -1,4 +1,4 @@
-//! The address a person is sent to.
+//! Authorization URLs.
 
 use url::Url;
 
@@ -29,7 +29,7 @@ fn provider() -> Provider {
 }
 
 #[test]
-fn the_address_holds_the_flows_parameters() {
+fn the_url_contains_the_parameters_of_the_flow() {
     assert_eq!(
         url(&provider()),
         "response_type=code&client_id=my+client&state=state&scope=a+b\
@@ -58,7 +58,7 @@ fn no_setting_overrides_a_reserved_parameter() {
 }
 
 #[test]
-fn a_providers_own_settings_win_over_its_quirks() {
+fn the_settings_of_a_provider_override_its_quirks() {
     let mut provider = provider();
     provider.endpoints.token = Url::parse("https://oauth2.googleapis.com/token").unwrap();
     assert!(url(&provider).ends_with("&access_type=offline&prompt=consent"));
@@ -68,7 +68,7 @@ fn a_providers_own_settings_win_over_its_quirks() {
 }
 
 #[test]
-fn scopes_challenge_and_resource_are_the_providers() {
+fn scopes_challenge_and_resource_follow_the_provider() {
     let mut provider = provider();
     provider.kind = Some(Kind::Slack);
     provider.pkce = Pkce::Plain;

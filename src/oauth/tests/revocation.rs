@@ -1,4 +1,4 @@
-//! The end of a grant at the provider.
+//! Revocation at the provider.
 
 use super::super::*;
 use super::{Server, client};
@@ -6,7 +6,7 @@ use crate::provider::Kind;
 use crate::secret::AccessToken;
 
 #[tokio::test]
-async fn a_token_is_revoked_after_its_refresh_token() {
+async fn the_refresh_token_is_revoked_before_the_access_token() {
     let server = Server::saying("200 OK", "").await;
     let mut provider = server.provider();
     let (access, refresh) = (AccessToken::new("acc"), RefreshToken::new("ref"));
@@ -23,7 +23,7 @@ async fn a_token_is_revoked_after_its_refresh_token() {
 }
 
 #[tokio::test]
-async fn slack_ends_a_grant_by_its_own_call() {
+async fn a_slack_grant_is_revoked_with_slacks_own_call() {
     let answers = [
         (r#"{"ok":true,"revoked":true}"#, true),
         (r#"{"ok":false,"error":"token_revoked"}"#, true),
@@ -44,7 +44,7 @@ async fn slack_ends_a_grant_by_its_own_call() {
 }
 
 #[tokio::test]
-async fn github_ends_a_grant_by_its_own_call() {
+async fn a_github_grant_is_revoked_with_githubs_own_call() {
     let server = Server::giving("HTTP/1.1 204 No Content\r\n\r\n").await;
     let provider = server.provider();
     let access = AccessToken::new("gho");
@@ -59,7 +59,7 @@ async fn github_ends_a_grant_by_its_own_call() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_not_known_is_revoked_already() {
+async fn an_unknown_token_counts_as_revoked() {
     for (status, body, is_revoked) in [
         ("400 Bad", r#"{"error":"invalid_token"}"#, true),
         ("400 Bad", r#"{"error":"unsupported_token_type"}"#, false),

@@ -1,7 +1,8 @@
-//! What each field of a provider's file must be. No message repeats a value.
+//! Validates the fields of a provider file. No message contains a value.
 
 use std::collections::BTreeMap;
 
+use strum::VariantArray as _;
 use url::Url;
 
 use crate::identity::{ProviderId, check_label};
@@ -67,28 +68,25 @@ pub(super) fn parameters(parameters: &BTreeMap<String, String>) -> Result<(), St
 }
 
 pub(super) fn pkce(text: &str) -> Result<Pkce, String> {
-    let methods = [Pkce::S256, Pkce::Plain];
-    one_of(
-        text,
-        methods.map(|pkce| (pkce.method().unwrap_or_default(), pkce)),
-    )
+    one_of(text, &[Pkce::S256, Pkce::Plain])
 }
 
 pub(super) fn kind(text: &str) -> Result<Kind, String> {
-    one_of(text, Kind::ALL.map(|kind| (kind.as_str(), kind)))
+    one_of(text, Kind::VARIANTS)
 }
 
 pub(super) fn auth_method(text: &str) -> Result<AuthMethod, String> {
-    one_of(
-        text,
-        AuthMethod::ALL.map(|method| (method.as_str(), method)),
-    )
+    one_of(text, AuthMethod::VARIANTS)
 }
 
-fn one_of<T: Copy, const N: usize>(text: &str, choices: [(&str, T); N]) -> Result<T, String> {
-    let chosen = choices.iter().find(|(name, _)| *name == text);
-    chosen.map(|(_, value)| *value).ok_or_else(|| {
-        let names = choices.map(|(name, _)| format!("\"{name}\"")).join(", ");
-        format!("it must be one of {names}")
+fn one_of<T: Copy + Into<&'static str>>(text: &str, choices: &[T]) -> Result<T, String> {
+    let name = |choice: &T| -> &'static str { (*choice).into() };
+    let chosen = choices.iter().find(|choice| name(choice) == text);
+    chosen.copied().ok_or_else(|| {
+        let names: Vec<_> = choices
+            .iter()
+            .map(|choice| format!("{:?}", name(choice)))
+            .collect();
+        format!("it must be one of {}", names.join(", "))
     })
 }

@@ -1,75 +1,75 @@
-//! The pages of what did not work out: what happened, and what to do now.
+//! The error pages: what happened, and what to do.
 //!
-//! The words are in `templates/failed.html`, the titles and statuses here.
+//! The texts are in `templates/failed.html`, the titles and statuses here.
 
 use askama::Template;
 
 use super::{Page, STYLE, filters, render};
 
-/// Why a sign-in or a request to the listener did not lead to a connection.
+/// Why a login or another request to the listener failed.
 #[derive(Clone, Copy, Debug)]
 pub enum Failure<'a> {
-    /// The person gave no permission, at the provider or on the consent page.
-    /// An answer like any other, so the status is 200.
+    /// The person refused, at the provider or on the consent page. This is a valid
+    /// decision, so the status is 200.
     Refused {
-        /// What people call the provider.
+        /// The name of the provider.
         provider_name: &'a str,
     },
-    /// The flow's time is over.
+    /// The flow has expired.
     Expired,
-    /// No flow has this state. The page echoes nothing of the request.
+    /// No flow has this state. The page shows nothing of the request.
     UnknownState,
     /// The provider answered with an error (RFC 6749, sections 4.1.2.1 and 5.2).
     ProviderRefused {
-        /// What people call the provider.
+        /// The name of the provider.
         provider_name: &'a str,
         /// Its `error`.
         error: &'a str,
         /// Its `error_description`, if any.
         description: Option<&'a str>,
     },
-    /// The daemon did not go on with what the provider answered.
+    /// The daemon rejected the response of the provider.
     Discarded {
-        /// What people call the provider.
+        /// The name of the provider.
         provider_name: &'a str,
-        /// The code of the reason.
+        /// The error code.
         error: &'a str,
-        /// The reason, a clause in the daemon's own words.
+        /// The daemon's description of the error.
         description: Option<&'a str>,
     },
-    /// The provider could not be reached, or its answer made no sense.
+    /// The provider could not be reached, or its response was malformed.
     ProviderUnavailable {
-        /// What people call the provider.
+        /// The name of the provider.
         provider_name: &'a str,
     },
-    /// The daemon is stopping and begins no exchange. The browser asks again by
-    /// itself: the state is still good, and the next daemon takes it.
+    /// The daemon is stopping and starts no exchange. The page reloads itself: the
+    /// state is still valid, and the next daemon accepts it.
     Restarting,
-    /// A link that a browser is started on was used before, or is too old.
+    /// A one-time link was used before, or has expired.
     LinkUsed,
     /// No page has this path.
     NotFound,
-    /// A parameter is missing, malformed or there twice.
+    /// A parameter is missing, invalid or repeated.
     BadRequest,
-    /// The path is known, and only read or only written.
+    /// The path does not support this method.
     MethodNotAllowed,
-    /// The `Host` is not the listener's own.
+    /// The `Host` is not one of the listener's.
     WrongHost,
-    /// Another user of the machine brought the redirect.
+    /// Another user of the machine sent the request.
     OtherUser,
-    /// The daemon or its store is in trouble.
+    /// The daemon or its vault failed.
     Internal {
-        /// The number that the log has too.
+        /// The identifier of the request, which the log contains too.
         request_id: &'a str,
     },
-    /// The vault has no room for the answer to an exchange, so none was begun:
-    /// the same redirect can come again.
+    /// The vault cannot store the result of an exchange, so none was started. The
+    /// same callback can be sent again.
     CannotStore {
-        /// Why, a clause in the daemon's own words.
+        /// The reason.
         why: &'a str,
     },
-    /// GitHub came back from a change to an app (`setup_action=update`), which
-    /// asks for nothing. No failure, so the status is 200.
+    /// GitHub redirected here after a change to an app (`setup_action=update`),
+    /// which needs no action. This is not a failure, so the status is 200.
     SetupUpdated,
 }
 
@@ -93,33 +93,33 @@ impl Failure<'_> {
         match self {
             Self::Refused { .. } => "Nothing was connected",
             Self::Expired => "This link has expired",
-            Self::UnknownState => "We do not know this link",
-            Self::ProviderRefused { .. } => "The provider said no",
+            Self::UnknownState => "This link is not known",
+            Self::ProviderRefused { .. } => "The provider refused this sign-in",
             Self::Discarded { .. } => "This sign-in was not finished",
             Self::ProviderUnavailable { .. } => "The provider did not answer",
             Self::Restarting => "One moment",
             Self::LinkUsed => "This link was used already",
             Self::NotFound => "There is nothing here",
             Self::BadRequest => "This link is not complete",
-            Self::MethodNotAllowed => "This page is only for reading",
+            Self::MethodNotAllowed => "This page accepts no input",
             Self::WrongHost => "This is the wrong address",
             Self::OtherUser => "This link is another user's",
             Self::Internal { .. } => "Something went wrong",
-            Self::CannotStore { .. } => "This sign-in must wait",
+            Self::CannotStore { .. } => "This sign-in cannot be stored yet",
             Self::SetupUpdated => "Your changes are saved",
         }
     }
 
-    fn is_mishap(&self) -> bool {
+    fn is_error(&self) -> bool {
         !matches!(self, Self::SetupUpdated | Self::Restarting)
     }
 
-    fn is_asked_again(&self) -> bool {
+    fn reloads(&self) -> bool {
         matches!(self, Self::Restarting)
     }
 }
 
-/// Says what happened, and what to do now.
+/// The page that says what happened, and what to do.
 #[must_use]
 pub fn failed(failure: &Failure<'_>) -> Page {
     #[derive(Template)]

@@ -1,10 +1,10 @@
-//! What every page keeps to, whatever others put into it.
+//! Properties of every page, for any text from other sources.
 
 use uuid::Uuid;
 
 use super::*;
 
-/// Text that does harm wherever it is not escaped.
+/// Text that is harmful if it is not escaped.
 const HOSTILE: &str = "<script>alert('\"&')</script>";
 
 fn scopes(text: &str) -> Scopes {
@@ -24,7 +24,7 @@ fn connected_with(text: &str) -> Page {
     })
 }
 
-/// The final page with a notice, and with each of its questions.
+/// The final page with each notice and each question.
 fn follow_ups_with(text: &str) -> Vec<Page> {
     let (form_token, agent) = (FormToken::new(text), AgentId::parse(text).unwrap());
     let agents = BTreeMap::from([(agent, scopes(text))]);
@@ -147,7 +147,7 @@ fn foreign_text_never_becomes_markup() {
 }
 
 #[test]
-fn pages_reach_for_nothing_and_run_nothing() {
+fn pages_load_no_resource_and_run_no_script() {
     for page in every_page_with("plain") {
         let body = page.html.replacen(STYLE, "", 1);
         for forbidden in ["<script", " style=", " on", "src=", "<link", "<img"] {
@@ -166,7 +166,7 @@ fn pages_reach_for_nothing_and_run_nothing() {
 }
 
 #[test]
-fn the_policy_allows_the_style_that_the_page_has() {
+fn the_policy_allows_the_style_of_the_page() {
     for page in every_page_with("plain") {
         let (_, rest) = page.html.split_once("<style>").unwrap();
         let (style, _) = rest.split_once("</style>").unwrap();
@@ -198,7 +198,7 @@ fn every_page_has_a_language_a_title_and_one_heading() {
 }
 
 #[test]
-fn what_nobody_can_see_is_written_out_on_a_page() {
+fn invisible_characters_are_escaped_on_a_page() {
     for (name, shown) in [
         ("claude\u{200b}", "claude\\u{200b}"),
         ("a\u{61c}b", "a\\u{61c}b"),
@@ -231,7 +231,7 @@ fn foreign_text_is_cut_and_kept_on_one_line() {
 }
 
 #[test]
-fn the_first_account_is_chosen_until_the_person_chooses() {
+fn the_first_account_is_preselected() {
     let html = consent_with("plain").html;
     assert_eq!(html.matches(" checked>").count(), 1);
     let first = format!("value=\"{}\" checked>", TokenId::new(Uuid::from_u128(1)));
@@ -239,7 +239,7 @@ fn the_first_account_is_chosen_until_the_person_chooses() {
 }
 
 #[test]
-fn consent_without_an_account_cannot_be_allowed() {
+fn the_consent_page_without_accounts_has_no_allow_button() {
     let none = Scopes::default();
     let page = consent(&Consent {
         agent_id: &AgentId::parse("agent").unwrap(),
@@ -258,13 +258,13 @@ fn consent_without_an_account_cannot_be_allowed() {
 #[test]
 fn decisions_are_read_as_they_are_written() {
     for decision in [Decision::Allow, Decision::Connect, Decision::Refuse] {
-        assert_eq!(Decision::parse(decision.as_str()), Some(decision));
+        assert_eq!(decision.as_str().parse(), Ok(decision));
     }
-    assert_eq!(Decision::parse("Allow"), None);
+    assert!("Allow".parse::<Decision>().is_err());
 }
 
 #[test]
-fn the_onward_page_leads_to_the_whole_address() {
+fn the_onward_page_links_to_the_complete_url() {
     let html = onward_with("repo").html;
     let address = "https://provider.example/authorize?scope=repo&#38;state=s";
     assert!(

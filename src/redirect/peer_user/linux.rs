@@ -1,5 +1,5 @@
-//! What Linux says of both ends of a loopback connection: over netlink, else in
-//! the tables of /proc.
+//! Finds the user of a loopback connection on Linux: over netlink, else in the
+//! tables of /proc.
 
 mod diag;
 
@@ -8,42 +8,43 @@ use std::net::{IpAddr, SocketAddr};
 use super::{Endpoints, PeerUser};
 
 impl Endpoints {
-    /// Asks the kernel who is at the other end.
+    /// Asks the kernel for the user at the other end.
     pub async fn peer_user(self) -> PeerUser {
         if let Ok(Some(peer_user)) = self.diagnosed() {
             return peer_user;
         }
-        // Reads files that take milliseconds where there are many connections.
+        // Reading the tables takes milliseconds if there are many connections.
         let listed = tokio::task::spawn_blocking(move || self.listed());
         listed.await.unwrap_or(PeerUser::Gone)
     }
 
-    /// Asks by netlink; `None` where it does not know of the other end, as of
-    /// a socket that is bound to a device other than the loopback one.
+    /// Asks over netlink; `None` if the other end is not found, for example a socket
+    /// that is bound to a device other than the loopback one.
     fn diagnosed(self) -> std::io::Result<Option<PeerUser>> {
         let kernel = diag::Kernel::open()?;
         let theirs = kernel.find(self.from, self.to)?;
-        let peer_user = self.judge(theirs, kernel.find(self.to, self.from)?);
-        // What the tables could add is the other end's user; a closed connection
-        // has none, and is not worth the milliseconds that they take.
+        let peer_user = self.evaluate(theirs, kernel.find(self.to, self.from)?);
+        // The tables can only add the user of the other end. A closed connection
+        // has none, so they are not read for it.
         Ok(Some(peer_user).filter(|peer_user| *peer_user != PeerUser::Unknown))
     }
 
-    /// The same from the kernel's tables, which show every socket whatever it is
-    /// bound to, and are there where netlink is closed.
+    /// Reads the kernel's tables, which list all sockets whatever device they are
+    /// bound to, and which are available where netlink is blocked.
     fn listed(self) -> PeerUser {
-        // Read twice: our own end must still be there after the other was seen.
+        // Our own end is read last: see `evaluate`.
         let theirs = row_in(&tables(), self.from, self.to);
-        self.judge(theirs, row_in(&tables(), self.to, self.from))
+        self.evaluate(theirs, row_in(&tables(), self.to, self.from))
     }
 
-    /// Who is at the other end, by what the kernel says of both, ours read last.
+    /// The user at the other end, from the kernel's rows of both ends. Our own row
+    /// must have been read last.
     ///
-    /// While our own socket is established nobody else can have a connection
-    /// between the same addresses, so what was seen of the other end is of this
-    /// connection. Without that, a peer could send a request, close, and have
-    /// another user's program connect from the same port before it is asked for.
-    fn judge(self, theirs: Option<Row>, ours: Option<Row>) -> PeerUser {
+    /// While our own socket is established there is no other connection between
+    /// the same addresses, so the row of the other end belongs to this connection.
+    /// Without this check a peer could send a request, close, and let another
+    /// user's program connect from the same port before the kernel is asked.
+    fn evaluate(self, theirs: Option<Row>, ours: Option<Row>) -> PeerUser {
         let is_ours = |row: &Row| row.is_established && row.inode == self.inode;
         if !ours.as_ref().is_some_and(is_ours) {
             return PeerUser::Gone;
@@ -51,14 +52,14 @@ impl Endpoints {
         match theirs {
             None => PeerUser::Unknown,
             Some(row) if row.is_established => PeerUser::User(row.uid),
-            // A socket that was closed has lost its owner, and reads as root's.
+            // A closed socket has no owner and is reported as root's.
             Some(_) => PeerUser::Gone,
         }
     }
 }
 
-/// The kernel's tables of connections, of this thread's own network namespace:
-/// there even where /proc shows nothing but processes (`ProcSubset=pid`).
+/// The kernel's tables of connections in this thread's network namespace. They are
+/// also available where /proc shows only processes (`ProcSubset=pid`).
 fn tables() -> [String; 2] {
     ["tcp", "tcp6"].map(|name| {
         std::fs::read_to_string(format!("/proc/thread-self/net/{name}")).unwrap_or_default()
@@ -69,7 +70,7 @@ fn row_in(tables: &[String], from: SocketAddr, to: SocketAddr) -> Option<Row> {
     tables.iter().find_map(|table| find(table, from, to))
 }
 
-/// What the kernel says of one end of a connection.
+/// The kernel's entry for one end of a connection.
 #[derive(Clone, Copy, Debug)]
 struct Row {
     is_established: bool,
@@ -77,9 +78,9 @@ struct Row {
     inode: u64,
 }
 
-/// The row of the end at `from` whose other end is at `to`.
+/// The row of the socket at `from` that is connected to `to`.
 fn find(table: &str, from: SocketAddr, to: SocketAddr) -> Option<Row> {
-    // A socket of IPv6 can speak IPv4, and is then listed with mapped addresses.
+    // An IPv6 socket that uses IPv4 is listed with mapped addresses.
     let plain = (hexadecimal(from), hexadecimal(to));
     let mapped = (hexadecimal(to_mapped(from)), hexadecimal(to_mapped(to)));
     table.lines().find_map(|line| {
@@ -100,8 +101,8 @@ fn find(table: &str, from: SocketAddr, to: SocketAddr) -> Option<Row> {
     })
 }
 
-/// An address as the kernel prints it: the words of the IP in the machine's
-/// own byte order, then the port.
+/// An address as the kernel prints it: the 32-bit words of the IP address in native
+/// byte order, then the port.
 fn hexadecimal(address: SocketAddr) -> String {
     let ip = match address.ip() {
         IpAddr::V4(ip) => ip.octets().to_vec(),
@@ -147,18 +148,18 @@ mod tests {
    3: 00000000000000000000000001000000:203C 00000000000000000000000001000000:A1B6 01 00000000:00000000 00:00000000 00000000  1000        0 18 1 0
 ";
 
-    /// Who is at the other end of the accepted socket with this inode.
+    /// The user at the other end of the accepted socket with this inode.
     fn listed(ip: &str, port: u16, inode: u64) -> PeerUser {
         let ip: IpAddr = ip.parse().unwrap();
         let (from, to) = (SocketAddr::new(ip, port), SocketAddr::new(ip, 8252));
         let tables = [TABLE.to_owned(), TABLE_6.to_owned()];
         let endpoints = Endpoints { from, to, inode };
-        endpoints.judge(row_in(&tables, from, to), row_in(&tables, to, from))
+        endpoints.evaluate(row_in(&tables, from, to), row_in(&tables, to, from))
     }
 
     #[test]
     #[cfg(target_endian = "little")]
-    fn the_kernels_tables_tell_whose_a_connection_is() {
+    fn the_user_of_a_connection_is_read_from_the_tables() {
         assert_eq!(listed("127.0.0.1", 0xA1B2, 12), PeerUser::User(1001));
         assert_eq!(listed("127.0.0.1", 0xA1B5, 17), PeerUser::User(1002));
         assert_eq!(listed("::1", 0xA1B6, 18), PeerUser::User(1003));
@@ -166,16 +167,16 @@ mod tests {
 
     #[test]
     #[cfg(target_endian = "little")]
-    fn a_later_connection_from_the_same_port_does_not_speak_for_this_one() {
+    fn a_later_connection_from_the_same_port_is_not_mistaken_for_this_one() {
         assert_eq!(listed("127.0.0.1", 0xA1B2, 99), PeerUser::Gone);
     }
 
     #[test]
     #[cfg(target_endian = "little")]
-    fn a_closed_connection_is_nobodys_and_not_roots() {
+    fn a_closed_connection_has_no_user_and_is_not_roots() {
         assert_eq!(listed("127.0.0.1", 0xA1B3, 13), PeerUser::Gone);
         assert_eq!(listed("127.0.0.1", 0xA1B7, 19), PeerUser::Gone);
-        // Its end was seen between the two looks.
+        // It was closed between the two reads.
         assert_eq!(listed("127.0.0.1", 0xA1B8, 20), PeerUser::Gone);
         assert_eq!(listed("127.0.0.1", 0xA1B4, 14), PeerUser::Unknown);
     }

@@ -2,12 +2,13 @@
 
 use rusqlite::Row;
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
+use strum::{EnumString, IntoStaticStr};
 
 use super::StoredFlow;
 use crate::flow::{Flow, Purpose, Status};
 use crate::identity::ProviderId;
 use crate::provider::{Binding, ProviderRef};
-use crate::vault::columns::named_text;
+use crate::vault::columns::enum_text;
 
 /// A row's secrets, still sealed.
 #[derive(Clone)]
@@ -74,7 +75,8 @@ pub(super) fn read_flow(row: &Row<'_>) -> rusqlite::Result<StoredFlow> {
 }
 
 /// A flow's purpose as it is stored.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub(super) enum PurposeName {
     New,
     Renew,
@@ -91,7 +93,9 @@ impl PurposeName {
     }
 }
 
-#[derive(Clone, Copy)]
+/// A flow's status as its column names it.
+#[derive(Clone, Copy, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 enum StatusName {
     Pending,
     Exchanging,
@@ -99,12 +103,4 @@ enum StatusName {
     Failed,
 }
 
-named_text! {
-    PurposeName { PurposeName::New => "new", PurposeName::Renew => "renew", PurposeName::Connect => "connect" }
-    StatusName {
-        StatusName::Pending => "pending",
-        StatusName::Exchanging => "exchanging",
-        StatusName::Completed => "completed",
-        StatusName::Failed => "failed",
-    }
-}
+enum_text!(PurposeName, StatusName);

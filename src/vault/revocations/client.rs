@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use crate::clock::Timestamp;
 use crate::identity::ProviderId;
-use crate::provider::{AuthMethod, Client, Endpoints, Kind, Pkce, Provider, Source};
+use crate::provider::{Client, Endpoints, Pkce, Provider, Source};
 use crate::secret::ClientSecret;
 use crate::vault::Error;
 
@@ -55,12 +55,9 @@ pub(super) fn parse(
     client_secret: Option<ClientSecret>,
 ) -> Option<Provider> {
     let facts: Facts = serde_json::from_str(text).ok()?;
-    let auth_method = AuthMethod::ALL
-        .into_iter()
-        .find(|method| method.as_str() == facts.auth_method)?;
     let kind = match facts.kind {
         None => None,
-        Some(name) => Some(Kind::ALL.into_iter().find(|kind| kind.as_str() == name)?),
+        Some(name) => Some(name.parse().ok()?),
     };
     let revocation = match facts.revocation_url {
         None => None,
@@ -75,7 +72,7 @@ pub(super) fn parse(
         client: Client {
             client_id: facts.client_id,
             client_secret,
-            auth_method,
+            auth_method: facts.auth_method.parse().ok()?,
             is_dynamic: facts.is_dynamic,
         },
         endpoints: Endpoints {

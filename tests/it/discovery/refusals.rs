@@ -1,4 +1,4 @@
-//! Addresses that lead nowhere good: told in time, and nothing is stored.
+//! Discoveries that fail: the error arrives in time, and nothing is stored.
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
@@ -8,21 +8,25 @@ use agent_authd::clock::Env;
 use serde_json::{Value, json};
 
 use super::discover;
-use super::stranger::{Answer, METADATA, Stranger};
+use super::server::{Answer, METADATA, TestServer};
 use crate::support::daemon::{Home, InProcess};
 
-/// Whoever asks is told within this.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The time within which the caller must get an answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The status of a refusal and its words, given in time; nothing was stored,
-/// and nothing the stranger said was repeated.
+/// The status and the message of a failed discovery. Checks that the answer came
+/// in time, that nothing was stored, and that no reply was quoted.
 async fn refusal(url: &str) -> (u16, String) {
     let home = Home::new();
     let daemon = InProcess::start(&home, Env::system()).await;
     let client = daemon.client();
     let asked_at = Instant::now();
     let refused = discover(client, url).await;
-    assert!(asked_at.elapsed() < PATIENCE, "{:?}", asked_at.elapsed());
+    assert!(
+        asked_at.elapsed() < ANSWER_TIMEOUT,
+        "{:?}",
+        asked_at.elapsed()
+    );
     let Err(Error::Refused { status, detail, .. }) = refused else {
         panic!("{url} was not refused: {refused:?}");
     };
@@ -32,13 +36,13 @@ async fn refusal(url: &str) -> (u16, String) {
     (status.as_u16(), detail)
 }
 
-/// The refusal of a stranger who is good but for one answer; no client was
-/// registered with it.
+/// The failure of a discovery at a server with one changed answer. Checks that no
+/// client was registered.
 async fn refusal_for(path: &str, answer: Answer) -> (u16, String) {
-    let stranger = Stranger::good();
-    stranger.answer(path, answer);
-    let refused = refusal(&stranger.url("/mcp")).await;
-    let lines = stranger.lines();
+    let server = TestServer::working();
+    server.answer(path, answer);
+    let refused = refusal(&server.url("/mcp")).await;
+    let lines = server.lines();
     assert!(
         !lines.contains(&"POST /as/register".to_owned()),
         "{lines:?}"
@@ -46,15 +50,15 @@ async fn refusal_for(path: &str, answer: Answer) -> (u16, String) {
     refused
 }
 
-/// The refusal of an authorization server whose metadata has this changed.
+/// The failure of a discovery at an authorization server with changed metadata.
 async fn refusal_of_metadata(changes: Value) -> (u16, String) {
-    let stranger = Stranger::good();
-    let mut metadata = stranger.metadata();
+    let server = TestServer::working();
+    let mut metadata = server.metadata();
     let members = metadata.as_object_mut().unwrap();
     members.extend(changes.as_object().unwrap().clone());
-    stranger.answer_json(METADATA, metadata);
-    let refused = refusal(&stranger.url("/mcp")).await;
-    let lines = stranger.lines();
+    server.answer_json(METADATA, metadata);
+    let refused = refusal(&server.url("/mcp")).await;
+    let lines = server.lines();
     assert!(
         !lines.contains(&"POST /as/register".to_owned()),
         "{lines:?}"
@@ -68,10 +72,10 @@ fn assert_says((status, detail): &(u16, String), expected: u16, words: &str) {
 }
 
 #[tokio::test]
-async fn redirects_without_end_are_not_followed() {
+async fn a_redirect_loop_is_not_followed() {
     for path in ["/mcp", "/meta", METADATA] {
         let refused = refusal_for(path, Answer::redirect(path)).await;
-        assert_says(&refused, 422, "redirected more than 5 times");
+        assert_says(&refused, 422, "more than 5 redirects");
     }
 }
 
@@ -84,10 +88,10 @@ async fn no_step_leads_to_a_private_address() {
         "https://[::ffff:c0a8:1]/",
         "https://100.64.0.1/",
     ] {
-        assert_says(&refusal(address).await, 422, "is no public address");
+        assert_says(&refusal(address).await, 422, "is not a public address");
         let refused = refusal_for("/mcp", Answer::redirect(address)).await;
         assert_says(&refused, 422, "the MCP server: ");
-        assert_says(&refused, 422, "is no public address");
+        assert_says(&refused, 422, "is not a public address");
         let challenge = format!("Bearer resource_metadata=\"{address}\"");
         let answer = Answer::Plain(401, ("WWW-Authenticate", challenge), Vec::new());
         assert_says(&refusal_for("/mcp", answer).await, 422, "RFC 9728");
@@ -99,24 +103,24 @@ async fn no_step_leads_to_a_private_address() {
             "revocation_endpoint",
         ] {
             let refused = refusal_of_metadata(json!({ member: address })).await;
-            assert_says(&refused, 422, "is no public address");
+            assert_says(&refused, 422, "is not a public address");
         }
     }
 }
 
 #[tokio::test]
-async fn a_private_authorization_server_is_not_asked() {
-    let stranger = Stranger::good();
+async fn no_request_is_sent_to_a_private_authorization_server() {
+    let server = TestServer::working();
     let servers = json!({
-        "resource": stranger.url("/mcp"), "authorization_servers": ["https://192.168.1.1"],
+        "resource": server.url("/mcp"), "authorization_servers": ["https://192.168.1.1"],
     });
-    stranger.answer_json("/meta", servers);
-    let refused = refusal(&stranger.url("/mcp")).await;
-    assert_says(&refused, 422, "192.168.1.1 is no public address");
+    server.answer_json("/meta", servers);
+    let refused = refusal(&server.url("/mcp")).await;
+    assert_says(&refused, 422, "192.168.1.1 is not a public address");
 }
 
 #[tokio::test]
-async fn without_tls_only_this_machine_is_asked() {
+async fn requests_without_tls_are_sent_only_to_loopback() {
     let refused = refusal_for("/mcp", Answer::redirect("http://example.com/")).await;
     assert_says(&refused, 422, "it must be https");
     let refused = refusal_of_metadata(json!({"token_endpoint": "http://example.com/"})).await;
@@ -128,30 +132,30 @@ async fn without_tls_only_this_machine_is_asked() {
 }
 
 #[tokio::test]
-async fn ten_megabytes_are_refused() {
-    for says_so in [true, false] {
+async fn a_document_of_ten_megabytes_is_rejected() {
+    for has_length in [true, false] {
         for path in ["/meta", METADATA] {
-            let refused = refusal_for(path, Answer::Huge { says_so }).await;
+            let refused = refusal_for(path, Answer::Huge { has_length }).await;
             assert_says(&refused, 502, "more than 1048576 bytes");
         }
     }
 }
 
 #[tokio::test]
-async fn silence_is_not_waited_for_longer_than_ten_seconds() {
+async fn a_server_that_does_not_respond_fails_within_ten_seconds() {
     let (one, two, three) = tokio::join!(
         refusal_for("/mcp", Answer::Silence),
         refusal_for("/meta", Answer::Silence),
         refusal_for(METADATA, Answer::Silence),
     );
     for (refused, step) in [(one, "MCP server"), (two, "RFC 9728"), (three, "RFC 8414")] {
-        assert_says(&refused, 502, "does not answer in time");
+        assert_says(&refused, 502, "does not respond in time");
         assert_says(&refused, 502, step);
     }
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_to_be_tried_again() {
+async fn an_unreachable_server_is_503() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/mcp", listener.local_addr().unwrap());
     drop(listener);
@@ -164,33 +168,33 @@ async fn a_server_that_is_not_there_is_to_be_tried_again() {
 }
 
 #[tokio::test]
-async fn metadata_of_another_resource_is_not_believed() {
+async fn metadata_of_another_resource_is_rejected() {
     for resource in [
         json!({"resource": "https://other.example/mcp"}),
         json!({"resource": 7}),
         json!({}),
     ] {
         let refused = refusal_for("/meta", Answer::Json(200, resource)).await;
-        assert_says(&refused, 422, "the MCP server's metadata (RFC 9728): it ");
+        assert_says(&refused, 422, "the MCP server's metadata (RFC 9728): it");
     }
 }
 
 #[tokio::test]
-async fn metadata_that_was_named_must_be_there() {
+async fn metadata_that_a_challenge_names_must_exist() {
     let refused = refusal_for("/meta", Answer::Json(404, json!({}))).await;
-    assert_says(&refused, 422, "/meta answers with HTTP 404");
+    assert_says(&refused, 422, "/meta responds with HTTP 404");
     for answer in [Answer::html(), Answer::Json(200, json!([]))] {
         let refused = refusal_for("/meta", answer).await;
-        assert_says(&refused, 502, "no JSON object");
+        assert_says(&refused, 502, "not a JSON object");
     }
     let refused = refusal_for("/meta", Answer::Json(500, json!("canary"))).await;
     assert_says(&refused, 502, "HTTP 500");
 }
 
 #[tokio::test]
-async fn another_issuers_metadata_is_not_believed() {
-    let stranger = Stranger::start();
-    for issuer in [stranger.url("/as"), String::new()] {
+async fn metadata_of_another_issuer_is_rejected() {
+    let server = TestServer::start();
+    for issuer in [server.url("/as"), String::new()] {
         let refused = refusal_of_metadata(json!({ "issuer": issuer })).await;
         assert_says(&refused, 422, "its issuer is ");
     }
@@ -199,7 +203,7 @@ async fn another_issuers_metadata_is_not_believed() {
 }
 
 #[tokio::test]
-async fn an_authorization_server_without_what_is_needed_is_refused() {
+async fn an_authorization_server_without_a_required_feature_is_rejected() {
     for (changes, words) in [
         (
             json!({"code_challenge_methods_supported": ["plain"]}),
@@ -207,44 +211,47 @@ async fn an_authorization_server_without_what_is_needed_is_refused() {
         ),
         (
             json!({"registration_endpoint": null}),
-            "registers no clients by itself",
+            "does not support client registration",
         ),
-        (json!({"token_endpoint": null}), "names no token_endpoint"),
+        (json!({"token_endpoint": null}), "has no token_endpoint"),
         (
             json!({"authorization_endpoint": 1}),
-            "names no authorization_endpoint",
+            "has no authorization_endpoint",
         ),
         (
             json!({"token_endpoint_auth_methods_supported": ["private_key_jwt"]}),
-            "takes no client that agent-authd can be",
+            "supports no authentication method that agent-authd supports",
         ),
     ] {
         assert_says(&refusal_of_metadata(changes).await, 422, words);
     }
     let refused = refusal_for(METADATA, Answer::Json(404, json!({}))).await;
-    assert_says(&refused, 422, "answers with HTTP 404");
+    assert_says(&refused, 422, "responds with HTTP 404");
 }
 
 #[tokio::test]
-async fn a_registration_that_is_refused_or_makes_no_sense_stores_nothing() {
+async fn a_registration_that_is_rejected_or_malformed_stores_nothing() {
     for (answer, words) in [
         (
             Answer::Json(400, json!({"error": "invalid_redirect_uri"})),
             "(invalid_redirect_uri)",
         ),
         (Answer::Json(400, json!({"error": "canary"})), "HTTP 400"),
-        (Answer::Json(401, json!({})), "only clients it knows"),
+        (
+            Answer::Json(401, json!({})),
+            "does not register unknown clients",
+        ),
         (Answer::Json(201, json!({})), "no client_id"),
-        (Answer::html(), "no JSON object"),
+        (Answer::html(), "not a JSON object"),
         (Answer::redirect("/elsewhere"), "HTTP 302"),
-        (Answer::Huge { says_so: true }, "more than 1048576 bytes"),
+        (Answer::Huge { has_length: true }, "more than 1048576 bytes"),
     ] {
-        let stranger = Stranger::good();
-        stranger.answer("/as/register", answer);
-        let refused = refusal(&stranger.url("/mcp")).await;
+        let server = TestServer::working();
+        server.answer("/as/register", answer);
+        let refused = refusal(&server.url("/mcp")).await;
         assert_says(&refused, 502, "the client's registration (RFC 7591): ");
         assert_says(&refused, 502, words);
-        let lines = stranger.lines();
+        let lines = server.lines();
         assert_eq!(
             lines.iter().filter(|line| line.starts_with("POST")).count(),
             1

@@ -1,5 +1,4 @@
-//! Where the tokens of a provider are revoked that was defined by two addresses
-//! alone.
+//! Finding the revocation endpoint of a provider that was created without one.
 
 use agent_authd::client::{NewProvider, TokenImport};
 use agent_authd::clock::Env;
@@ -7,12 +6,12 @@ use agent_authd::identity::{ProviderId, Scopes};
 use agent_authd::secret::{AccessToken, RefreshToken};
 use serde_json::json;
 
-use super::stranger::{Answer, METADATA, Stranger};
+use super::server::{Answer, METADATA, TestServer};
 use crate::support::daemon::{Home, InProcess};
 
-/// Deletes a token of a provider that was defined by two addresses alone; what
-/// the stranger was asked for.
-async fn lines_of_a_deletion(stranger: &Stranger) -> Vec<String> {
+/// Deletes two tokens of a provider without a revocation endpoint. Returns the
+/// request lines that the server received.
+async fn lines_of_a_deletion(server: &TestServer) -> Vec<String> {
     let home = Home::new();
     let daemon = InProcess::start(&home, Env::system()).await;
     let client = daemon.client();
@@ -22,8 +21,8 @@ async fn lines_of_a_deletion(stranger: &Stranger) -> Vec<String> {
         name: "Plain".to_owned(),
         client_id: "c".to_owned(),
         client_secret: None,
-        auth_url: stranger.url("/authorize"),
-        token_url: stranger.url("/as/token"),
+        auth_url: server.url("/authorize"),
+        token_url: server.url("/as/token"),
         uses_pkce: None,
         provider_type: None,
         token_endpoint_auth_method: None,
@@ -44,14 +43,14 @@ async fn lines_of_a_deletion(stranger: &Stranger) -> Vec<String> {
         assert!(client.tokens(None).await.unwrap().is_empty());
     }
     daemon.stop().await;
-    stranger.lines()
+    server.lines()
 }
 
 #[tokio::test]
-async fn where_tokens_are_revoked_is_learnt_once() {
-    let stranger = Stranger::good();
-    stranger.answer("/as/revoke", Answer::Json(200, json!({})));
-    let lines = lines_of_a_deletion(&stranger).await;
+async fn the_revocation_endpoint_is_looked_up_once() {
+    let server = TestServer::working();
+    server.answer("/as/revoke", Answer::Json(200, json!({})));
+    let lines = lines_of_a_deletion(&server).await;
     let revocations = lines
         .iter()
         .filter(|line| *line == "POST /as/revoke")
@@ -65,23 +64,23 @@ async fn where_tokens_are_revoked_is_learnt_once() {
 }
 
 #[tokio::test]
-async fn tokens_are_sent_to_no_other_revocation_endpoint() {
-    let elsewhere = Stranger::start();
+async fn tokens_are_sent_to_no_revocation_endpoint_of_another_server() {
+    let elsewhere = TestServer::start();
     for changes in [
         json!({"revocation_endpoint": elsewhere.url("/as/revoke")}),
         json!({"issuer": elsewhere.url("/as")}),
         json!({"token_endpoint": elsewhere.url("/as/token")}),
     ] {
-        let stranger = Stranger::good();
-        let mut metadata = stranger.metadata();
+        let server = TestServer::working();
+        let mut metadata = server.metadata();
         let members = metadata.as_object_mut().unwrap();
         members.extend(changes.as_object().unwrap().clone());
-        stranger.answer_json(METADATA, metadata);
-        let lines = lines_of_a_deletion(&stranger).await;
+        server.answer_json(METADATA, metadata);
+        let lines = lines_of_a_deletion(&server).await;
         assert!(
             lines.iter().all(|line| line.starts_with("GET ")),
             "{lines:?}"
         );
     }
-    assert!(elsewhere.asked().is_empty());
+    assert!(elsewhere.requests().is_empty());
 }

@@ -1,4 +1,4 @@
-//! What a create and an update request may say.
+//! Tests of create and update requests.
 
 use serde_json::{Value, json};
 

@@ -1,4 +1,4 @@
-//! Real connections of every kind that a peer could choose to hide behind.
+//! Tests with real connections of every kind that could hide a peer's user.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -52,13 +52,13 @@ fn me() -> PeerUser {
     PeerUser::User(nix::unistd::geteuid().as_raw())
 }
 
-/// Both ways of asking say that it is this user.
-fn assert_named(endpoints: Endpoints) {
+/// Both methods report this user.
+fn assert_found(endpoints: Endpoints) {
     assert_eq!(endpoints.diagnosed().unwrap(), Some(me()), "{endpoints:?}");
     assert_eq!(endpoints.listed(), me(), "{endpoints:?}");
 }
 
-/// Neither way of asking names anybody.
+/// Neither method reports a user.
 fn assert_gone(endpoints: Endpoints) {
     let diagnosed = endpoints.diagnosed().unwrap();
     assert!(
@@ -69,48 +69,48 @@ fn assert_gone(endpoints: Endpoints) {
 }
 
 #[tokio::test]
-async fn the_user_of_an_ordinary_connection_is_named() {
+async fn the_user_of_an_ordinary_connection_is_found() {
     for address in HOSTS {
         let (listener, to, socket) = listening(address).await;
         let client = socket.connect(to).await.unwrap();
         let pair = Pair::accepted(&listener, client).await;
-        assert_named(pair.endpoints);
+        assert_found(pair.endpoints);
         assert_eq!(pair.endpoints.peer_user().await, me());
     }
 }
 
 #[tokio::test]
-async fn a_socket_that_is_bound_to_the_loopback_device_hides_nobody() {
+async fn the_user_of_a_socket_bound_to_the_loopback_device_is_found() {
     for address in HOSTS {
         let (listener, to, socket) = listening(address).await;
         socket.bind_device(Some(b"lo")).unwrap();
         let client = socket.connect(to).await.unwrap();
-        assert_named(Pair::accepted(&listener, client).await.endpoints);
+        assert_found(Pair::accepted(&listener, client).await.endpoints);
     }
 }
 
 #[tokio::test]
-async fn a_socket_of_ipv6_that_speaks_ipv4_hides_nobody() {
+async fn the_user_of_an_ipv6_socket_that_uses_ipv4_is_found() {
     let (listener, to, _) = listening("127.0.0.1:0").await;
     let mapped = SocketAddr::new("::ffff:127.0.0.1".parse().unwrap(), to.port());
     let socket = TcpSocket::new_v6().unwrap();
     let client = socket.connect(mapped).await.unwrap();
-    assert_named(Pair::accepted(&listener, client).await.endpoints);
+    assert_found(Pair::accepted(&listener, client).await.endpoints);
 }
 
 #[tokio::test]
-async fn a_socket_on_a_port_that_others_share_hides_nobody() {
+async fn the_user_of_a_socket_on_a_shared_port_is_found() {
     let (listener, to, socket) = listening("127.0.0.1:0").await;
     socket.set_reuseport(true).unwrap();
     socket.bind("127.9.9.9:0".parse().unwrap()).unwrap();
     let shared = socket.local_addr().unwrap();
     let client = socket.connect(to).await.unwrap();
-    // Where the client is not found, the kernel's look-up goes on to listeners.
+    // If the client is not found, the kernel's look-up continues with listeners.
     let other = TcpSocket::new_v4().unwrap();
     other.set_reuseport(true).unwrap();
     other.bind(shared).unwrap();
     let _other = other.listen(1).unwrap();
-    assert_named(Pair::accepted(&listener, client).await.endpoints);
+    assert_found(Pair::accepted(&listener, client).await.endpoints);
 }
 
 #[tokio::test]
@@ -143,7 +143,7 @@ async fn a_peer_that_closes_its_half_is_gone() {
 }
 
 #[tokio::test]
-async fn a_connection_that_takes_over_a_closed_ones_port_does_not_speak_for_it() {
+async fn a_connection_that_reuses_the_port_of_a_closed_one_is_not_mistaken_for_it() {
     let (listener, to, socket) = listening("127.0.0.1:0").await;
     let first = Pair::accepted(&listener, socket.connect(to).await.unwrap()).await;
     let endpoints = first.endpoints;
@@ -157,14 +157,14 @@ async fn a_connection_that_takes_over_a_closed_ones_port_does_not_speak_for_it()
     let connected = tokio::time::timeout(Duration::from_secs(2), again.connect(to)).await;
     let second = Pair::accepted(&listener, connected.unwrap().unwrap()).await;
     assert_eq!(second.endpoints.from, endpoints.from);
-    assert_named(second.endpoints);
+    assert_found(second.endpoints);
     assert_gone(endpoints);
 }
 
 #[tokio::test]
-async fn a_peer_that_the_kernels_tables_do_not_hold_is_unknown() {
+async fn a_peer_that_is_not_in_the_tables_is_unknown() {
     let (listener, to, socket) = listening("127.0.0.1:0").await;
     let pair = Pair::accepted(&listener, socket.connect(to).await.unwrap()).await;
     let ours = row_in(&tables(), pair.endpoints.to, pair.endpoints.from);
-    assert_eq!(pair.endpoints.judge(None, ours), PeerUser::Unknown);
+    assert_eq!(pair.endpoints.evaluate(None, ours), PeerUser::Unknown);
 }

@@ -1,6 +1,5 @@
-//! One end of a TCP connection, as Linux tells it over netlink (sock_diag(7)):
-//! an exact question, answered in microseconds however many connections the
-//! machine has.
+//! Looks up one end of a TCP connection over netlink (sock_diag(7)). This takes
+//! microseconds, whatever the number of connections.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -23,23 +22,23 @@ const BY_FAMILY: u16 = 20;
 const HEADER: usize = 16;
 const REQUEST: usize = HEADER + 56;
 
-/// Where the state, the uid and the inode are in a reply, an `inet_diag_msg`.
+/// The offsets of the state, the uid and the inode in a reply (`inet_diag_msg`).
 const STATE_AT: usize = HEADER + 1;
 const UID_AT: usize = HEADER + 64;
 const INODE_AT: usize = HEADER + 68;
 
 /// The index of the loopback interface, the same in every network namespace
-/// (`LOOPBACK_IFINDEX` of the kernel). Asked with it, the kernel also finds
-/// sockets that are bound to that device (`SO_BINDTODEVICE`).
+/// (`LOOPBACK_IFINDEX` of the kernel). With it, the kernel also finds sockets that
+/// are bound to that device (`SO_BINDTODEVICE`).
 const LOOPBACK_INTERFACE: u32 = 1;
 
 /// `TCP_ESTABLISHED` of net/tcp_states.h.
 const ESTABLISHED: u8 = 1;
 
-/// The kernel answers at once, or never.
+/// The time limit for a reply. The kernel replies at once or never.
 const TIMEOUT_SECONDS: i64 = 1;
 
-/// A way to ask the kernel.
+/// A netlink socket.
 #[derive(Debug)]
 pub(super) struct Kernel(OwnedFd);
 
@@ -56,10 +55,11 @@ impl Kernel {
         Ok(Self(descriptor))
     }
 
-    /// The end at `from` whose other end is at `to`, if there is one here.
+    /// Finds the socket at `from` that is connected to `to`; `None` if there is none
+    /// in this network namespace.
     ///
     /// # Errors
-    /// This kernel does not answer such questions.
+    /// The kernel does not support such requests.
     pub(super) fn find(&self, from: SocketAddr, to: SocketAddr) -> io::Result<Option<Row>> {
         let request = request(from, to);
         let kernel = NetlinkAddr::new(0, 0);
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_kernel_tells_both_ends_of_a_connection() {
+    fn both_ends_of_a_connection_are_found() {
         let kernel = Kernel::open().unwrap();
         for address in ["127.0.0.1:0", "[::1]:0"] {
             let listener = TcpListener::bind(address).unwrap();

@@ -1,6 +1,6 @@
-//! Servers that nobody vouches for: one address that is an MCP server and the
-//! authorization server of its callers, and answers each path as a test laid
-//! down. Remembers what it was asked. Gone when dropped.
+//! A test server that is both an MCP server and its authorization server. It
+//! answers each path as the test says, records its requests, and stops when
+//! dropped.
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -10,17 +10,17 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-/// What a path answers.
+/// The answer to requests for a path.
 #[derive(Clone, Debug)]
 pub(super) enum Answer {
     /// A status and a JSON body.
     Json(u16, Value),
     /// A status, a header and a body.
     Plain(u16, (&'static str, String), Vec<u8>),
-    /// Nothing, with the connection left open.
+    /// No response; the connection stays open.
     Silence,
-    /// Ten megabytes of JSON, said to be as many or not.
-    Huge { says_so: bool },
+    /// Ten megabytes of JSON, with or without a `Content-Length`.
+    Huge { has_length: bool },
 }
 
 impl Answer {
@@ -38,11 +38,11 @@ impl Answer {
 pub(super) type Answers = HashMap<String, Answer>;
 
 /// A request: its line and its body.
-pub(super) type Asked = (String, Value);
+pub(super) type ReceivedRequest = (String, Value);
 
 /// The server.
 #[derive(Debug)]
-pub(super) struct Stranger {
+pub(super) struct TestServer {
     shared: Arc<Shared>,
 }
 
@@ -51,20 +51,20 @@ struct Shared {
     address: SocketAddr,
     is_over: AtomicBool,
     answers: Mutex<Answers>,
-    asked: Mutex<Vec<Asked>>,
+    requests: Mutex<Vec<ReceivedRequest>>,
     /// Connections that are never answered.
     kept: Mutex<Vec<TcpStream>>,
 }
 
-impl Stranger {
-    /// One that knows no path.
+impl TestServer {
+    /// Starts a server without answers: every path is 404.
     pub(super) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let shared = Arc::new(Shared {
             address: listener.local_addr().unwrap(),
             is_over: AtomicBool::new(false),
             answers: Mutex::default(),
-            asked: Mutex::default(),
+            requests: Mutex::default(),
             kept: Mutex::default(),
         });
         let serving = Arc::clone(&shared);
@@ -80,31 +80,31 @@ impl Stranger {
         Self { shared }
     }
 
-    /// One that does all that a good MCP server does: its metadata is named by
-    /// its refusal, its authorization server has a path of its own.
-    pub(super) fn good() -> Self {
-        let stranger = Self::start();
-        let at = |path: &str| stranger.url(path);
+    /// Starts a server that supports discovery: its 401 response names its
+    /// metadata, and its authorization server has a path of its own.
+    pub(super) fn working() -> Self {
+        let server = Self::start();
+        let at = |path: &str| server.url(path);
         let challenge = format!("Bearer resource_metadata=\"{}\"", at("/meta"));
-        stranger.answer(
+        server.answer(
             "/mcp",
             Answer::Plain(401, ("WWW-Authenticate", challenge), Vec::new()),
         );
-        stranger.answer_json("/meta", stranger.resource());
-        stranger.answer_json(METADATA, stranger.metadata());
-        stranger.answer(
+        server.answer_json("/meta", server.resource());
+        server.answer_json(METADATA, server.metadata());
+        server.answer(
             "/as/register",
             Answer::Json(201, json!({"client_id": "made"})),
         );
-        stranger
+        server
     }
 
-    /// The good one's metadata.
+    /// The metadata of the MCP server.
     pub(super) fn resource(&self) -> Value {
         json!({"resource": self.url("/mcp"), "authorization_servers": [self.url("/as")]})
     }
 
-    /// The metadata of its authorization server.
+    /// The metadata of the authorization server.
     pub(super) fn metadata(&self) -> Value {
         json!({
             "issuer": self.url("/as"),
@@ -133,24 +133,24 @@ impl Stranger {
         format!("http://{}{path}", self.shared.address)
     }
 
-    /// What it was asked so far.
-    pub(super) fn asked(&self) -> Vec<Asked> {
-        self.shared.asked.lock().unwrap().clone()
+    /// The requests so far.
+    pub(super) fn requests(&self) -> Vec<ReceivedRequest> {
+        self.shared.requests.lock().unwrap().clone()
     }
 
-    /// The lines of what it was asked.
+    /// The request lines so far.
     pub(super) fn lines(&self) -> Vec<String> {
-        self.asked().into_iter().map(|(line, _)| line).collect()
+        self.requests().into_iter().map(|(line, _)| line).collect()
     }
 }
 
-/// Where the good one's authorization server has its metadata.
+/// The path of the authorization server's metadata.
 pub(super) const METADATA: &str = "/.well-known/oauth-authorization-server/as";
 
-impl Drop for Stranger {
+impl Drop for TestServer {
     fn drop(&mut self) {
         self.shared.is_over.store(true, Ordering::Release);
-        // Wakes the thread that accepts.
+        // Wakes the accepting thread.
         let _ = TcpStream::connect(self.shared.address);
     }
 }
@@ -177,7 +177,7 @@ fn serve(shared: &Shared, mut stream: TcpStream) -> std::io::Result<()> {
     let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
     let body = serde_json::from_slice(&body)
         .unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&body)));
-    shared.asked.lock().unwrap().push((line, body));
+    shared.requests.lock().unwrap().push((line, body));
     let answer = shared.answers.lock().unwrap().get(&path).cloned();
     write_answer(shared, &mut stream, answer)
 }
@@ -198,10 +198,10 @@ fn write_answer(
             shared.kept.lock().unwrap().push(stream.try_clone()?);
             return Ok(());
         }
-        Some(Answer::Huge { says_so }) => {
+        Some(Answer::Huge { has_length }) => {
             let length = 10 << 20;
             write!(stream, "HTTP/1.1 200 OK\r\n")?;
-            if says_so {
+            if has_length {
                 write!(stream, "Content-Length: {length}\r\n")?;
             }
             write!(stream, "Connection: close\r\n\r\n{{\"x\": \"")?;
