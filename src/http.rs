@@ -1,16 +1,15 @@
-//! The API over the Unix socket: who is asking, which operation, and the
-//! answer in the contract's form.
+//! The API over the Unix socket: identifies the peer, routes requests to
+//! operations, and writes replies in the contract's form.
 //!
-//! The kernel says who is at the other end, once, when the connection is
-//! accepted; there are no keys, and what a request says about itself is not
-//! looked at.
+//! The kernel reports the peer's uid once, when the connection is accepted. There
+//! are no API keys, and headers that identify the caller are ignored.
 
 mod handlers;
-mod response_budget;
 mod lists;
 mod peer;
 mod reply;
 mod request;
+mod response_budget;
 mod routes;
 pub mod socket;
 
@@ -26,7 +25,7 @@ use crate::server::body::RequestBody;
 pub use self::lists::ReplyBody;
 pub use self::peer::{Access, Peer};
 
-/// An answer of the API.
+/// A reply of the API.
 pub type Reply = Response<ReplyBody>;
 
 use self::response_budget::ResponseBudget;
@@ -44,7 +43,7 @@ struct Inner {
 }
 
 impl Api {
-    /// The API over `broker`.
+    /// Makes the API over `broker`.
     #[must_use]
     pub fn new(broker: Broker, env: Env) -> Self {
         Self(Arc::new(Inner {
@@ -71,7 +70,7 @@ impl Api {
             class: reply.status().as_u16() / 100,
         };
         self.0.broker.metrics().count(peer.owner, series);
-        // The path alone: a query may hold a code.
+        // Without the query, which may contain a code.
         tracing::debug!(
             peer.uid = peer.uid, peer.pid, %method, path, status = reply.status().as_u16(),
             micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX), "answered"

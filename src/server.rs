@@ -1,13 +1,14 @@
-//! What every listener of the crate shares: the accept loop, its limits, and
-//! its end.
+//! The HTTP server that all listeners share: accept loop, limits, and graceful
+//! shutdown.
 //!
-//! A task per connection. A connection is counted before it is accepted, so
-//! that a flood waits in the kernel's queue; each part of a request has its
-//! time, and so has the reading of its answer. The listener and the phase are
-//! arguments, so that a test starts it anywhere.
+//! Each connection has its own task. A permit is taken before a connection is
+//! accepted, so that excess connections wait in the kernel's queue. Reading each
+//! part of a request and writing the reply have time limits. The listener and the
+//! phase are arguments, so tests can run the server with any listener.
 //!
-//! A request whose bytes have reached this end is answered, also during a stop:
-//! connections are accepted until all else is done, and the queue last.
+//! A request whose bytes have arrived is answered, also during a shutdown:
+//! connections are accepted until the other requests are done, and the queue is
+//! emptied last.
 
 mod activity;
 pub mod body;
@@ -35,47 +36,48 @@ use self::activity::Connections;
 use self::body::RequestBody;
 use crate::log_limit::log_limited;
 
-/// How long requests under way have to end: those from before the end began,
-/// while connections are still accepted, and the last ones after that.
+/// The time limit of each of the two steps of a shutdown: first for the requests
+/// that were under way when it began, then for those that arrived later.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long the next connection of a queue that takes no more may take.
+/// How long to wait for another connection in a queue that was closed.
 const QUEUE_TIMEOUT: Duration = Duration::from_millis(20);
 
-/// How often an idle connection is looked for while there is no place left.
-const PLACE_INTERVAL: Duration = Duration::from_millis(100);
+/// How often an idle connection is closed while no permit is left.
+const PERMIT_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The pause after an accept that failed for want of descriptors or memory:
-/// trying at once again would only burn the processor that others need.
+/// The pause after an accept that failed for lack of descriptors or memory. An
+/// immediate retry would fail again and use CPU time.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// How far the end of a server is. Each phase includes those before it.
+/// The phases of a server, in order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
-    /// It serves.
+    /// Requests are accepted and answered.
     #[default]
     Serving,
-    /// It goes on accepting connections and answering. Each answer says that it
-    /// is the last of its connection; idle connections are closed.
+    /// Requests are still accepted and answered. Each reply has `Connection:
+    /// close`, and idle connections are closed.
     Ending,
-    /// It accepts what waits in its queue, and ends after the last answer.
+    /// The connections in the queue are accepted. The server ends after the last
+    /// reply.
     Closing,
 }
 
-/// Returns when a server is to be in `phase`, or in a later one.
+/// Waits for `phase` or a later one.
 async fn reached(phases: &mut watch::Receiver<Phase>, phase: Phase) {
-    // An error would mean that who decides it has gone.
+    // An error means that the sender was dropped.
     let _ = phases.wait_for(|now| *now >= phase).await;
 }
 
-/// An answer whose whole body is at hand.
+/// A reply whose whole body is in memory.
 pub type Reply = Response<Full<Bytes>>;
 
 /// The bytes of a connection.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {
-    /// Lets the peer send no more; what it has sent already can still be read,
-    /// and then the end. `false` if there is no such thing.
-    fn refuse_more(&self) -> bool {
+    /// Prevents the peer from sending more. What it has sent can still be read,
+    /// followed by the end of the stream. Returns `false` if not supported.
+    fn shut_down_read(&self) -> bool {
         false
     }
 }
@@ -83,36 +85,36 @@ pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {
 impl Stream for TcpStream {}
 
 impl Stream for UnixStream {
-    fn refuse_more(&self) -> bool {
-        // unix(7): a write of the peer fails from then on.
+    fn shut_down_read(&self) -> bool {
+        // unix(7): writes of the peer fail from now on.
         shutdown(self.as_raw_fd(), Shutdown::Read).is_ok()
     }
 }
 
-/// A listening socket of some kind.
+/// A listening socket.
 pub trait Listener: Send + 'static {
-    /// A connection's bytes.
+    /// The byte stream of a connection.
     type Stream: Stream;
-    /// Who is at the other end, taken once, when the connection is accepted.
+    /// The peer of a connection, determined once when it is accepted.
     type Peer: Clone + Send + Sync + 'static;
 
-    /// Finds out who is at the other end; `None` for a peer that is refused.
+    /// Determines the peer; `None` if it is rejected.
     type Admission: Future<Output = Option<Self::Peer>> + Send + 'static;
 
-    /// The next connection. Who is at its other end is found out beside the
-    /// accept loop, so that nobody waits for it but that peer.
+    /// Accepts the next connection. Its peer is determined outside the accept loop,
+    /// so that other peers do not wait for it.
     fn accept(
         &mut self,
     ) -> impl Future<Output = io::Result<(Self::Stream, Self::Admission)>> + Send;
 
-    /// Whether the connections that wait to be accepted are lost with this
-    /// process, and so are to be accepted before it ends. Where the system can
-    /// do that, no more join them from now on.
+    /// Closes the accept queue for new connections, if the system supports that.
+    /// Returns whether the connections in the queue must be accepted before this
+    /// process ends, because they would be lost with it.
     fn close_queue(&mut self) -> bool {
         true
     }
 
-    /// The next connection that waits in the queue; `None` if none does.
+    /// Accepts the next connection in the queue; `None` if it is empty.
     fn accept_queued(
         &mut self,
     ) -> impl Future<Output = Option<(Self::Stream, Self::Admission)>> + Send {
@@ -136,8 +138,8 @@ impl Listener for TcpListener {
     }
 }
 
-/// Serves connections until `phases` reaches [`Phase::Closing`], then lets the
-/// last requests end, for [`DRAIN_TIMEOUT`] at most.
+/// Serves connections until `phases` reaches [`Phase::Closing`], then waits for the
+/// last requests, for [`DRAIN_TIMEOUT`] at most.
 pub async fn serve<L, H, F, B>(
     mut listener: L,
     max_connections: usize,
@@ -155,7 +157,7 @@ pub async fn serve<L, H, F, B>(
     let connections = Connections::default();
     // Closed when the last connection has ended.
     let (alive, mut all_ended) = mpsc::channel::<Infallible>(1);
-    let begin = |stream, admission: L::Admission, place| {
+    let begin = |stream, admission: L::Admission, permit| {
         let entry = connections.add();
         let (handler, alive) = (handler.clone(), alive.clone());
         tokio::spawn(async move {
@@ -163,14 +165,14 @@ pub async fn serve<L, H, F, B>(
                 let answer = move |request| handler(peer.clone(), request);
                 connection::serve(stream, Arc::clone(&entry.activity), answer).await;
             }
-            drop((place, entry, alive));
+            drop((permit, entry, alive));
         });
     };
     let ending = async {
         reached(&mut phases, Phase::Ending).await;
         let before = connections.end_all();
         reached(&mut phases, Phase::Closing).await;
-        // Whoever connects meanwhile is served.
+        // Connections that arrive meanwhile are served.
         let _ = tokio::time::timeout(DRAIN_TIMEOUT, connections.ended(before)).await;
     };
     tokio::select! {
@@ -183,28 +185,28 @@ pub async fn serve<L, H, F, B>(
     drop((listener, alive));
     let drained = tokio::time::timeout(DRAIN_TIMEOUT, all_ended.recv());
     if drained.await.is_err() {
-        tracing::warn!("some requests did not end in time and were cut off");
+        tracing::warn!("aborted requests that did not finish before the shutdown deadline");
     }
 }
 
-/// Accepts connections as long as this is polled.
+/// Accepts connections for as long as this future is polled.
 async fn accept_all<L: Listener>(
     listener: &mut L,
     max_connections: usize,
     connections: &Connections,
     begin: &impl Fn(L::Stream, L::Admission, Option<OwnedSemaphorePermit>),
 ) -> Infallible {
-    let places = Arc::new(Semaphore::new(max_connections));
+    let permits = Arc::new(Semaphore::new(max_connections));
     loop {
-        let place = place(&places, connections).await;
+        let permit = permit(&permits, connections).await;
         match listener.accept().await {
-            Ok((stream, admission)) => begin(stream, admission, place),
+            Ok((stream, admission)) => begin(stream, admission, permit),
             Err(error) => pause_after(&error).await,
         }
     }
 }
 
-/// Accepts what waits in the queue of a listener that takes no more.
+/// Accepts the connections in the queue of a listener that was closed.
 async fn accept_queued<L: Listener>(
     listener: &mut L,
     max_connections: usize,
@@ -218,30 +220,33 @@ async fn accept_queued<L: Listener>(
     }
 }
 
-/// A place for one more connection; while there is none, the connection goes
-/// that has been idle for longest.
-async fn place(places: &Arc<Semaphore>, connections: &Connections) -> Option<OwnedSemaphorePermit> {
+/// Takes a permit for one more connection. While there is none, closes the
+/// connection that has been idle for longest.
+async fn permit(
+    permits: &Arc<Semaphore>,
+    connections: &Connections,
+) -> Option<OwnedSemaphorePermit> {
     loop {
-        if let Ok(place) = Arc::clone(places).try_acquire_owned() {
-            return Some(place);
+        if let Ok(permit) = Arc::clone(permits).try_acquire_owned() {
+            return Some(permit);
         }
         connections.end_longest_idle();
-        let place = Arc::clone(places).acquire_owned();
-        if let Ok(place) = tokio::time::timeout(PLACE_INTERVAL, place).await {
-            // An error would mean that the semaphore is closed, which it never is.
-            return place.ok();
+        let permit = Arc::clone(permits).acquire_owned();
+        if let Ok(permit) = tokio::time::timeout(PERMIT_INTERVAL, permit).await {
+            // Fails only if the semaphore is closed, which never happens.
+            return permit.ok();
         }
     }
 }
 
 async fn pause_after(error: &io::Error) {
-    // A peer that left before it was accepted costs nothing.
+    // The peer closed the connection before it was accepted.
     let is_harmless = matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted | io::ErrorKind::Interrupted
     );
     if !is_harmless {
-        log_limited!(1, warn, error = %error, "a connection could not be accepted; pausing");
+        log_limited!(1, warn, error = %error, "cannot accept a connection; pausing");
         tokio::time::sleep(ACCEPT_PAUSE).await;
     }
 }

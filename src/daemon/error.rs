@@ -90,7 +90,7 @@ impl From<socket::Error> for Error {
                 socket: path,
                 pid: holder.pid,
             },
-            error @ socket::Error::Unfit { .. } => Self::Socket(error.into()),
+            error @ socket::Error::Unusable { .. } => Self::Socket(error.into()),
         }
     }
 }

@@ -31,7 +31,7 @@ impl MayBeHeld for socket::Error {
     fn holder(&self) -> Option<LockHolder> {
         match self {
             Self::InUse { holder, .. } => Some(*holder),
-            Self::Unfit { .. } => None,
+            Self::Unusable { .. } => None,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The operations: read the request, do the use case, write the reply.
+//! The operations: parse the request, run the use case, write the reply.
 
 pub(super) mod agents;
 pub(super) mod auth;

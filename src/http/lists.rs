@@ -1,9 +1,9 @@
-//! Lists, which can be long: put together some rows at a time, one list of an
-//! owner at a time, and sent while the rest is still to be read.
+//! Streams long lists: reads some rows at a time, for one list of an owner at a
+//! time, and sends them before the next rows are read.
 //!
-//! So a list of any length takes a part of its bytes, and an owner who asks for
-//! many of them keeps nobody else waiting. What is not read yet is counted
-//! (`budget.rs`): the next part is read once there is room for it.
+//! So only a part of a list is in memory, and an owner who requests many lists does
+//! not delay others. Unread parts are counted (`response_budget.rs`): the next part
+//! is read when the budget has room for it.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -20,16 +20,16 @@ use crate::broker::{self, Broker};
 use crate::identity::Owner;
 use crate::vault::{Cursor, Page};
 
-/// After how many bytes a part is sent.
+/// The size at which a part is sent, in bytes.
 const PART: usize = 64 * 1024;
 
-/// The body of an answer: whole, or a list in parts.
+/// The body of a reply: complete, or a list in parts.
 pub type ReplyBody = Either<Full<Bytes>, Parts>;
 
-/// The rest of a list could not be read: the connection is cut, so that nobody
-/// takes what came for all of it.
+/// The rest of a list could not be read. The connection is closed, so that the
+/// client does not take the parts for the whole list.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("the rest of a list could not be read")]
+#[error("cannot read the rest of a list")]
 pub struct Incomplete;
 
 /// The parts of a list.
@@ -53,23 +53,23 @@ impl Body for Parts {
 #[derive(Clone, Copy)]
 pub(super) struct Enclosing(pub(super) &'static str, pub(super) &'static str);
 
-/// A list that is being read; `read` gives a page of it.
+/// A list that is being read; `read` returns a page of it.
 struct List<R> {
     broker: Broker,
     owner: Owner,
     enclosing: Enclosing,
     read: R,
-    /// Where it goes on; `None` at its end.
+    /// Where the next page starts; `None` at the end.
     from: Option<Cursor>,
-    /// Whether a part was made, and whether a row is in one.
+    /// Whether a part was written, and whether one contains a row.
     has_begun: bool,
     has_rows: bool,
 }
 
-/// 200 with all the rows that `read` gives, page by page.
+/// 200 with all rows that `read` returns, page by page.
 ///
 /// # Errors
-/// Those of the first part; a later one cuts the connection.
+/// Those of the first part. An error in a later part closes the connection.
 pub(super) async fn reply<T: Serialize>(
     call: &Call,
     enclosing: Enclosing,
@@ -87,7 +87,7 @@ pub(super) async fn reply<T: Serialize>(
     let budget = call.budget.clone();
     let first = list.next().await?;
     if list.from.is_none() {
-        // Counted as it is, by what counts every answer.
+        // `Api::answer` counts complete replies.
         return Ok(reply::json_bytes(first));
     }
     let room = budget.room_for(list.owner, first.len());
@@ -103,7 +103,7 @@ pub(super) async fn reply<T: Serialize>(
 }
 
 impl<T: Serialize, R: FnMut(Cursor) -> Result<Page<T>, broker::Error>> List<R> {
-    /// Sends all but the first part, until nobody reads any more.
+    /// Sends all parts after the first, until the client stops reading.
     async fn send_rest(
         mut self,
         budget: &ResponseBudget,
@@ -111,7 +111,7 @@ impl<T: Serialize, R: FnMut(Cursor) -> Result<Page<T>, broker::Error>> List<R> {
     ) {
         while self.from.is_some() {
             let Ok(part) = self.next().await else {
-                // Nobody reads any more if this fails.
+                // Fails if the client has stopped reading.
                 let _ = parts.send(Err(Incomplete)).await;
                 return;
             };
@@ -127,7 +127,7 @@ impl<T: Serialize, R: FnMut(Cursor) -> Result<Page<T>, broker::Error>> List<R> {
         }
     }
 
-    /// Reads and writes down the next part, in the owner's turn.
+    /// Reads and serializes the next part, in the owner's turn.
     async fn next(&mut self) -> Result<Vec<u8>, Error> {
         let _turn = self.broker.long_read_turn(self.owner).await;
         let Enclosing(before, after) = self.enclosing;

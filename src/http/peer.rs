@@ -1,5 +1,5 @@
-//! Who is at the other end of the socket, as the kernel says, and whose
-//! things that peer may see.
+//! The peer of a connection, as reported by the kernel, and the owner whose data
+//! it may access.
 
 use std::sync::Arc;
 
@@ -12,30 +12,30 @@ use crate::server::connection_quota::ConnectionPermit;
 /// A permitted peer.
 #[derive(Clone, Debug)]
 pub struct Peer {
-    /// Whose providers and tokens it sees.
+    /// The owner whose providers and tokens it can access.
     pub owner: Owner,
     /// Its uid, for the log.
     pub uid: u32,
-    /// Its process, for the log only: a process can end and its number be
-    /// given to another, so nothing is decided by it.
+    /// Its process id, only for the log: the id of a process that ended can be
+    /// reused.
     pub pid: Option<i32>,
-    /// Its place among its user's connections, for as long as it is there.
+    /// Its permit in the quota of its user, held while the connection exists.
     #[allow(dead_code, reason = "it is held until the peer is dropped")]
     pub permit: Option<Arc<ConnectionPermit>>,
 }
 
-/// Whom a daemon serves.
+/// Which users a daemon serves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
-    /// This user and root, who act as this one owner.
+    /// This user and root, who both act as this owner.
     User(Owner),
     /// Every local user, each its own owner.
     System,
 }
 
 impl Access {
-    /// Asks the kernel who is at the other end; `None` for whoever is not
-    /// served, and when the kernel does not say.
+    /// Asks the kernel for the peer; `None` if it is not served, or if the kernel
+    /// does not report it.
     #[must_use]
     pub fn admit(self, stream: &UnixStream) -> Option<Peer> {
         let credentials = stream.peer_cred().ok()?;
@@ -46,7 +46,7 @@ impl Access {
                 warn,
                 peer.uid = uid,
                 peer.pid = credentials.pid(),
-                "a peer was refused"
+                "rejected a peer"
             );
             return None;
         };

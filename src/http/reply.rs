@@ -1,4 +1,6 @@
-//! Answers as HTTP, and the one place that turns an error into a status.
+//! Replies, and the one place that maps errors to HTTP statuses.
+
+use std::time::Duration;
 
 use http_body_util::{Either, Full};
 use hyper::body::Bytes;
@@ -19,25 +21,25 @@ use crate::oauth::discovery;
 use crate::server::body;
 use crate::{advice, broker, redirect, vault};
 
-/// What a handler gives.
+/// The result of a handler.
 pub(super) type Answer = Result<Reply, Error>;
 
-/// What [`Error::TooMuchUnread`] says.
+/// The message of [`Error::TooMuchUnread`].
 const TOO_MUCH_UNREAD: &str =
-    "the answers that this user's programs have not read yet take too much memory; read them first";
+    "the replies that this user's programs have not read yet use too much memory; read them first";
 
-/// Why a call is not answered as asked.
+/// Why a call failed.
 #[derive(Debug)]
 pub(super) enum Error {
     /// The request does not have the documented form.
     FieldErrors(FieldErrors),
-    /// The use case could not be done.
+    /// The use case failed.
     Broker(broker::Error),
-    /// The path is known, the method is not.
+    /// The path does not support the method.
     MethodNotAllowed { allow: String },
-    /// The answers that the owner has not read take too much memory.
+    /// The replies that the owner has not read use too much memory.
     TooMuchUnread,
-    /// Anything about the request as HTTP.
+    /// Any other HTTP error.
     Status { status: StatusCode, detail: String },
 }
 
@@ -90,19 +92,19 @@ pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Answer {
     Ok(reply)
 }
 
-/// What is answered where JSON cannot be made.
+/// The error for a reply that cannot be serialized.
 pub(super) fn unwritable() -> Error {
-    let detail = "the answer could not be written";
+    let detail = "the reply could not be serialized";
     Error::status(StatusCode::INTERNAL_SERVER_ERROR, detail)
 }
 
-/// 200 with a body that is JSON already.
+/// 200 with a body that is serialized JSON.
 pub(super) fn json_bytes(bytes: Vec<u8>) -> Reply {
-    // A long answer's buffer may be twice as large as the answer.
+    // The capacity of the buffer may be twice the length of the reply.
     json_body(whole(bytes.into_boxed_slice()))
 }
 
-/// 200 with a body whose bytes are JSON.
+/// 200 with a streamed or complete JSON body.
 pub(super) fn json_body(body: ReplyBody) -> Reply {
     let mut reply = Response::new(body);
     let headers = reply.headers_mut();
@@ -115,7 +117,7 @@ fn whole(bytes: impl Into<Bytes>) -> ReplyBody {
     Either::Left(Full::new(bytes.into()))
 }
 
-/// 200 with a text.
+/// 200 with a text body.
 pub(super) fn text(content_type: &'static str, text: impl Into<Bytes>) -> Reply {
     let mut reply = Response::new(whole(text));
     let headers = reply.headers_mut();
@@ -124,7 +126,7 @@ pub(super) fn text(content_type: &'static str, text: impl Into<Bytes>) -> Reply 
     reply
 }
 
-/// 204, which has no body.
+/// 204 without a body.
 pub(super) fn no_content() -> Reply {
     let mut reply = Response::new(Either::Left(Full::default()));
     *reply.status_mut() = StatusCode::NO_CONTENT;
@@ -133,8 +135,8 @@ pub(super) fn no_content() -> Reply {
     reply
 }
 
-/// 204 for a token that was deleted, with [`ALSO_ENDED_HEADER`] if other
-/// tokens are stored that its revocation may end.
+/// 204 for a deleted token, with [`ALSO_ENDED_HEADER`] if its revocation may end
+/// other stored tokens.
 pub(super) fn deleted(also_ended: &[TokenId]) -> Reply {
     let mut reply = no_content();
     let ids = also_ended.iter().take(MAX_ALSO_ENDED);
@@ -145,7 +147,7 @@ pub(super) fn deleted(also_ended: &[TokenId]) -> Reply {
     reply
 }
 
-/// The answer to a call that failed.
+/// The reply to a call that failed.
 pub(super) fn from_error(error: Error, broker: &Broker, env: &Env) -> Reply {
     let answer = match error {
         Error::FieldErrors(faults) => json(StatusCode::UNPROCESSABLE_ENTITY, &faults),
@@ -191,26 +193,24 @@ fn from_broker(error: &broker::Error, broker: &Broker, env: &Env) -> Answer {
         E::Discovery(error) => from_discovery(error, text),
         E::ProviderUnavailable { retry_after, .. }
         | E::ClientRefused { retry_after, .. }
-        | E::RefreshRefused { retry_after, .. } => {
-            // Rounded up, so that a retry is not early.
-            let millis = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
-            unavailable(text, millis.div_ceil(1000).max(1))
-        }
+        | E::RefreshRefused { retry_after, .. } => unavailable(text, *retry_after),
         E::TooManyWaiters => detailed(StatusCode::TOO_MANY_REQUESTS, text),
         E::Vault(vault::Error::QuotaExceeded(exceeded)) => {
             let detail = text + &advice::for_quota(exceeded.quota);
             detailed(StatusCode::TOO_MANY_REQUESTS, detail)
         }
-        E::Stopping | E::RefreshUnderWay => unavailable(text, 1),
+        E::Stopping | E::RefreshUnderWay => unavailable(text, Duration::from_secs(1)),
         E::Vault(vault::Error::Unwritable { .. }) => {
-            log_limited!(1, error, error = %text, "a change could not be stored");
-            unavailable(text + &advice::for_unwritable(broker.maintenance()), 5)
+            log_limited!(1, error, error = %text, "cannot store a change");
+            let detail = text + &advice::for_unwritable(broker.maintenance());
+            unavailable(detail, Duration::from_secs(5))
         }
         E::Vault(_) => {
             let request_id = env.uuid();
             log_limited!(20, error, request.id = %request_id, error = %text, "a call failed");
-            let detail =
-                format!("Internal Server Error; agent-authd's log says more under {request_id}");
+            let detail = format!(
+                "Internal Server Error; see request id {request_id} in the log of agent-authd"
+            );
             detailed(StatusCode::INTERNAL_SERVER_ERROR, detail)
         }
     }
@@ -226,13 +226,16 @@ fn from_discovery(error: &discovery::Error, text: String) -> Answer {
         E::MalformedResponse { .. } | E::HttpClient { .. } => {
             detailed(StatusCode::BAD_GATEWAY, text)
         }
-        E::Unreachable { .. } => unavailable(text, 5),
+        E::Unreachable { .. } => unavailable(text, Duration::from_secs(5)),
     }
 }
 
-fn unavailable(detail: String, retry_after: u64) -> Answer {
+/// 503 with `Retry-After` in whole seconds, rounded up so that a retry is not early.
+fn unavailable(detail: String, retry_after: Duration) -> Answer {
     let reply = detailed(StatusCode::SERVICE_UNAVAILABLE, detail)?;
-    Ok(with(reply, RETRY_AFTER, &retry_after.to_string()))
+    let millis = u64::try_from(retry_after.as_millis()).unwrap_or(u64::MAX);
+    let seconds = millis.div_ceil(1000).max(1);
+    Ok(with(reply, RETRY_AFTER, &seconds.to_string()))
 }
 
 fn detailed(status: StatusCode, detail: impl Into<String>) -> Answer {

@@ -1,5 +1,5 @@
-//! From bytes to a call: the checks that every operation shares, and then
-//! the operation, its path's parameters, its query and its body.
+//! Parses requests: the checks that all operations share, then the operation, the
+//! parameters of its path, its query and its body.
 
 use std::sync::Arc;
 
@@ -23,12 +23,12 @@ pub(super) struct Call {
     pub(super) peer: Peer,
     pub(super) query: String,
     pub(super) body: Bytes,
-    /// The decoded parameters of the path, in order.
+    /// The percent-decoded parameters of the path, in order.
     parameters: Vec<String>,
 }
 
 impl Call {
-    /// The parameter of the path at `index`, which the route has.
+    /// The parameter of the path at `index`; empty if the route has fewer.
     pub(super) fn parameter(&self, index: usize) -> &str {
         self.parameters.get(index).map_or("", String::as_str)
     }
@@ -48,13 +48,16 @@ impl Call {
     }
 }
 
-/// Reads a request to its end and finds what answers it.
+/// Reads a request to its end and finds its operation.
+///
+/// # Errors
+/// The request comes from a web page, has no operation, or its body is invalid.
 pub(super) async fn read(
     api: &Api,
     peer: Peer,
     request: Request<RequestBody>,
 ) -> Result<(&Handler, Call), Error> {
-    refuse_browsers(request.headers())?;
+    reject_browsers(request.headers())?;
     let (head, body) = request.into_parts();
     let Match {
         handler,
@@ -80,11 +83,12 @@ pub(super) async fn read(
     ))
 }
 
-/// No browser belongs on the socket; one that got here through somebody's
-/// relay says so with these.
-fn refuse_browsers(headers: &HeaderMap) -> Result<(), Error> {
+/// Rejects requests of web pages, which could reach the socket through a proxy.
+/// Browsers mark them with these headers.
+fn reject_browsers(headers: &HeaderMap) -> Result<(), Error> {
     if headers.contains_key(ORIGIN) || headers.contains_key(REFERER) {
-        let detail = "requests of web pages are refused (this one has an Origin or Referer header)";
+        let detail =
+            "requests of web pages are rejected (this one has an Origin or Referer header)";
         return Err(Error::status(StatusCode::FORBIDDEN, detail));
     }
     Ok(())
@@ -94,7 +98,7 @@ fn takes_body(method: &Method) -> bool {
     matches!(*method, Method::POST | Method::PATCH | Method::PUT)
 }
 
-/// `application/json`, with or without parameters.
+/// Requires `application/json`, with or without parameters.
 fn require_json(headers: &HeaderMap) -> Result<(), Error> {
     let value = headers
         .get(CONTENT_TYPE)

@@ -1,5 +1,5 @@
-//! A bound on the bytes of answers that one owner has not read yet, so that no
-//! user makes the daemon's memory grow by asking much and reading nothing.
+//! Limits the bytes of replies that an owner has not read yet, so that no user
+//! increases the daemon's memory use by sending requests without reading replies.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,23 +11,22 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::Reply;
 use crate::identity::Owner;
 
-/// The unit in which answers are counted, in bytes.
+/// The unit in which replies are counted, in bytes.
 const UNIT: usize = 1024;
 
-/// What the answers to one owner may take together, in units: hundreds of
-/// pages of events. An answer that alone takes more is sent while no other is
-/// under way.
-const BOUND: usize = 16 * 1024;
+/// The limit for the replies to one owner, in units: hundreds of pages of events. A
+/// longer reply is sent when no other is being sent.
+const LIMIT: usize = 16 * 1024;
 
-/// Answers below this size, in bytes, are not counted: there is one for each
-/// connection at most, and those are bounded.
+/// Replies below this size, in bytes, are not counted: each connection has at most
+/// one, and the number of connections is limited.
 const SMALL: u64 = 16 * 1024;
 
-/// The answers that owners have not read yet.
+/// The replies that owners have not read yet.
 #[derive(Debug, Default)]
 pub(super) struct ResponseBudget(Mutex<HashMap<Owner, Arc<Semaphore>>>);
 
-/// An answer's bytes, counted until they are sent or given up.
+/// The bytes of a reply, counted until they are sent or discarded.
 pub(super) struct Counted<T> {
     bytes: T,
     _permit: OwnedSemaphorePermit,
@@ -49,7 +48,7 @@ impl<T: AsRef<[u8]>> AsRef<[u8]> for Counted<T> {
 }
 
 impl ResponseBudget {
-    /// The answer, counted; `None` if its owner has too many that are not read.
+    /// Counts a reply and returns it; `None` if its owner has too much unread.
     pub(super) async fn count(&self, owner: Owner, reply: Reply) -> Option<Reply> {
         let Either::Left(body) = reply.body() else {
             // The parts of a list are counted one by one.
@@ -68,13 +67,13 @@ impl ResponseBudget {
         Some(Reply::from_parts(head, Either::Left(body)))
     }
 
-    /// Room for a part of a list, of so many bytes; `None` if its owner has too
-    /// much unread.
+    /// Takes a permit for a part of a list with this many bytes; `None` if its owner
+    /// has too much unread.
     pub(super) fn room_for(&self, owner: Owner, bytes: usize) -> Option<OwnedSemaphorePermit> {
         self.of(owner).try_acquire_many_owned(units(bytes)).ok()
     }
 
-    /// Waits until there is room for a part of a list.
+    /// Waits for a permit for a part of a list with this many bytes.
     pub(super) async fn await_room_for(
         &self,
         owner: Owner,
@@ -86,13 +85,13 @@ impl ResponseBudget {
     fn of(&self, owner: Owner) -> Arc<Semaphore> {
         let mut owners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let unread = owners.entry(owner);
-        Arc::clone(unread.or_insert_with(|| Arc::new(Semaphore::new(BOUND))))
+        Arc::clone(unread.or_insert_with(|| Arc::new(Semaphore::new(LIMIT))))
     }
 }
 
-/// How many units so many bytes take, and no more than there are.
+/// The number of units for this many bytes, at most [`LIMIT`].
 fn units(bytes: usize) -> u32 {
-    u32::try_from(bytes.div_ceil(UNIT).min(BOUND)).unwrap_or(u32::MAX)
+    u32::try_from(bytes.div_ceil(UNIT).min(LIMIT)).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -104,14 +103,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_not_read_is_bounded_per_owner_and_given_back() {
+    async fn unread_replies_are_limited_per_owner_and_returned_when_read() {
         let budget = ResponseBudget::default();
         let (ada, grace) = (Owner::from_uid(1).unwrap(), Owner::from_uid(2).unwrap());
         let mut unread = Vec::new();
         while let Some(answer) = budget.count(ada, reply(UNIT * UNIT)).await {
             unread.push(answer);
         }
-        assert_eq!(unread.len(), BOUND / UNIT);
+        assert_eq!(unread.len(), LIMIT / UNIT);
         assert!(budget.count(grace, reply(UNIT * UNIT)).await.is_some());
         assert!(
             budget.count(ada, reply(UNIT)).await.is_some(),
@@ -122,14 +121,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_beyond_the_bound_is_sent_alone() {
+    async fn a_reply_above_the_limit_is_sent_alone() {
         let budget = ResponseBudget::default();
         let ada = Owner::from_uid(1).unwrap();
-        let whole = budget.count(ada, reply(2 * BOUND * UNIT)).await.unwrap();
+        let whole = budget.count(ada, reply(2 * LIMIT * UNIT)).await.unwrap();
         assert!(budget.count(ada, reply(2 * UNIT * 16)).await.is_none());
         assert_eq!(
             whole.body().size_hint().exact(),
-            Some(2 * (BOUND * UNIT) as u64)
+            Some(2 * (LIMIT * UNIT) as u64)
         );
         drop(whole);
         assert!(budget.count(ada, reply(2 * UNIT * 16)).await.is_some());

@@ -1,4 +1,4 @@
-//! The operations of the contract, a line each.
+//! The routes: one line for each operation of the contract.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -21,7 +21,7 @@ const POST: Method = Method::POST;
 pub(super) type Handler =
     Box<dyn Fn(Call) -> Pin<Box<dyn Future<Output = Answer> + Send>> + Send + Sync>;
 
-/// Every operation that is served.
+/// The routes of all operations.
 pub(super) fn all() -> Routes {
     operations().finish()
 }
@@ -100,21 +100,23 @@ pub(super) struct Routes(Router<HashMap<Method, Operation>>);
 
 /// One operation.
 struct Operation {
-    /// Its method and its path's pattern.
+    /// Its method and the pattern of its path.
     name: Arc<str>,
     handler: Handler,
 }
 
-/// What [`Routes::find`] found.
+/// The result of [`Routes::find`].
 pub(super) struct Match<'a> {
     pub(super) handler: &'a Handler,
-    /// The decoded parameters of the path, in order.
+    /// The percent-decoded parameters of the path, in order.
     pub(super) parameters: Vec<String>,
 }
 
 impl Routes {
-    /// The operation, or 404 for an unknown path and 405 for a known one with
-    /// another method.
+    /// Finds the operation.
+    ///
+    /// # Errors
+    /// 404 for an unknown path, 405 for a path that does not support the method.
     pub(super) fn find(&self, method: &Method, path: &str) -> Result<Match<'_>, Error> {
         let not_found = || Error::status(StatusCode::NOT_FOUND, "Not Found");
         let found = self.0.at(path).map_err(|_| not_found())?;
@@ -136,7 +138,7 @@ impl Routes {
         })
     }
 
-    /// What the operation of a method and a path is called.
+    /// The name of an operation; `None` if there is none.
     pub(super) fn name(&self, method: &Method, path: &str) -> Option<Arc<str>> {
         let found = self.0.at(path).ok()?;
         found.value.get(method).map(|found| Arc::clone(&found.name))
@@ -174,8 +176,7 @@ impl Builder {
     }
 }
 
-/// A path segment without its percent-encoding; `None` if it is not UTF-8,
-/// and so names nothing.
+/// Decodes the percent-encoding of a path segment; `None` if it is not UTF-8.
 fn decode(segment: &str) -> Option<String> {
     percent_encoding::percent_decode_str(segment)
         .decode_utf8()
@@ -204,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_served_is_what_is_documented() {
+    fn the_served_operations_are_the_documented_ones() {
         let served: BTreeSet<_> = operations()
             .0
             .iter()

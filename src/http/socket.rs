@@ -1,8 +1,8 @@
-//! The Unix socket: made where nobody else can get at it, taken over from a
-//! daemon that is gone, never from one that lives, or inherited from the
-//! service manager after a look at who may connect to it.
+//! The listening Unix socket: created in a folder that other users cannot change,
+//! replacing the socket of a daemon that has ended but not of a running one; or
+//! inherited from the service manager after a check of its permissions.
 
-mod place;
+mod path;
 
 use std::fs::{self, Permissions};
 use std::future::{Ready, ready};
@@ -20,17 +20,16 @@ use nix::sys::socket::{
 };
 use tokio::net::{UnixListener, UnixStream};
 
-use self::place::{check_inherited, prepare_folder, remove_stale, take_lock};
+use self::path::{check_inherited, prepare_folder, remove_stale, take_lock};
 use super::{Access, Peer};
 use crate::lock_file::{HeldLock, LockHolder};
 use crate::server::Listener;
 use crate::server::connection_quota::ConnectionQuota;
 
-/// How many connections are looked at before other tasks have their turn.
+/// The number of connections that are checked before other tasks run.
 const ACCEPTS_PER_TURN: usize = 64;
 
-/// Makes a socket that no program started meanwhile inherits, where the system
-/// can do that in one step.
+/// Sets close-on-exec when the socket is created, if the system supports that.
 const CLOSE_ON_EXEC: SockFlag = {
     #[cfg(target_os = "linux")]
     let flag = SockFlag::SOCK_CLOEXEC;
@@ -42,63 +41,64 @@ const CLOSE_ON_EXEC: SockFlag = {
 /// Why the socket cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A daemon listens there.
+    /// Another daemon listens on it.
     #[error(
-        "another agent-authd{holder} listens at {}; end it first, or name another socket with --socket",
+        "another agent-authd{holder} listens on {}; stop it first, or choose another socket with --socket",
         path.display()
     )]
     InUse {
         /// The socket.
         path: PathBuf,
-        /// The process that listens.
+        /// The process that listens on it.
         holder: LockHolder,
     },
-    /// Something else is in its place, or its folder is not safe.
-    #[error("{} cannot be the socket: {why}; another place can be named with --socket", path.display())]
-    Unfit {
+    /// Another file has its path, or its folder is not safe.
+    #[error("cannot use {} as the socket: {why}; another path can be set with --socket", path.display())]
+    Unusable {
         /// The socket, or its folder.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         why: String,
     },
 }
 
-/// The listening socket. If this process bound it, its file goes when it is
-/// dropped, and stays for the next daemon when it was closed in order.
+/// The listening socket. If this process bound it, dropping it removes its file,
+/// except after [`Listener::close_queue`], which leaves it for the next daemon.
 #[derive(Debug)]
 pub struct ApiListener {
     listener: UnixListener,
-    /// The same socket, asked without the runtime.
+    /// The same socket, used without the runtime.
     queue: StdListener,
     path: PathBuf,
     access: Access,
     quota: ConnectionQuota,
-    /// The right to take over and to remove the socket; `None` for one that is
-    /// the service manager's.
+    /// The lock that allows replacing and removing the socket; `None` for a socket
+    /// of the service manager.
     lock: Option<HeldLock>,
-    /// Whether the file stays.
+    /// Whether the file is left for the next daemon.
     is_left: bool,
 }
 
 impl ApiListener {
-    /// Binds the socket at `path`, making its folder if it is missing.
+    /// Binds the socket at `path` and creates its folder if it is missing.
     ///
     /// # Errors
-    /// [`Error`] says what is in the way.
+    /// [`Error`] says why the path cannot be used.
     pub fn bind(path: &Path, access: Access, max_connections: usize) -> Result<Self, Error> {
-        let unfit = |why: String| Error::Unfit {
+        let unusable = |why: String| Error::Unusable {
             path: path.to_owned(),
             why,
         };
         let folder = path
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty());
-        let folder = folder.ok_or_else(|| unfit("it has no folder".to_owned()))?;
+        let folder = folder.ok_or_else(|| unusable("it has no folder".to_owned()))?;
         prepare_folder(folder, access)?;
         let lock = take_lock(path)?;
         remove_stale(path)?;
-        let listener = bind(path, access).map_err(|error| unfit(error.to_string()))?;
-        let (listener, queue) = watched(listener).map_err(|error| unfit(error.to_string()))?;
+        let listener = bind(path, access).map_err(|error| unusable(error.to_string()))?;
+        let (listener, queue) =
+            with_queue(listener).map_err(|error| unusable(error.to_string()))?;
         Ok(Self {
             listener,
             queue,
@@ -110,12 +110,11 @@ impl ApiListener {
         })
     }
 
-    /// Takes over a socket that the service manager bound, if nobody can
-    /// connect to it who is not to be served.
+    /// Takes over a socket that the service manager bound, if only users who are
+    /// served can connect to it.
     ///
     /// # Errors
-    /// [`Error`] says what is wrong with it, and which setting of the unit
-    /// puts it right.
+    /// [`Error`] says what is wrong, and which setting of the unit to change.
     pub fn inherit(
         listener: StdListener,
         access: Access,
@@ -123,18 +122,19 @@ impl ApiListener {
     ) -> Result<Self, Error> {
         let address = listener.local_addr().ok();
         let path = address.as_ref().and_then(|address| address.as_pathname());
-        let path = path.map(Path::to_owned).ok_or_else(|| Error::Unfit {
+        let path = path.map(Path::to_owned).ok_or_else(|| Error::Unusable {
             path: "the service manager's socket".into(),
-            why: "it has no place in the file system".to_owned(),
+            why: "it has no path in the file system".to_owned(),
         })?;
         check_inherited(&path, access)?;
-        let unfit = |error: io::Error| Error::Unfit {
+        let unusable = |error: io::Error| Error::Unusable {
             path: path.clone(),
             why: error.to_string(),
         };
-        // Its queue is the unit's Backlog=: listen(2) would make this process the
-        // server that clients see (unix(7), SO_PEERCRED) in the service manager's place.
-        let (listener, queue) = watched(listener).map_err(unfit)?;
+        // The unit's Backlog= sets its queue. listen(2) is not called, because it
+        // would replace the service manager as the server that clients see
+        // (unix(7), SO_PEERCRED).
+        let (listener, queue) = with_queue(listener).map_err(unusable)?;
         Ok(Self {
             listener,
             queue,
@@ -146,22 +146,22 @@ impl ApiListener {
         })
     }
 
-    /// The right to its file; `None` if it is the service manager's. The next
-    /// daemon opens its sockets when no clone of this is left.
+    /// The lock of its file; `None` for a socket of the service manager. The next
+    /// daemon opens its sockets when all clones of the lock are dropped.
     #[must_use]
     pub fn lock(&self) -> Option<&HeldLock> {
         self.lock.as_ref()
     }
 
-    /// Where it is.
+    /// The path of the socket.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 }
 
-/// A daemon of one user serves that one alone; on the system's no user may
-/// take the others' places.
+/// The quota: a user daemon does not limit its own user; a system daemon limits
+/// every user.
 fn quota(access: Access, max_connections: usize) -> ConnectionQuota {
     let daemon_user = match access {
         Access::User(owner) => Some(owner.uid()),
@@ -170,23 +170,23 @@ fn quota(access: Access, max_connections: usize) -> ConnectionQuota {
     ConnectionQuota::new(max_connections, daemon_user)
 }
 
-/// Whether the peer closed the connection without having sent anything.
+/// Whether the peer closed the connection without sending anything.
 fn is_abandoned(stream: &impl AsRawFd) -> bool {
     let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT;
     recv(stream.as_raw_fd(), &mut [0], flags) == Ok(0)
 }
 
-/// The listener as the runtime waits for it, and as it is asked at once.
-fn watched(listener: StdListener) -> io::Result<(UnixListener, StdListener)> {
+/// The listener for the runtime, and the same socket for immediate accepts.
+fn with_queue(listener: StdListener) -> io::Result<(UnixListener, StdListener)> {
     listener.set_nonblocking(true)?;
     // A second descriptor of the same socket, whose mode is the first's.
     let queue = listener.try_clone()?;
     Ok((UnixListener::from_std(listener)?, queue))
 }
 
-/// A listening socket at `path`. Its file has its mode before the socket listens,
-/// so that no other user can connect meanwhile, and the umask, which belongs to the
-/// whole process, stays as it is.
+/// Binds a listening socket at `path`. The mode of its file is set before it listens,
+/// so that no other user can connect in between. The umask is not used, because it
+/// belongs to the whole process.
 fn bind(path: &Path, access: Access) -> io::Result<StdListener> {
     let mode = if access == Access::System {
         0o666
@@ -197,8 +197,8 @@ fn bind(path: &Path, access: Access) -> io::Result<StdListener> {
     fcntl(&socket, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
     nix::sys::socket::bind(socket.as_raw_fd(), &UnixAddr::new(path)?)?;
     fs::set_permissions(path, Permissions::from_mode(mode))?;
-    // As many connections wait to be accepted as the system allows: a program
-    // that connects while the queue is full gets an error at once (`EAGAIN`).
+    // The longest queue that the system allows: a program that connects while it
+    // is full gets an error at once (`EAGAIN`).
     listen(&socket, Backlog::MAXALLOWABLE)?;
     Ok(socket.into())
 }
@@ -209,9 +209,9 @@ impl Listener for ApiListener {
 
     type Admission = Ready<Option<Peer>>;
 
-    /// The next connection that is served. One that is not ends here, before it
-    /// costs a task, or the runtime a watch: a program that connects and closes
-    /// without pause must not fill the queue faster than it is emptied.
+    /// The next connection that is served. Others are closed here, without a task
+    /// and without registering them with the runtime, so that a program that
+    /// connects and closes in a loop cannot fill the queue faster than it is emptied.
     async fn accept(&mut self) -> io::Result<(UnixStream, Self::Admission)> {
         loop {
             for _ in 0..ACCEPTS_PER_TURN {
@@ -232,12 +232,12 @@ impl Listener for ApiListener {
 
     fn close_queue(&mut self) -> bool {
         if self.lock.is_none() {
-            // The service manager's queue is left to the next daemon.
+            // The service manager keeps its queue for the next daemon.
             return false;
         }
-        // unix(7): on Linux nothing can join the queue from now on, and so
-        // nothing is lost when it is empty. The file stays for the next daemon:
-        // where there is none, a client would take the machine's.
+        // unix(7): on Linux no connection can join the queue from now on, so none
+        // is lost once it is empty. The file is left for the next daemon: without
+        // it, a client would connect to the system daemon.
         self.is_left = shutdown(self.listener.as_raw_fd(), Shutdown::Read).is_ok();
         if !self.is_left {
             self.remove_file();
@@ -247,7 +247,7 @@ impl Listener for ApiListener {
 
     async fn accept_queued(&mut self) -> Option<(UnixStream, Self::Admission)> {
         loop {
-            // The runtime takes a socket that was shut down for one that is ready.
+            // The runtime reports a socket that was shut down as ready.
             let (stream, _) = self.queue.accept().ok()?;
             if let Ok(Some(admitted)) = self.admit(stream) {
                 return Some(admitted);
@@ -257,8 +257,8 @@ impl Listener for ApiListener {
 }
 
 impl ApiListener {
-    /// A connection, and who is at its other end; `None` for a peer that has
-    /// gone, is refused, or has no place left.
+    /// A connection and its peer; `None` if the peer has closed it, is rejected, or
+    /// has too many connections.
     fn admit(&self, stream: StdStream) -> io::Result<Option<(UnixStream, Ready<Option<Peer>>)>> {
         if is_abandoned(&stream) {
             return Ok(None);
@@ -277,7 +277,7 @@ impl ApiListener {
 
     fn remove_file(&self) {
         if let Err(error) = fs::remove_file(&self.path) {
-            tracing::debug!(error = %error, "the socket's file was gone already");
+            tracing::debug!(error = %error, "the socket's file does not exist any more");
         }
     }
 }
@@ -300,7 +300,7 @@ mod tests {
     use crate::identity::Owner;
 
     #[tokio::test]
-    async fn a_connection_that_its_peer_has_left_is_passed_over() {
+    async fn a_connection_that_its_peer_has_closed_is_skipped() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("run/s");
         let me = Owner::from_uid(geteuid().as_raw()).unwrap();
@@ -308,7 +308,7 @@ mod tests {
         for _ in 0..20 {
             drop(StdStream::connect(&path).unwrap());
         }
-        // A request that was sent is answered, though nothing more is sent.
+        // A request is answered even if the peer has closed its write side.
         let mut sent = StdStream::connect(&path).unwrap();
         sent.write_all(b"G").unwrap();
         sent.shutdown(std::net::Shutdown::Write).unwrap();

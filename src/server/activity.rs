@@ -1,5 +1,5 @@
-//! What each connection is doing, and since when. By this it is decided when a
-//! connection is given up, and which one goes when places run out.
+//! The state of each connection and its time limits. They decide when a connection
+//! is closed, and which one is closed when the server has too many.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,65 +8,65 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// How long the line and headers of a request may take, from the connection's
-/// beginning or from the request's first byte.
+/// The time limit for the request line and headers, from the start of the
+/// connection or from the first byte of the request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long an idle connection is kept: longer than the pools of well-known
-/// clients keep theirs (httpx 5 s, undici 4 s, Go 90 s but checked), so that it
-/// is the client that closes it, when it sends nothing.
+/// How long an idle connection is kept. It is longer than the pools of common
+/// clients keep theirs (httpx 5 s, undici 4 s, Go 90 s but checked), so that the
+/// client closes it at a moment when it sends nothing.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 
-/// How long a connection that waits for a request is kept when the server
-/// ends: a client that sends one in this time is told that it is the last.
+/// How long an idle connection is kept during a shutdown. A request that arrives
+/// in this time gets a reply with `Connection: close`.
 const LINGER: Duration = Duration::from_millis(250);
 
-/// How long the end of a connection that was cut may take to be seen.
+/// How long the end of a connection may take after its read side was shut down.
 const CUT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// One connection's activity, shared by what reads, answers and writes it.
+/// The state of one connection, shared by the code that reads, answers and writes.
 #[derive(Debug)]
 pub(super) struct Activity {
     state: Mutex<State>,
-    /// Wakes the connection's task when `ends_at` was set.
-    told: Notify,
+    /// Wakes the task of the connection when `ends_at` was set.
+    changed: Notify,
 }
 
 #[derive(Debug)]
 struct State {
     phase: Phase,
     since: Instant,
-    /// When the connection is to be cut if it waits for a request then. Answers
-    /// say `Connection: close` from the moment that this is set.
+    /// When the connection is closed if it is idle. Once this is set, replies have
+    /// `Connection: close`.
     ends_at: Option<Instant>,
-    /// Since when no more is read from the peer than it has sent already.
+    /// When the read side was shut down.
     cut_at: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// No byte has come yet.
+    /// No byte was received yet.
     New,
-    /// A part of a request's head has come.
+    /// A part of the head of a request was received.
     Receiving,
     /// A request is being answered; its body may still be read.
     Handling,
-    /// The answer is complete and being written.
+    /// The reply is complete and being written.
     Sending,
-    /// The last answer is written, and no byte of another request has come.
+    /// The last reply was written, and no byte of another request was received.
     Idle,
 }
 
-/// What is to be done with a connection.
+/// What to do with a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
-    /// Nothing, for as long as the request under way takes.
+    /// Nothing until the request under way is finished.
     Nothing,
-    /// To look again then.
+    /// Check again at this time.
     At(Instant),
-    /// It is to be cut: what the peer has sent by now is the last.
+    /// Shut down the read side: only what the peer has sent by now is read.
     Cut,
-    /// It is to be dropped as it is.
+    /// Close the connection.
     Drop,
 }
 
@@ -79,7 +79,7 @@ impl Activity {
                 ends_at: None,
                 cut_at: None,
             }),
-            told: Notify::new(),
+            changed: Notify::new(),
         }
     }
 
@@ -87,11 +87,11 @@ impl Activity {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Bytes have come.
+    /// Records that bytes were received.
     pub(super) fn received(&self) {
         let mut state = self.lock();
         match state.phase {
-            // What a new connection has spent in silence counts.
+            // The limit counts from the start of a new connection.
             Phase::New => state.phase = Phase::Receiving,
             Phase::Idle => {
                 state.phase = Phase::Receiving;
@@ -101,17 +101,17 @@ impl Activity {
         }
     }
 
-    /// A request's head is complete.
+    /// Records that the head of a request is complete.
     pub(super) fn handling(&self) {
         self.lock().phase = Phase::Handling;
     }
 
-    /// The answer's body is complete.
+    /// Records that the body of the reply is complete.
     pub(super) fn sending(&self) {
         self.lock().phase = Phase::Sending;
     }
 
-    /// All that was to be written is.
+    /// Records that everything was written.
     pub(super) fn flushed(&self) {
         let mut state = self.lock();
         if state.phase == Phase::Sending {
@@ -120,38 +120,38 @@ impl Activity {
         }
     }
 
-    /// Lets the request under way be the last, and cuts the connection at
-    /// `ends_at` if there is none.
+    /// Closes the connection after the request under way, or at `ends_at` if there
+    /// is none.
     pub(super) fn end(&self, ends_at: Instant) {
         let mut state = self.lock();
         state.ends_at = Some(state.ends_at.map_or(ends_at, |old| old.min(ends_at)));
         drop(state);
-        self.told.notify_one();
+        self.changed.notify_one();
     }
 
-    /// Returns when [`Self::end`] was called.
-    pub(super) async fn told(&self) {
-        self.told.notified().await;
+    /// Waits until [`Self::end`] is called.
+    pub(super) async fn end_requested(&self) {
+        self.changed.notified().await;
     }
 
-    /// Whether the next answer is the last.
+    /// Whether the next reply is the last.
     pub(super) fn ends(&self) -> bool {
         let state = self.lock();
         state.ends_at.is_some() || state.cut_at.is_some()
     }
 
-    /// Whether the connection is to be cut, or was.
+    /// Whether the read side was shut down, or must be.
     pub(super) fn is_cut(&self) -> bool {
         self.lock().cut_at.is_some()
     }
 
-    /// Whether a request is being answered: the peer's end is no reason then to
-    /// break off.
+    /// Whether a request is being answered, which continues even if the peer has
+    /// closed its side.
     pub(super) fn is_answering(&self) -> bool {
         matches!(self.lock().phase, Phase::Handling | Phase::Sending)
     }
 
-    /// What is to be done now. [`Due::Cut`] is said once.
+    /// What to do now. Returns [`Due::Cut`] once.
     pub(super) fn due(&self, now: Instant) -> Due {
         let mut state = self.lock();
         let (limit, waits) = match state.phase {
@@ -176,7 +176,7 @@ impl Activity {
         }
     }
 
-    /// Since when it has been idle, if it is and was not told to end.
+    /// When it became idle; `None` if it is not idle or will be closed already.
     fn idle_since(&self) -> Option<Instant> {
         let state = self.lock();
         let is_idle = state.phase == Phase::Idle && state.ends_at.is_none();
@@ -191,7 +191,7 @@ pub(super) struct Connections(Arc<List>);
 #[derive(Debug, Default)]
 struct List {
     listed: Mutex<Listed>,
-    /// Told when one has left.
+    /// Notified when a connection has ended.
     left: Notify,
 }
 
@@ -199,11 +199,11 @@ struct List {
 struct Listed {
     next: u64,
     all: HashMap<u64, Arc<Activity>>,
-    /// Whether the server ends, and each connection with its next answer.
+    /// Whether the server shuts down.
     ends: bool,
 }
 
-/// A connection's place in the list, which it leaves when dropped.
+/// The entry of a connection in the list. Removed when dropped.
 #[derive(Debug)]
 pub(super) struct Entry {
     connections: Connections,
@@ -217,7 +217,7 @@ impl Connections {
         listed.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lists a connection that has just begun.
+    /// Adds a new connection.
     pub(super) fn add(&self) -> Entry {
         let activity = Arc::new(Activity::new(Instant::now()));
         let mut listed = self.lock();
@@ -234,7 +234,7 @@ impl Connections {
         }
     }
 
-    /// Ends the connection that has been idle for longest, if any is idle.
+    /// Closes the connection that has been idle for longest, if one is idle.
     pub(super) fn end_longest_idle(&self) {
         let listed = self.lock();
         let idle = listed.all.values().filter_map(|activity| {
@@ -246,9 +246,9 @@ impl Connections {
         }
     }
 
-    /// Ends all of them, and those that are added later: each after the request
-    /// under way, or after [`LINGER`] if there is none. Gives what
-    /// [`Self::ended`] takes to wait for those there are now.
+    /// Closes all connections, and those that are added later: each after the
+    /// request under way, or after [`LINGER`] if there is none. Returns the argument
+    /// with which [`Self::ended`] waits for the current ones.
     pub(super) fn end_all(&self) -> u64 {
         let mut listed = self.lock();
         listed.ends = true;
@@ -260,7 +260,7 @@ impl Connections {
         listed.next
     }
 
-    /// Returns when all that were added before `limit` have ended.
+    /// Waits until all connections with an id below `limit` have ended.
     pub(super) async fn ended(&self, limit: u64) {
         loop {
             let left = self.0.left.notified();
@@ -284,7 +284,7 @@ impl Drop for Entry {
 mod tests {
     use super::*;
 
-    /// An activity after one request.
+    /// The state after one request.
     fn idle() -> Activity {
         let activity = Activity::new(Instant::now());
         activity.received();
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_idle_connection_lives_for_75_s_and_a_head_for_5_s() {
+    async fn an_idle_connection_is_kept_for_75_s_and_a_head_may_take_5_s() {
         let activity = idle();
         let began = Instant::now();
         assert_eq!(activity.due(began), Due::At(began + IDLE_TIMEOUT));
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_comes_after_the_end_began_ends_too_and_is_not_waited_for() {
+    async fn a_connection_added_during_a_shutdown_is_closed_too_and_not_waited_for() {
         let connections = Connections::default();
         let [old, late] = [0; 2].map(|_| connections.add());
         let before = connections.end_all();
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_longest_idle_one_goes_first() {
+    async fn the_longest_idle_connection_is_closed_first() {
         let connections = Connections::default();
         let [busy, older, newer] = [0; 3].map(|_| connections.add());
         busy.activity.handling();

@@ -1,8 +1,8 @@
-//! Reading a request's body: bounded in size and in time.
+//! Reads the bodies of requests, with limits on size and time.
 //!
-//! hyper's own timeout covers the headers only; a body that never comes would
-//! hold its connection for ever. What a handler leaves unread is read after it,
-//! bounded too, or the bytes would be taken for the next request.
+//! hyper's timeout covers only the headers; a client that never sends the body
+//! would occupy its connection for ever. What a handler leaves unread is read
+//! after it, with limits too: otherwise it would be parsed as the next request.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,39 +14,39 @@ use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::header::EXPECT;
 use hyper::{Request, StatusCode};
 
-/// The longest body, in bytes: the largest token reply that providers send
-/// fits many times.
+/// The longest body, in bytes. The largest token replies of providers are much
+/// shorter.
 pub const MAX_BYTES: usize = 64 * 1024;
 
-/// How long a body may take.
+/// The time limit for a body.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The longest rest of a body that is read for nothing, in bytes. A new
-/// connection is cheaper than a longer one.
+/// The longest unread rest of a body that is read and discarded, in bytes. A new
+/// connection is cheaper than reading more.
 const MAX_REST_BYTES: usize = 256 * 1024;
 
-/// How long such a rest may take.
+/// The time limit for reading such a rest.
 const REST_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Why a body was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// It is longer than it may be.
+    /// It is longer than the limit.
     #[error("the body is larger than {limit} bytes")]
     TooLarge {
-        /// How long it may be.
+        /// The limit, in bytes.
         limit: usize,
     },
-    /// It did not come in time.
+    /// It did not arrive within the time limit.
     #[error("the body did not arrive in time")]
     TimedOut,
-    /// The connection broke, or the framing is wrong.
+    /// The connection was closed, or the framing is invalid.
     #[error("the body could not be read")]
     Broken,
 }
 
 impl Error {
-    /// The status that says so.
+    /// The HTTP status for this error.
     #[must_use]
     pub fn status(self) -> StatusCode {
         match self {
@@ -82,16 +82,16 @@ pub async fn read_at_most(body: RequestBody, limit: usize) -> Result<Bytes, Erro
     }
 }
 
-/// A request's body. What is left of it when it is dropped can still be read.
+/// The body of a request. What is left of it when it is dropped can still be read.
 #[derive(Debug)]
 pub struct RequestBody {
     body: Option<Incoming>,
     left: Arc<Mutex<Left>>,
-    /// Whether the client waits for a 100 before it sends the body.
+    /// Whether the client waits for a 100 (Continue) before it sends the body.
     is_held_back: bool,
 }
 
-/// What a handler has left of a request's body.
+/// The part of a body that the handler did not read.
 #[derive(Debug)]
 pub(super) struct Rest(Arc<Mutex<Left>>);
 
@@ -99,14 +99,14 @@ pub(super) struct Rest(Arc<Mutex<Left>>);
 enum Left {
     #[default]
     Nothing,
-    /// It may be on its way.
+    /// The client has sent it, or may have.
     Unread(Incoming),
-    /// The client has not been told to send it.
+    /// The client has not sent it, because it got no 100 (Continue).
     NotSent,
 }
 
 impl RequestBody {
-    /// The request with a body whose rest is looked after.
+    /// Converts a request. The rest of its body can be read through [`Rest`].
     pub(super) fn of(request: Request<Incoming>) -> (Request<Self>, Rest) {
         let left = Arc::default();
         let rest = Rest(Arc::clone(&left));
@@ -128,7 +128,7 @@ impl Body for RequestBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        // Asking for it has the client send it (RFC 9110, section 10.1.1).
+        // Reading makes hyper send the 100 (RFC 9110, section 10.1.1).
         self.is_held_back = false;
         let Some(body) = &mut self.body else {
             return Poll::Ready(None);
@@ -164,8 +164,8 @@ impl Drop for RequestBody {
 }
 
 impl Rest {
-    /// Reads what the handler left; `false` if it is too long, late or broken,
-    /// so that the connection cannot be used again.
+    /// Reads and discards the rest. Returns `false` if it is too long, late or
+    /// invalid, so that the connection cannot be reused.
     pub(super) async fn read_to_end(self) -> bool {
         let left = {
             let mut left = self.0.lock().unwrap_or_else(PoisonError::into_inner);

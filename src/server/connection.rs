@@ -1,8 +1,8 @@
-//! One connection, from its first byte to its end.
+//! Serves one connection.
 //!
-//! hyper's own time limit on headers holds for idle connections too, and its
-//! own orderly end drops a request that the kernel has and hyper has not. So
-//! both are done here, around it.
+//! hyper's time limit for headers also applies to idle connections, and its
+//! graceful shutdown drops a request that the kernel has received and hyper has not
+//! read. So this module implements both around hyper.
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -25,10 +25,10 @@ use super::activity::{Activity, Due};
 use super::body::RequestBody;
 use super::write_timeout::WriteTimeout;
 
-/// The longest line and headers of a request, in bytes.
+/// The longest request line and headers, in bytes.
 const MAX_HEADER_BYTES: usize = 16 * 1024;
 
-/// The most headers of a request.
+/// The most headers in a request.
 const MAX_HEADERS: usize = 64;
 
 /// Answers the requests of one connection until it ends.
@@ -46,12 +46,12 @@ where
         let activity = Arc::clone(&activity);
         async move {
             let mut response = answer.await;
-            let can_go_on = rest.read_to_end().await;
-            if !can_go_on || activity.ends() {
+            let can_reuse = rest.read_to_end().await;
+            if !can_reuse || activity.ends() {
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(CONNECTION, close);
             }
-            Ok::<_, Infallible>(response.map(|body| Noted { body, activity }))
+            Ok::<_, Infallible>(response.map(|body| RecordedBody { body, activity }))
         }
     });
     let io = Io {
@@ -60,11 +60,11 @@ where
         is_cut: false,
     };
     let served = builder().serve_connection(TokioIo::new(io), service);
-    let (mut served, mut told) = (pin!(served), pin!(activity.told()));
-    let mut is_told = false;
+    let (mut served, mut end_requested) = (pin!(served), pin!(activity.end_requested()));
+    let mut ends = false;
     let mut timer = pin!(sleep_until(Instant::now()));
     poll_fn(|context| {
-        is_told = is_told || told.as_mut().poll(context).is_ready();
+        ends = ends || end_requested.as_mut().poll(context).is_ready();
         loop {
             if let Poll::Ready(ended) = served.as_mut().poll(context) {
                 // Client disconnects are not errors.
@@ -75,12 +75,12 @@ where
             }
             match activity.due(Instant::now()) {
                 Due::Nothing => return Poll::Pending,
-                // What the peer has sent is read once more.
+                // hyper reads what the peer has sent once more.
                 Due::Cut => {}
                 Due::Drop => return Poll::Ready(()),
                 Due::At(deadline) => {
-                    // A later deadline than the timer's is looked at when that
-                    // is over, which spares a reset for every request.
+                    // A deadline after the timer's is checked when the timer
+                    // fires, so that the timer is not reset for every request.
                     if deadline < timer.deadline() || timer.is_elapsed() {
                         timer.as_mut().reset(deadline);
                     }
@@ -102,8 +102,8 @@ fn builder() -> http1::Builder {
     builder
 }
 
-/// A stream that notes what its connection is doing, and that is cut when its
-/// activity says so.
+/// A stream that records what its connection is doing, and that shuts down its
+/// read side when [`Activity`] requires it.
 struct Io<S> {
     stream: WriteTimeout<S>,
     activity: Arc<Activity>,
@@ -123,14 +123,14 @@ impl<S: Stream> AsyncRead for Io<S> {
                     self.activity.received();
                     return Poll::Ready(Ok(()));
                 }
-                // The end that this side made is no reason to break off an
-                // answer, which says that it is the last.
+                // This side shut down reading; the reply under way continues,
+                // with `Connection: close`.
                 Poll::Ready(Ok(())) if self.is_cut && self.activity.is_answering() => {
                     return Poll::Pending;
                 }
                 Poll::Pending if self.activity.is_cut() && !self.is_cut => {
                     self.is_cut = true;
-                    if !self.stream.get_ref().refuse_more() {
+                    if !self.stream.get_ref().shut_down_read() {
                         return Poll::Ready(Ok(()));
                     }
                 }
@@ -174,13 +174,13 @@ impl<S: Stream> AsyncWrite for Io<S> {
     }
 }
 
-/// An answer's body that notes when the last of it was taken to be written.
-struct Noted<B> {
+/// The body of a reply. Records when all of it was handed to be written.
+struct RecordedBody<B> {
     body: B,
     activity: Arc<Activity>,
 }
 
-impl<B: Body + Unpin> Body for Noted<B> {
+impl<B: Body + Unpin> Body for RecordedBody<B> {
     type Data = B::Data;
     type Error = B::Error;
 
@@ -200,7 +200,7 @@ impl<B: Body + Unpin> Body for Noted<B> {
     }
 }
 
-impl<B> Drop for Noted<B> {
+impl<B> Drop for RecordedBody<B> {
     fn drop(&mut self) {
         self.activity.sending();
     }

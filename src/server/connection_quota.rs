@@ -1,26 +1,26 @@
-//! A bound on how many connections one user may have at a time, so that no
-//! user of a shared machine can keep the others from being served.
+//! Limits the connections of each user, so that no user of a shared machine can
+//! prevent others from being served.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The part of all connections that one user of many may have: one in so many.
+/// A user of a shared daemon may have one `SHARE`th of all connections.
 const SHARE: usize = 4;
 
-/// Once three quarters of all connections are taken, only users who have no
-/// more than one in so many get another one: several users who each take their
-/// share leave room for the rest.
+/// Once three quarters of all connections are taken, a user may have only one
+/// `SMALL_SHARE`th of them, so that several users with a full share leave room for
+/// the others.
 const SMALL_SHARE: usize = 64;
 
-/// How often it is logged that a user is refused.
+/// The shortest time between two log lines about the same user.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The connections of every user of one listener.
 #[derive(Clone, Debug)]
 pub struct ConnectionQuota {
     max_connections: usize,
-    /// Whose daemon it is; this user and root are not held to a share.
+    /// The user of a user daemon; this user and root have no limit.
     daemon_user: Option<u32>,
     taken: Arc<Mutex<Taken>>,
 }
@@ -34,12 +34,12 @@ struct Taken {
 #[derive(Debug, Default)]
 struct User {
     connections: usize,
-    /// Since the last line in the log.
+    /// The number of refusals since the last log line.
     refused: usize,
     logged_at: Option<Instant>,
 }
 
-/// One connection's place, given back when dropped.
+/// The permit of one connection, returned when dropped.
 #[derive(Debug)]
 pub struct ConnectionPermit {
     quota: ConnectionQuota,
@@ -47,8 +47,8 @@ pub struct ConnectionPermit {
 }
 
 impl ConnectionQuota {
-    /// Equal shares for every user; on a user's own daemon (`daemon_user`)
-    /// for every other user.
+    /// Makes a quota with the same limit for every user except `daemon_user` and
+    /// root.
     #[must_use]
     pub fn new(max_connections: usize, daemon_user: Option<u32>) -> Self {
         Self {
@@ -58,8 +58,8 @@ impl ConnectionQuota {
         }
     }
 
-    /// A permit for one more connection of a user, or `None` if that user has
-    /// as many as may be.
+    /// Takes a permit for one more connection of a user; `None` if the user has
+    /// reached the limit.
     #[must_use]
     pub fn take(&self, uid: u32) -> Option<ConnectionPermit> {
         let mut taken = self.lock();
@@ -102,7 +102,7 @@ impl User {
             tracing::warn!(
                 peer.uid = uid,
                 refused = self.refused,
-                "a user has too many connections; further ones are refused"
+                "a user has too many connections; refusing further ones"
             );
             self.refused = 0;
             self.logged_at = Some(Instant::now());
@@ -118,7 +118,7 @@ impl Drop for ConnectionPermit {
             return;
         };
         user.connections -= 1;
-        // Kept while it says when a refusal was logged last.
+        // Kept if it contains the time of the last log line.
         if user.connections == 0 && user.logged_at.is_none() {
             taken.users.remove(&self.uid);
         }
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_user_has_a_share_and_leaves_the_others_theirs() {
+    fn a_user_gets_one_share_of_the_connections() {
         let quota = ConnectionQuota::new(8, None);
         let held = take(&quota, 1, 8);
         assert_eq!(held.len(), 2);
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn users_who_take_their_whole_share_leave_room_for_the_rest() {
+    fn users_with_a_full_share_leave_room_for_the_others() {
         let quota = ConnectionQuota::new(1024, None);
         let held: Vec<_> = (1..9).map(|uid| take(&quota, uid, 1024)).collect();
         let counts: Vec<_> = held.iter().map(Vec::len).collect();
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_users_own_daemon_has_all_its_connections_for_that_user_and_root() {
+    fn a_user_daemon_limits_neither_its_user_nor_root() {
         let quota = ConnectionQuota::new(8, Some(1000));
         assert_eq!(take(&quota, 1000, 20).len(), 20);
         assert_eq!(take(&quota, 0, 20).len(), 20);
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_of_a_user_are_logged_once_in_a_while() {
+    fn refusals_of_a_user_are_logged_at_intervals() {
         let quota = ConnectionQuota::new(1, None);
         let held = quota.take(1).unwrap();
         for _ in 0..1000 {
@@ -169,7 +169,7 @@ mod tests {
         }
         let logged = |quota: &ConnectionQuota| quota.lock().users[&1].refused;
         assert_eq!(logged(&quota), 999);
-        // Neither does it begin anew when all connections have gone.
+        // Nor does the interval start again when all connections have ended.
         drop(held);
         let _held = quota.take(1).unwrap();
         assert!(quota.take(1).is_none());

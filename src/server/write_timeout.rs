@@ -1,7 +1,7 @@
-//! A connection that is given up when its other end stops reading.
+//! Closes connections whose peer stops reading.
 //!
-//! hyper has no limit on the time an answer takes to be sent: a client that
-//! never reads it would hold its place, and the answer its memory, for ever.
+//! hyper does not limit the time for sending a reply: a client that never reads it
+//! would occupy a connection, and the reply its memory, for ever.
 
 use std::future::Future as _;
 use std::io;
@@ -12,11 +12,10 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// How long a client may take nothing of its answer. Longer than any pause of
-/// a program that means to read on.
+/// How long a client may read nothing of its reply.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A stream whose writes fail when they make no way for [`TIMEOUT`].
+/// A stream whose writes fail if they make no progress for [`TIMEOUT`].
 #[derive(Debug)]
 pub(super) struct WriteTimeout<S> {
     stream: S,
@@ -34,12 +33,12 @@ impl<S> WriteTimeout<S> {
         }
     }
 
-    /// The stream itself.
+    /// The wrapped stream.
     pub(super) fn get_ref(&self) -> &S {
         &self.stream
     }
 
-    /// The result of a write, or the end of timeout while there is none.
+    /// Returns `result`, or an error if no write has made progress for [`TIMEOUT`].
     fn within_limit<T>(
         &mut self,
         result: Poll<io::Result<T>>,
@@ -109,7 +108,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_write_that_nobody_reads_is_given_up() {
+    async fn a_write_fails_if_the_peer_stops_reading() {
         let (near, _far) = duplex(4);
         let error = WriteTimeout::new(near)
             .write_all(b"longer")
@@ -119,7 +118,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_slow_reader_that_reads_is_waited_for() {
+    async fn a_write_continues_while_the_peer_reads_slowly() {
         let (near, mut far) = duplex(4);
         let writing =
             tokio::spawn(async move { WriteTimeout::new(near).write_all(&[1; 16]).await });

@@ -34,17 +34,17 @@ def test_a_socket_that_is_listened_on_is_not(daemon: Daemon, home: Path) -> None
     other = Daemon(home)
     other.data_dir, other.key_file = home / "other", home / "other-key" / "vault.key"
     said = complaint(other)
-    assert f"another agent-authd (process {daemon.pid}) listens at {daemon.socket};" in said, said
+    assert f"another agent-authd (process {daemon.pid}) listens on {daemon.socket};" in said, said
     assert daemon.http.get("/ok").status_code == 200
 
 
-def test_whatever_else_is_in_its_place_is_left_alone(stopped_daemon: Daemon, home: Path) -> None:
+def test_another_file_at_the_path_is_kept(stopped_daemon: Daemon, home: Path) -> None:
     precious = home / "precious"
     precious.write_text("kept")
     stopped_daemon.socket.parent.mkdir(mode=0o700)
     for make in (stopped_daemon.socket.symlink_to, stopped_daemon.socket.hardlink_to):
         make(precious)
-        assert "no socket is in its place" in complaint(stopped_daemon)
+        assert "it exists and is not a socket" in complaint(stopped_daemon)
         assert precious.read_text() == "kept"
         stopped_daemon.socket.unlink()
 

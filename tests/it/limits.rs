@@ -1,4 +1,4 @@
-//! What one caller can take, and what is left for the others.
+//! Limits on the resources of one caller.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::support::person;
 use crate::support::stage::Stage;
 
 #[tokio::test]
-async fn the_only_waiter_that_the_limit_allows_gets_the_token_of_its_flow() {
+async fn a_waiter_within_the_limit_gets_the_token_of_its_flow() {
     let stage = Stage::with_settings("max_waiters = 1\n").await;
     let login = stage.authenticate(json!({})).await;
     let client = Client::new(stage.home.socket());
@@ -27,10 +27,10 @@ async fn the_only_waiter_that_the_limit_allows_gets_the_token_of_its_flow() {
 }
 
 #[tokio::test]
-async fn a_browser_is_answered_while_the_exchange_goes_on() {
+async fn a_browser_gets_a_page_while_the_exchange_continues() {
     let stage = Stage::new().await;
     let login = stage.authenticate(json!({})).await;
-    // Longer than a browser waits, which is what this test has to sit through.
+    // Longer than a browser waits for the exchange.
     stage.provider.answer_late(Duration::from_millis(2400));
     let page = person::open(login["url"].as_str().unwrap()).await;
     assert!(page.body.contains("Finishing the login"), "{}", page.body);
@@ -48,7 +48,7 @@ async fn a_browser_is_answered_while_the_exchange_goes_on() {
 }
 
 #[tokio::test]
-async fn a_long_list_comes_in_parts_and_whole() {
+async fn a_long_list_is_sent_in_parts_and_complete() {
     let stage = Stage::new().await;
     let scopes: Vec<_> = (0..90).map(|n| format!("{n:079}")).collect();
     let mut stored = Vec::new();
@@ -75,7 +75,7 @@ async fn a_long_list_comes_in_parts_and_whole() {
 }
 
 #[tokio::test]
-async fn answers_that_are_not_read_are_bounded() {
+async fn unread_replies_are_limited() {
     let stage = Stage::new().await;
     let uris: Vec<_> = (0..28)
         .map(|n| format!("https://example.com/{n:02000}"))
@@ -103,10 +103,10 @@ async fn answers_that_are_not_read_are_bounded() {
             break status;
         }
         unread.push(stream);
-        assert!(unread.len() < 40, "nothing bounds them");
+        assert!(unread.len() < 40, "there is no limit");
     };
     assert_eq!(refused, "HTTP/1.1 429");
-    // What is small is answered meanwhile, and the rest once there is room.
+    // Small replies are still sent, and the others once the budget has room.
     stage.get("/tokens").await.with(200);
     drop(unread);
     while ask().await.1 != "HTTP/1.1 200" {

@@ -1,12 +1,11 @@
-//! A log line that a peer can cause is written by `log_limited!`, so that no peer
-//! fills the disk.
+//! Log lines that a peer can cause must use `log_limited!`, so that no peer can fill
+//! the disk.
 
 use std::fs;
 
 use crate::layers::{files, source};
 
-/// The modules that do something because a peer, a browser or a provider asks or
-/// answers.
+/// The modules that handle requests and replies of peers, browsers and providers.
 const MODULES: &[&str] = &[
     "server",
     "http",
@@ -16,29 +15,20 @@ const MODULES: &[&str] = &[
     "cli/bridge",
 ];
 
-/// Lines that are written without a bound, each with the words that tell it, and
-/// why no peer can cause many of them.
-const UNBOUNDED: &[(&str, &str, &str)] = &[
+/// Log lines without a rate limit: the file, a part of the line, and the reason why no
+/// peer can cause many of them.
+const UNLIMITED: &[(&str, &str, &str)] = &[
     (
         "server.rs",
-        "some requests did not end in time and were cut off",
+        "aborted requests that did not finish before the shutdown deadline",
         "once per listener, at a stop",
     ),
     (
         "server/connection_quota.rs",
-        "a user has too many connections; further ones are refused",
-        "bounded per user there: each user's refusals are counted apart",
+        "a user has too many connections; refusing further ones",
+        "limited there for each user",
     ),
-    (
-        "http/socket.rs",
-        "the queue of connections keeps its length",
-        "once, when the socket is opened",
-    ),
-    (
-        "http/socket/place.rs",
-        "",
-        "once, when the socket is opened",
-    ),
+    ("http/socket/path.rs", "", "once, when the socket is opened"),
     (
         "redirect/listener.rs",
         "the other address family is not available",
@@ -46,7 +36,7 @@ const UNBOUNDED: &[(&str, &str, &str)] = &[
     ),
     (
         "redirect/listener.rs",
-        "the queue of connections keeps its length",
+        "cannot lengthen the accept queue",
         "once, when the port is opened",
     ),
     (
@@ -108,9 +98,9 @@ const UNBOUNDED: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Log lines of level info and above that a text writes without a bound, each
-/// from its macro's name to the end of its statement.
-fn unbounded(text: &str) -> Vec<&str> {
+/// The log statements of level info and above in a source text that have no rate
+/// limit.
+fn unlimited(text: &str) -> Vec<&str> {
     let mut found = Vec::new();
     for name in ["info!", "warn!", "error!"] {
         for (at, _) in text.match_indices(name) {
@@ -125,13 +115,13 @@ fn unbounded(text: &str) -> Vec<&str> {
     found
 }
 
-/// Every such line of the modules, with its file's name below `src`.
-fn all_unbounded() -> Vec<(String, String)> {
+/// All log statements without a rate limit, with the path below `src`.
+fn all_unlimited() -> Vec<(String, String)> {
     let files = MODULES.iter().flat_map(|module| files(module));
     let lines = files.flat_map(|file| {
         let text = fs::read_to_string(&file).unwrap();
         let name = file.strip_prefix(source()).unwrap().to_str().unwrap();
-        let lines = unbounded(&text).into_iter();
+        let lines = unlimited(&text).into_iter();
         let named = lines.map(|line| (name.to_owned(), line.to_owned()));
         named.collect::<Vec<_>>()
     });
@@ -139,23 +129,23 @@ fn all_unbounded() -> Vec<(String, String)> {
 }
 
 #[test]
-fn a_log_line_that_a_peer_can_cause_is_bounded() {
-    for (file, line) in all_unbounded() {
-        let is_known = UNBOUNDED
+fn log_lines_that_a_peer_can_cause_are_rate_limited() {
+    for (file, line) in all_unlimited() {
+        let is_known = UNLIMITED
             .iter()
             .any(|(known, words, _)| *known == file && line.contains(words));
         assert!(
             is_known,
-            "src/{file}: write this line by `log_limited!`, or add it to the list with \
-             the reason why no peer can cause many of it:\n{line}"
+            "src/{file}: use `log_limited!` for this line, or add it to the list with \
+             the reason why no peer can cause many of them:\n{line}"
         );
     }
 }
 
 #[test]
-fn the_list_of_unbounded_log_lines_names_none_that_is_gone() {
-    let all = all_unbounded();
-    for (file, words, reason) in UNBOUNDED {
+fn the_list_of_unlimited_log_lines_is_up_to_date() {
+    let all = all_unlimited();
+    for (file, words, reason) in UNLIMITED {
         assert!(!reason.is_empty(), "{file}: {words}");
         let is_there = all
             .iter()
@@ -165,20 +155,20 @@ fn the_list_of_unbounded_log_lines_names_none_that_is_gone() {
 }
 
 #[test]
-fn an_unbounded_log_line_is_seen_however_it_is_written() {
+fn an_unlimited_log_line_is_found_in_every_notation() {
     for text in [
         "tracing::warn!(error = %error, \"x\");",
         "tracing::error!(\n    place,\n    \"x\"\n);",
         "use tracing::info;\nfn f() { info!(\"x\"); }",
         "match a { _ => tracing::info!(\"x\"), }",
     ] {
-        assert_eq!(unbounded(text).len(), 1, "{text}");
-        assert!(unbounded(text)[0].contains("\"x\""), "{text}");
+        assert_eq!(unlimited(text).len(), 1, "{text}");
+        assert!(unlimited(text)[0].contains("\"x\""), "{text}");
     }
     for text in [
         "log_limited!(1, warn, error = %error, \"x\");",
         "tracing::debug!(\"x\");",
     ] {
-        assert!(unbounded(text).is_empty(), "{text}");
+        assert!(unlimited(text).is_empty(), "{text}");
     }
 }

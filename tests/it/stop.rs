@@ -1,4 +1,4 @@
-//! What a stop of the daemon waits for, and what a crash leaves of a login.
+//! What a shutdown waits for, and the state of a login after a crash.
 
 use std::path::Path;
 use std::process::Command;
@@ -18,15 +18,14 @@ use crate::support::provider::{PROVIDER_ID, Provider, Rotation};
 use crate::support::stage::{self, Stage};
 use crate::support::waiting::until;
 
-/// How a flow stands at the daemon that lives in `home` now.
+/// The status of a flow at the daemon in `home`.
 async fn ended(home: &Home, asked: &Value) -> Value {
     let flow = asked["auth_id"].as_str().unwrap();
     let path = format!("/wait/{flow}?timeout=0");
     stage::get(home, &path).await.with(200)
 }
 
-/// A request to `socket` of which the daemon has read the head alone, and the
-/// body that is missing.
+/// A request to `socket` without its body, and the missing body.
 async fn half_a_request(socket: &Path) -> (UnixStream, String) {
     let body = json!({"provider": PROVIDER_ID, "scopes": ["read"]}).to_string();
     let head = format!(
@@ -39,18 +38,17 @@ async fn half_a_request(socket: &Path) -> (UnixStream, String) {
     (stream, body)
 }
 
-/// Whether the daemon at `home` says that it is stopping.
+/// Whether the daemon at `home` reports that it is stopping.
 fn is_stopping(home: &Home) -> bool {
     LockHolder::read(&home.path("data/agent-authd.lock")).is_stopping
 }
 
-/// How many codes were sent to a provider.
+/// The number of codes that were sent to a provider.
 fn exchanges(provider: &Provider) -> usize {
     provider.requests().len() - provider.refreshes()
 }
 
-/// How many grants of the vault at `home` were renewed by a refresh whose end is
-/// written down.
+/// The number of grants in the vault at `home` that a completed refresh renewed.
 fn renewed(home: &Home) -> u32 {
     let vault = rusqlite::Connection::open(home.path("data/vault.db")).unwrap();
     let renewed = "SELECT count(*) FROM tokens WHERE generation = 2
@@ -59,7 +57,7 @@ fn renewed(home: &Home) -> u32 {
 }
 
 #[tokio::test]
-async fn no_refresh_begins_while_the_daemon_stops() {
+async fn no_refresh_starts_during_a_shutdown() {
     let stage = Stage::with_settings("refresh_active_within = 0\n").await;
     let pair = stage.provider.grant();
     let token = json!({
@@ -72,7 +70,7 @@ async fn no_refresh_begins_while_the_daemon_stops() {
         daemon,
     } = stage;
     let (mut stream, body) = half_a_request(&home.socket()).await;
-    // Connections are accepted in turn: the first one has been by then.
+    // Connections are accepted in order, so the first one is accepted by then.
     daemon.client().ok().await.unwrap();
     let stopping = tokio::spawn(daemon.stop());
     until("the stop", async || is_stopping(&home)).await;
@@ -93,16 +91,16 @@ async fn two_hundred_refreshes_on_the_wire_are_stored_before_the_daemon_ends() {
     let provider = Provider::start(Rotation::Strict, 3600);
     provider.hold_answers();
     let home = Home::new();
-    // However long this machine takes to store the grants, none is given up.
-    let patient = |command: &mut Command| {
+    // No request may time out, however long this machine takes to store the grants.
+    let long_timeout = |command: &mut Command| {
         command.env("AGENT_AUTH_DURATION", "oauth.timeout=600000");
     };
-    let daemon = Binary::start_with(&home, patient).await;
+    let daemon = Binary::start_with(&home, long_timeout).await;
     let mut imports = JoinSet::new();
     for number in 0..CLIENTS {
         let mut registration = provider.registration();
         registration.provider_id = ProviderId::parse(&format!("p{number}")).unwrap();
-        // Each has its own bound on what is sent at a time.
+        // Each endpoint has its own limit on concurrent requests.
         registration.token_url = provider.url(&format!("/token?client={number}"));
         daemon
             .client()
@@ -129,8 +127,7 @@ async fn two_hundred_refreshes_on_the_wire_are_stored_before_the_daemon_ends() {
     assert_eq!((sent, provider.reuses()), (CLIENTS * GRANTS, 0));
 }
 
-/// Begins a refresh of bob's token, whose answer the provider keeps back, and
-/// hangs up.
+/// Starts a refresh of bob's token whose reply the provider holds, and disconnects.
 async fn refresh_and_leave(stage: &Stage) {
     let pair = stage.provider.grant();
     let expired = json!({
@@ -148,11 +145,11 @@ async fn refresh_and_leave(stage: &Stage) {
 }
 
 #[tokio::test]
-async fn while_a_refresh_ends_a_stopping_daemon_answers_and_begins_no_exchange() {
+async fn during_a_shutdown_requests_are_answered_and_no_exchange_starts() {
     let stage = Stage::with_settings("refresh_active_within = 0\n").await;
     stage.log_in(json!({})).await;
     let login = stage.authenticate(json!({"user_id": "carol"})).await;
-    // No connection but the tests' own requests keeps the daemon: only the task does.
+    // Only the refresh task keeps the daemon running, not a connection.
     refresh_and_leave(&stage).await;
     let Stage {
         home,
@@ -177,7 +174,7 @@ async fn while_a_refresh_ends_a_stopping_daemon_answers_and_begins_no_exchange()
     stopping.await.unwrap();
     assert_eq!(renewed(&home), 1);
     assert_eq!(exchanges(&provider), 1, "that of the first login");
-    // The next daemon takes the code that this one has left alone.
+    // The next daemon accepts the code that this one did not exchange.
     let daemon = InProcess::start(&home, Env::system()).await;
     let base = daemon.client().info().await.unwrap().redirect_base;
     let query = &page.address[url::Position::BeforePath..];
@@ -190,7 +187,7 @@ async fn while_a_refresh_ends_a_stopping_daemon_answers_and_begins_no_exchange()
 }
 
 #[tokio::test]
-async fn what_a_last_request_begins_has_ended_when_the_daemon_has() {
+async fn a_revocation_of_the_last_request_finishes_before_the_daemon_ends() {
     let stage = Stage::new().await;
     stage.provider.hold_revocations();
     let pair = stage.provider.grant();
@@ -204,11 +201,11 @@ async fn what_a_last_request_begins_has_ended_when_the_daemon_has() {
     let mut stream = UnixStream::connect(home.socket()).await.unwrap();
     let half = format!("DELETE /v2/auth/tokens/{token} HTTP/1.1\r\n");
     stream.write_all(half.as_bytes()).await.unwrap();
-    // Connections are accepted in turn: the first one has been by then.
+    // Connections are accepted in order, so the first one is accepted by then.
     daemon.client().ok().await.unwrap();
     let mut stopping = tokio::spawn(daemon.stop());
     until("the stop", async || is_stopping(&home)).await;
-    // Nothing is under way, so that the daemon waits for this request alone.
+    // The daemon waits only for this request.
     stream.write_all(b"Host: localhost\r\n\r\n").await.unwrap();
     until("the revocation", async || provider.revocations() > 0).await;
     drop(stream);
@@ -228,7 +225,7 @@ async fn what_a_last_request_begins_has_ended_when_the_daemon_has() {
 }
 
 #[tokio::test]
-async fn a_login_whose_browser_has_gone_is_finished_before_the_daemon_ends() {
+async fn a_login_whose_browser_disconnected_finishes_before_the_daemon_ends() {
     let stage = Stage::new().await;
     let asked = stage.authenticate(json!({})).await;
     stage.provider.answer_late(Duration::from_secs(1));
@@ -252,7 +249,7 @@ async fn a_login_whose_browser_has_gone_is_finished_before_the_daemon_ends() {
 }
 
 #[tokio::test]
-async fn a_login_that_a_crash_cut_off_says_that_it_must_be_started_again() {
+async fn a_login_that_a_crash_interrupted_reports_that_it_must_be_restarted() {
     let Stage {
         home,
         provider,

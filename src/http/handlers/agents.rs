@@ -1,4 +1,4 @@
-//! Which tokens an agent may use.
+//! Connections: agents' permissions to use tokens.
 
 use hyper::StatusCode;
 
@@ -49,7 +49,7 @@ pub(in crate::http) async fn upsert_token(call: Call) -> Answer {
     reply::json(StatusCode::CREATED, &body)
 }
 
-/// The agent that the path names; an empty name is none.
+/// The agent in the path; 404 for an empty identifier.
 fn agent(call: &Call) -> Result<AgentId, Error> {
     if let Some(faults) = FieldErrors::of_path_label("agent_id", call.parameter(0)) {
         return Err(faults.into());

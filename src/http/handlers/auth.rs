@@ -1,4 +1,4 @@
-//! Asking for a token, and the flows that give one.
+//! Requests for tokens, and login flows.
 
 use std::time::Duration;
 
@@ -98,8 +98,8 @@ pub(in crate::http) async fn wait(call: Call) -> Answer {
     })
 }
 
-/// Beside the contract: an address that a browser can be started on without
-/// showing a state to those who read command lines.
+/// Not in the contract: a URL with which a browser can be started without showing
+/// the state in its command line.
 pub(in crate::http) async fn browser_link(call: Call) -> Answer {
     let flow = call.flow_id(Missing::PendingLogin)?;
     let link = call.broker.logins().browser_link(call.peer.owner, flow)?;
@@ -121,8 +121,8 @@ pub(in crate::http) async fn setup_of_browser(call: Call) -> Answer {
         .map(Either::Left))
 }
 
-/// A redirect that a front end passes on: its browser is sent to the
-/// listener's pages, which are not served here.
+/// A callback that a front end forwards. Its browser is redirected to the pages of
+/// the loopback listener.
 fn callback_of(call: &Call) -> Callback<'_> {
     Callback {
         provider_id: call.parameter(0),

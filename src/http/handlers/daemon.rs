@@ -1,4 +1,4 @@
-//! The daemon about itself.
+//! The state of the daemon.
 
 use std::os::unix::ffi::OsStrExt as _;
 
@@ -40,7 +40,7 @@ pub(in crate::http) async fn info(call: Call) -> Answer {
     })
 }
 
-/// The caller's own counts; root's are the whole machine's.
+/// The caller's counts; for root, those of all owners.
 pub(in crate::http) async fn metrics(call: Call) -> Answer {
     let owner = (call.peer.uid != 0).then_some(call.peer.owner);
     let counts = call.broker.counts(owner)?;
@@ -64,8 +64,8 @@ pub(in crate::http) async fn metrics(call: Call) -> Answer {
     Ok(reply::text(metrics::CONTENT_TYPE, text))
 }
 
-/// The vault's file, whose secrets are sealed. It has every owner's rows, and
-/// so is for root and the daemon's own account alone.
+/// The vault's file, with sealed secrets. It contains the rows of all owners, so only
+/// root and the daemon's own account get it.
 pub(in crate::http) async fn vault(call: Call) -> Answer {
     if ![0, nix::unistd::geteuid().as_raw()].contains(&call.peer.uid) {
         let why = "only root and the daemon's own account may copy the vault";

@@ -1,4 +1,4 @@
-//! What a completed login leaves to ask, for callers without a browser. (Beside the
+//! The follow-up question of a login, for callers without a browser. (Not in the
 //! contract.)
 
 use super::super::reply::{self, Answer};

@@ -1,4 +1,4 @@
-//! An owner's providers, and those of the machine's administrator.
+//! An owner's providers, and the platform providers.
 
 use super::super::lists::{self, Enclosing};
 use super::super::reply::{self, Answer};
@@ -93,7 +93,7 @@ pub(in crate::http) async fn show_platform_provider(call: Call) -> Answer {
 }
 
 fn response(broker: &Broker, caller: Owner, provider: &Provider) -> ProviderResponse {
-    // The platform's belong to the machine's administrator.
+    // Platform providers belong to the administrator of the machine.
     let owner = match provider.source {
         Source::Owner => caller,
         Source::Platform => Owner::ADMINISTRATOR,

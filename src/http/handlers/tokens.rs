@@ -1,4 +1,4 @@
-//! An owner's tokens and what happened to them.
+//! An owner's tokens and events.
 
 use super::super::lists::{self, Enclosing};
 use super::super::reply::{self, Answer, Error};
@@ -125,8 +125,8 @@ pub(in crate::http) async fn delete_slack_tokens(call: Call) -> Answer {
     reply::ok(&Message { message })
 }
 
-/// What an answer says of revocations that are still under way, and of other
-/// tokens that end with them.
+/// The part of a message about revocations that are still under way, and about other
+/// tokens that they may end.
 pub(super) fn pending(deleted: &Deleted) -> String {
     let mut text = match deleted.pending {
         0 => String::new(),
@@ -147,7 +147,7 @@ pub(in crate::http) async fn list_events(call: Call) -> Answer {
     let Some(provider_id) = only_provider(query.provider_id.as_deref()) else {
         return reply::ok(&[(); 0]);
     };
-    // A page takes a megabyte where scopes are many.
+    // A page can have a megabyte if there are many scopes.
     let _turn = call.broker.long_read_turn(call.peer.owner).await;
     let events = call
         .broker

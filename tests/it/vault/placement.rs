@@ -94,7 +94,7 @@ async fn a_second_daemon_does_not_start_where_the_lock_file_was_deleted() {
     fs::remove_file(home.path("data/agent-authd.lock")).unwrap();
     let second = Binary::spawn_with(&home, |_| {});
     assert!(!second.ended().await.success());
-    assert!(home.log().contains("listens at"), "{}", home.log());
+    assert!(home.log().contains("listens on"), "{}", home.log());
     fs::remove_file(home.path("run/s.lock")).unwrap();
     let third = Binary::spawn_with(&home, |_| {});
     assert!(!third.ended().await.success());
