@@ -1,34 +1,33 @@
-//! The fuzz targets: what must hold of whatever anybody sends, one function
-//! each, which panics where it does not.
+//! The fuzz targets. Each is a function that panics if a property does not hold for
+//! its input.
 //!
-//! `fuzz/` feeds them what libFuzzer makes up, the tests below every file of
-//! its corpus. What a target asserts stands in the module that it is about, in
-//! a `fuzzing.rs` of its own, which sees that module's private parts; nothing
-//! here is in a build for release.
+//! `fuzz/` runs them with inputs of libFuzzer, and the tests below with every file
+//! of the corpus. The assertions are in a `fuzzing.rs` of the tested module, which
+//! can use its private items. Release builds contain none of this.
 
-/// The query of a redirect, as a browser brings it.
+/// The query of a callback.
 pub fn callback_query(data: &[u8]) {
     crate::redirect::fuzzing::callback_query(data);
 }
 
-/// A token endpoint's reply: a line with its status and its `Retry-After`, then
+/// The reply of a token endpoint: a line with its status and its `Retry-After`, then
 /// its body.
 pub fn token_reply(data: &[u8]) {
     crate::oauth::fuzzing::token_reply(data);
 }
 
-/// The body of a request to the socket.
+/// The body of an API request.
 pub fn request_body(data: &[u8]) {
     crate::api::requests::fuzzing::request_body(data);
 }
 
-/// The settings' file.
+/// The settings file.
 pub fn config_file(data: &[u8]) {
     crate::config::fuzzing::config_file(data);
 }
 
-/// A sealed value: a line with its owner, its column and what is done to it, a
-/// line with its row, one with another row, then the secret.
+/// A sealed value: a line with its owner, its column and the modification, a line
+/// with its row, one with another row, then the secret.
 pub fn row_envelope(data: &[u8]) {
     crate::vault::fuzzing::row_envelope(data);
 }
@@ -48,7 +47,7 @@ mod tests {
         let mut files = 0;
         for entry in fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
-            // A test that fails shows which file it was.
+            // Shown if the test fails.
             println!("{}", path.display());
             target(&fs::read(path).unwrap());
             files += 1;

@@ -1,4 +1,4 @@
-"""A real browser at the loopback listener: what other sites' pages cannot do."""
+"""A real browser at the loopback listener: pages of other sites cannot use it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ READ_NOTHING = {
 
 
 def attacked(home: Path, get: str, post: str) -> Dict[str, str]:
-    """What a page of another site reports of its attempts."""
+    """The results that a page of another site reports."""
     with Site() as site:
         page = PAGE.read_text().replace("@GET@", get).replace("@POST@", post)
         site.pages["/"] = ({}, page)
@@ -44,7 +44,7 @@ def attacked(home: Path, get: str, post: str) -> Dict[str, str]:
 
 
 def pending(daemon: Daemon) -> Dict[str, str]:
-    """A login under way: `auth_id`, and the redirect that would end it."""
+    """A pending login: `auth_id`, and the callback that would finish it."""
     begun = daemon.begin(scopes=["a"])
     state = parse_qs(urlsplit(begun["url"]).query)["state"][0]
     base = daemon.redirect_base
@@ -53,7 +53,7 @@ def pending(daemon: Daemon) -> Dict[str, str]:
 
 
 def asked_for_consent(daemon: Daemon) -> Dict[str, str]:
-    """A question whether an agent may use a stored account."""
+    """A pending consent request of an agent."""
     access = canary.make("access_token")
     token = {"provider_id": "acme", "access_token": access, "scopes": ["b"]}
     daemon.http.post("/v2/auth/tokens/import", json=token).raise_for_status()
@@ -63,7 +63,7 @@ def asked_for_consent(daemon: Daemon) -> Dict[str, str]:
     return asked
 
 
-def test_another_sites_page_neither_reads_nor_acts(daemon: Daemon, home: Path) -> None:
+def test_a_page_of_another_site_can_neither_read_nor_act(daemon: Daemon, home: Path) -> None:
     daemon.create_provider(PROVIDER)
     login, question = pending(daemon), asked_for_consent(daemon)
     # The worst case: the page knows addresses that nobody can guess.
@@ -79,7 +79,7 @@ def test_another_sites_page_neither_reads_nor_acts(daemon: Daemon, home: Path) -
     assert daemon.wait(login["auth_id"], timeout=0)["status"] == "not_found"
 
 
-def test_such_a_page_does_reach_a_site_that_is_not_on_its_guard(home: Path) -> None:
+def test_the_same_page_can_attack_an_unprotected_site(home: Path) -> None:
     # Else the test above could not fail.
     with Site() as careless:
         base = f"http://127.0.0.1:{careless.port}"
@@ -92,7 +92,7 @@ def test_such_a_page_does_reach_a_site_that_is_not_on_its_guard(home: Path) -> N
         assert careless.posted("/post") == ["decision=allow"] * 2
 
 
-def test_a_rebound_name_is_not_answered_to(daemon: Daemon, home: Path) -> None:
+def test_a_rebound_host_name_is_rejected(daemon: Daemon, home: Path) -> None:
     daemon.create_provider(PROVIDER)
     login = pending(daemon)
     foreign = login["redirect"].replace("127.0.0.1", FOREIGN)
@@ -101,7 +101,7 @@ def test_a_rebound_name_is_not_answered_to(daemon: Daemon, home: Path) -> None:
     assert daemon.wait(login["auth_id"], timeout=0)["status"] == "pending"
 
 
-def test_the_pages_keep_to_their_own_policy(daemon: Daemon, home: Path) -> None:
+def test_the_pages_do_not_violate_their_policy(daemon: Daemon, home: Path) -> None:
     daemon.create_provider(PROVIDER)
     question = asked_for_consent(daemon)
     for url, words in {
@@ -114,7 +114,7 @@ def test_the_pages_keep_to_their_own_policy(daemon: Daemon, home: Path) -> None:
         assert "Content Security Policy" not in complaints, complaints
 
 
-def test_a_browser_does_complain_of_a_broken_policy(home: Path) -> None:
+def test_the_browser_reports_a_policy_violation(home: Path) -> None:
     with Site() as site:
         policy = {"Content-Security-Policy": "default-src 'none'"}
         site.pages["/"] = (policy, "<style>p { color: red }</style><p>words")

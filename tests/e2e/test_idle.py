@@ -1,4 +1,4 @@
-"""Connections that well-known clients keep idle, and use again."""
+"""Connections that common clients keep idle and reuse."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def with_urllib3(path: str) -> Post:
     return post
 
 
-def test_a_connection_that_was_idle_takes_the_next_request(daemon: Daemon) -> None:
+def test_an_idle_connection_accepts_the_next_request(daemon: Daemon) -> None:
     path = str(daemon.socket)
 
     def use(client: Callable[[str], Post], pause: float) -> str:

@@ -1,4 +1,4 @@
-"""What no client can do: take more than its share of time, memory or places."""
+"""Limits on the time, memory and connections of a client."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Connect = Callable[[], socket.socket]
 
 @pytest.fixture
 def configured(home: Path) -> Iterator[Callable[[str], Daemon]]:
-    """Starts a daemon with these lines of settings."""
+    """Starts a daemon with these settings."""
     with ExitStack() as stack:
 
         def start(lines: str) -> Daemon:
@@ -45,7 +45,7 @@ def configured(home: Path) -> Iterator[Callable[[str], Daemon]]:
 
 
 def doors(daemon: Daemon) -> List[Tuple[Connect, str]]:
-    """Both listeners: how to connect, and the `Host` there."""
+    """Both listeners: how to connect, and the `Host` to send."""
     address = urlsplit(daemon.redirect_base)
 
     def over_unix() -> socket.socket:
@@ -60,7 +60,7 @@ def doors(daemon: Daemon) -> List[Tuple[Connect, str]]:
 
 
 def answer(connection: socket.socket, deadline: float = 30.0) -> bytes:
-    """All that comes until the other end closes, or the connection breaks."""
+    """All bytes until the other end closes or resets the connection."""
     connection.settimeout(deadline)
     received = b""
     try:
@@ -115,7 +115,7 @@ def test_bodies_are_limited_in_length_and_time(daemon: Daemon) -> None:
         assert 8 < time.monotonic() - start < 10 + SLACK_SECONDS
 
 
-def test_whoever_does_not_read_is_given_up(daemon: Daemon) -> None:
+def test_a_client_that_does_not_read_is_disconnected(daemon: Daemon) -> None:
     for connect, host in doors(daemon):
         with connect() as connection:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -136,7 +136,7 @@ def test_whoever_does_not_read_is_given_up(daemon: Daemon) -> None:
             wait_for("the daemon to give up", is_closed, 60)
 
 
-def test_connections_beyond_the_limit_wait_for_a_place(
+def test_connections_above_the_limit_wait(
     configured: Callable[[str], Daemon],
 ) -> None:
     daemon = configured("max_connections = 4\n")
@@ -153,7 +153,7 @@ def test_connections_beyond_the_limit_wait_for_a_place(
             assert late.recv(9) == b"HTTP/1.1 "
 
 
-def test_an_owner_has_only_so_many_waiters(configured: Callable[[str], Daemon]) -> None:
+def test_the_waiters_of_an_owner_are_limited(configured: Callable[[str], Daemon]) -> None:
     daemon = configured("max_waiters = 2\n")
     definition = {
         "provider_id": "acme",
@@ -179,7 +179,7 @@ def refusal(daemon: Daemon, flow: str) -> object:
     return None if status == 200 else status
 
 
-def test_a_daemon_without_descriptors_pauses_and_goes_on(daemon: Daemon) -> None:
+def test_a_daemon_without_descriptors_pauses_and_recovers(daemon: Daemon) -> None:
     (connect, host), _ = doors(daemon)
     open_now = len(list(Path(f"/proc/{daemon.pid}/fd").iterdir()))
     limit(daemon, open_now)
@@ -198,7 +198,7 @@ def limit(daemon: Daemon, files: int) -> None:
     subprocess.run(command, check=True)
 
 
-def test_a_low_limit_of_files_is_kept_to(home: Path) -> None:
+def test_a_low_limit_of_open_files_is_respected(home: Path) -> None:
     daemon = Daemon(home)
     plain = daemon.command
     daemon.command = lambda *extra: ["prlimit", "--nofile=160:160", *plain(*extra)]
@@ -216,7 +216,7 @@ def test_a_low_limit_of_files_is_kept_to(home: Path) -> None:
 
 
 def crowd(stack: ExitStack, connect: Connect, host: str) -> None:
-    """Half a thousand clients that are idle, slow, deaf or broken."""
+    """Five hundred clients that are idle, slow, do not read, or send invalid requests."""
     body = request(host, "/v2/auth/authenticate", "Content-Length: 99", method="POST")
     says = [b"", request(host)[:-2], body + b"{", request(host) * 3, b"\0\xff\r\n\r\n"]
     for number in range(CROWD):
@@ -225,7 +225,7 @@ def crowd(stack: ExitStack, connect: Connect, host: str) -> None:
 
 
 def p99(connect: Connect, host: str) -> float:
-    """How long all but one in a hundred others wait for an answer, in ms."""
+    """The 99th percentile of the latency of other clients, in ms."""
     taken = []
     for _ in range(PROBES):
         start = time.perf_counter()
@@ -237,7 +237,7 @@ def p99(connect: Connect, host: str) -> float:
 
 
 def best_p99(connect: Connect, host: str) -> float:
-    """What it is in the one of a few rounds that other programs disturb least."""
+    """The lowest value of a few rounds, to exclude disturbances by other programs."""
     best = p99(connect, host)
     for _ in range(4):
         if best < LONGEST_P99_MS:
@@ -247,14 +247,14 @@ def best_p99(connect: Connect, host: str) -> float:
 
 
 def memory(daemon: Daemon) -> int:
-    """The memory that the daemon takes, in KiB."""
+    """The memory use of the daemon, in KiB."""
     status = Path(f"/proc/{daemon.pid}/status").read_text()
     line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
     return int(line.split()[1])
 
 
 @pytest.mark.alone("it measures how long an answer takes")
-def test_a_crowd_at_both_listeners_hardly_bothers_others(daemon: Daemon) -> None:
+def test_many_clients_at_both_listeners_hardly_affect_others(daemon: Daemon) -> None:
     both = doors(daemon)
     # Told beside the figures, since a machine may be slow by itself.
     calm = [best_p99(connect, host) for connect, host in both]

@@ -1,4 +1,4 @@
-"""An MCP server's address is all that is needed to get tokens for it."""
+"""Tokens for an MCP server, from its address alone."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_provider_is_found_and_a_client_registered(
     assert daemon.http.get(f"/v2/auth/providers/{PROVIDER_ID}").json() == provider
 
 
-def test_the_token_is_made_for_the_mcp_server(
+def test_the_token_is_issued_for_the_mcp_server(
     server: AuthorizationServer, mcp: McpServer, daemon: Daemon, person: Person
 ) -> None:
     assert discover(daemon, mcp.url).status_code == 200
@@ -74,7 +74,7 @@ def test_the_token_is_made_for_the_mcp_server(
 
 
 @pytest.mark.server(registration=True, resource_indicators=True, access_token_ttl=3)
-def test_a_refreshed_token_is_made_for_it_too(
+def test_a_refreshed_token_is_issued_for_the_mcp_server(
     server: AuthorizationServer, mcp: McpServer, daemon: Daemon, person: Person
 ) -> None:
     assert discover(daemon, mcp.url).status_code == 200
@@ -87,7 +87,7 @@ def test_a_refreshed_token_is_made_for_it_too(
     assert {refresh["params"]["resource"] for refresh in refreshes} == {mcp.url}
 
 
-def test_its_tokens_are_revoked_when_given_back(
+def test_its_tokens_are_revoked_when_deleted(
     mcp: McpServer, daemon: Daemon, person: Person
 ) -> None:
     assert discover(daemon, mcp.url).status_code == 200

@@ -1,4 +1,4 @@
-"""The loopback listener: refusals, replays, strangers."""
+"""The loopback listener: refusals, replays and requests of other sites."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CANARY = canary.make("secret")
 
 
 def assert_private(page: Page) -> None:
-    """What every page promises, good or bad."""
+    """The properties of every page."""
     assert page.headers["content-type"].startswith("text/html")
     assert page.headers["cache-control"] == "no-store"
     assert page.headers["referrer-policy"] == "no-referrer"
@@ -27,7 +27,7 @@ def assert_private(page: Page) -> None:
     assert "<script" not in page.html
 
 
-def test_refusing_ends_the_flow_and_the_page_explains(
+def test_a_refusal_ends_the_flow_and_the_page_explains_it(
     acme: AuthorizationServer, daemon: Daemon, person: Person
 ) -> None:
     flow = daemon.begin()
@@ -42,7 +42,7 @@ def test_refusing_ends_the_flow_and_the_page_explains(
     assert acme.exchanges == 0
 
 
-def test_a_refused_flow_is_over_and_asking_again_opens_another(
+def test_after_a_refusal_the_same_request_starts_a_new_flow(
     acme: AuthorizationServer, daemon: Daemon, person: Person
 ) -> None:
     first = daemon.begin()
@@ -52,7 +52,7 @@ def test_a_refused_flow_is_over_and_asking_again_opens_another(
     assert person.log_in(second["url"]).status == 200
 
 
-def test_the_way_back_leads_to_a_page_without_code_in_its_address(
+def test_a_callback_redirects_to_a_page_without_code_in_its_url(
     acme: AuthorizationServer, daemon: Daemon, person: Person
 ) -> None:
     way_back = person.allow(daemon.begin()["url"])
@@ -64,7 +64,7 @@ def test_the_way_back_leads_to_a_page_without_code_in_its_address(
     assert_private(page)
 
 
-def test_a_replayed_way_back_never_exchanges_twice(
+def test_a_replayed_callback_does_not_exchange_twice(
     acme: AuthorizationServer, daemon: Daemon, person: Person
 ) -> None:
     way_back = person.allow(daemon.begin()["url"])
@@ -91,7 +91,7 @@ def test_an_unknown_state_changes_nothing_and_is_not_echoed(
     assert acme.exchanges == 0
 
 
-def test_a_state_is_good_for_its_own_provider_only(
+def test_a_state_is_valid_only_for_its_provider(
     acme: AuthorizationServer, daemon: Daemon, person: Person
 ) -> None:
     daemon.create_provider(acme.definition(provider_id=SECOND_PROVIDER_ID))
@@ -101,7 +101,7 @@ def test_a_state_is_good_for_its_own_provider_only(
     assert acme.exchanges == 0
 
 
-def test_a_code_or_state_given_twice_is_refused(
+def test_a_repeated_code_or_state_is_rejected(
     acme: AuthorizationServer, daemon: Daemon, person: Person
 ) -> None:
     way_back = person.allow(daemon.begin()["url"])
@@ -109,7 +109,7 @@ def test_a_code_or_state_given_twice_is_refused(
     assert acme.exchanges == 0
 
 
-def test_another_host_name_is_misdirected(
+def test_another_host_is_rejected(
     acme: AuthorizationServer, daemon: Daemon, person: Person
 ) -> None:
     way_back = person.allow(daemon.begin()["url"])
@@ -119,7 +119,7 @@ def test_another_host_name_is_misdirected(
 
 
 @pytest.mark.parametrize("mode", ["no-cors", "cors", "same-origin", "websocket"])
-def test_what_is_no_navigation_is_refused(
+def test_a_request_that_is_not_a_navigation_is_rejected(
     acme: AuthorizationServer, daemon: Daemon, person: Person, mode: str
 ) -> None:
     way_back = person.allow(daemon.begin()["url"])
@@ -128,13 +128,13 @@ def test_what_is_no_navigation_is_refused(
 
 
 @pytest.mark.parametrize("path", ["/", "/v2/auth/providers", "/ok", "/host-oauth-callback"])
-def test_the_listener_serves_nothing_but_ways_back(daemon: Daemon, path: str) -> None:
+def test_the_listener_has_no_other_paths(daemon: Daemon, path: str) -> None:
     answer = httpx.get(f"{daemon.redirect_base}{path}", headers=NAVIGATION, trust_env=False)
     assert answer.status_code == 404
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "HEAD", "OPTIONS"])
-def test_a_way_back_is_gone_by_get_alone(
+def test_a_callback_must_use_get(
     acme: AuthorizationServer, daemon: Daemon, person: Person, method: str
 ) -> None:
     way_back = person.allow(daemon.begin()["url"])
@@ -145,7 +145,7 @@ def test_a_way_back_is_gone_by_get_alone(
 
 
 @pytest.mark.parametrize("path", ["v2/auth/callback", "v2/auth/setup"])
-def test_the_hosted_services_paths_lead_back_too(
+def test_callbacks_work_on_the_hosted_services_paths(
     acme: AuthorizationServer, daemon: Daemon, person: Person, path: str
 ) -> None:
     flow = daemon.begin()

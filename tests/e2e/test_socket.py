@@ -1,4 +1,4 @@
-"""The socket's place: what may lie there, who may have made it, whom a client trusts."""
+"""The path of the socket: existing files, owners, and the servers a client trusts."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from harness.users import ADA, GRACE, PrivateDaemon, run_as
 
 
 def complaint(daemon: Daemon) -> str:
-    """Why it does not start."""
+    """The error of a start that fails."""
     with daemon.spawn() as process:
         assert process.wait() == 1, process.describe()
         return process.stderr
 
 
-def test_a_socket_that_a_crash_left_is_taken_over(daemon: Daemon) -> None:
+def test_the_socket_of_a_crashed_daemon_is_replaced(daemon: Daemon) -> None:
     daemon.kill()
     assert daemon.socket.exists()
     daemon.start()
     assert daemon.http.get("/ok").status_code == 200
 
 
-def test_a_socket_that_is_listened_on_is_not(daemon: Daemon, home: Path) -> None:
+def test_the_socket_of_a_running_daemon_is_not_replaced(daemon: Daemon, home: Path) -> None:
     other = Daemon(home)
     other.data_dir, other.key_file = home / "other", home / "other-key" / "vault.key"
     said = complaint(other)
@@ -58,7 +58,7 @@ def test_a_lock_that_is_a_link_is_not_followed(stopped_daemon: Daemon, home: Pat
     assert not precious.exists()
 
 
-def test_a_folder_that_others_made_or_can_change_is_refused(home: Path) -> None:
+def test_a_folder_that_others_created_or_can_change_is_rejected(home: Path) -> None:
     home.chmod(0o755)
     foreign = home / "foreign"
     foreign.mkdir(mode=0o755)
@@ -94,7 +94,7 @@ def test_the_folders_and_files_are_private(daemon: Daemon) -> None:
         assert stat.S_IMODE(path.stat().st_mode) == mode
 
 
-def test_a_clean_end_leaves_the_socket_to_the_next_daemon(daemon: Daemon) -> None:
+def test_a_clean_shutdown_leaves_the_socket_for_the_next_daemon(daemon: Daemon) -> None:
     assert daemon.stop() == 0
     with socket.socket(socket.AF_UNIX) as client, pytest.raises(ConnectionRefusedError):
         client.connect(str(daemon.socket))
@@ -152,7 +152,7 @@ exit $status
 """
 
 
-def test_the_machines_socket_is_found_and_its_own_account_trusted(home: Path) -> None:
+def test_the_system_socket_is_found_and_its_account_is_trusted(home: Path) -> None:
     home.chmod(0o755)
     for binary in (binaries.daemon(), binaries.command_line()):
         (home / binary.name).write_bytes(binary.read_bytes())

@@ -1,4 +1,4 @@
-"""422 answers, held to what FastAPI and pydantic say of the same requests."""
+"""422 replies, compared with those of FastAPI and pydantic for the same requests."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ Fault = Tuple[Tuple[Any, ...], str, str]
 
 
 def faults(answer: httpx.Response) -> Optional[Set[Fault]]:
-    """What a 422 answer says; `None` for any other."""
+    """The errors of a 422 reply; `None` for any other."""
     if answer.status_code != 422:
         return None
     return {_fault(**fault) for fault in answer.json()["detail"]}
@@ -148,7 +148,7 @@ def is_stricter(field: str, value: Any) -> bool:
 
 
 def bodies(operation: str) -> Iterator[Tuple[str, Any]]:
-    """Bodies with one field at fault, and those with no fields at all."""
+    """Bodies with one invalid field, and bodies without fields."""
     valid = VALID[operation]
     assert set(valid) == set(BODIES[operation].model_fields)
     for field in valid:
@@ -161,14 +161,14 @@ def bodies(operation: str) -> Iterator[Tuple[str, Any]]:
 
 
 def is_own_rule(ours: Optional[Set[Fault]], theirs: Optional[Set[Fault]]) -> bool:
-    """The daemon's own rules, for what has the right form."""
+    """The daemon's own rules, for bodies of valid form."""
     if theirs is not None or ours is None:
         return False
     return {kind for _, kind, _ in ours} <= {"value_error", "url_scheme"}
 
 
 @pytest.mark.parametrize("operation", sorted(BODIES))
-def test_a_body_is_refused_in_fastapis_words(daemon: Daemon, operation: str) -> None:
+def test_the_errors_of_a_body_are_fastapis(daemon: Daemon, operation: str) -> None:
     method, path = operation.split(" ")
     path = re.sub(r"{[a-z_]+}", "nobody", path)
     differences = []
@@ -188,7 +188,7 @@ def test_a_body_is_refused_in_fastapis_words(daemon: Daemon, operation: str) -> 
 
 
 @pytest.mark.parametrize("operation", sorted(BODIES))
-def test_a_boolean_and_a_number_are_nothing_else(daemon: Daemon, operation: str) -> None:
+def test_booleans_and_numbers_are_not_converted(daemon: Daemon, operation: str) -> None:
     method, path = operation.split(" ")
     path = re.sub(r"{[a-z_]+}", "nobody", path)
     for field, value in itertools.product(VALID[operation], VALUES):
@@ -205,7 +205,7 @@ def test_a_boolean_and_a_number_are_nothing_else(daemon: Daemon, operation: str)
 @pytest.mark.parametrize(
     "text", ["{", '{"a": }', "[1,", '{"a": 1}}', "nonsense", '{"a": "\x01"}', "{'a': 1}"]
 )
-def test_a_body_that_is_no_json_is_refused_in_fastapis_words(daemon: Daemon, text: str) -> None:
+def test_the_error_of_a_body_that_is_not_json_is_fastapis(daemon: Daemon, text: str) -> None:
     path = "/v2/auth/authenticate"
     with oracle() as theirs:
         expected = theirs.post(path, content=text, headers=JSON).json()["detail"]
@@ -223,19 +223,19 @@ def test_a_body_that_is_no_json_is_refused_in_fastapis_words(daemon: Daemon, tex
     + [f"/v2/auth/token-events?limit={text}" for text in ("", "0", "1", "200", "201", "all")]
     + [f"/v2/auth/{target}" for target in ("token-events?provider_id=", "tokens/exists?a=b")],
 )
-def test_a_query_is_refused_in_fastapis_words(daemon: Daemon, target: str) -> None:
+def test_the_errors_of_a_query_are_fastapis(daemon: Daemon, target: str) -> None:
     with oracle() as theirs:
         expected = faults(theirs.get(target))
     assert faults(daemon.http.get(target)) == expected
 
 
 @pytest.mark.parametrize("text", ["%205", "%2B5", "+5", "5.0", "%2B0.0", "-", "1_0", "٣"])
-def test_what_the_document_calls_no_integer_is_refused(daemon: Daemon, text: str) -> None:
+def test_an_integer_in_another_notation_is_rejected(daemon: Daemon, text: str) -> None:
     (fault,) = daemon.http.get(f"/v2/auth/wait/x?timeout={text}").json()["detail"]
     assert fault["loc"] == ["query", "timeout"] and fault["type"] == "int_parsing"
 
 
-def test_no_answer_echoes_a_secret(daemon: Daemon) -> None:
+def test_no_reply_echoes_a_secret(daemon: Daemon) -> None:
     secret_fields = ("client_secret", "access_token", "refresh_token", "code", "state")
     planted: List[Any] = [[CANARY], {"a": CANARY}, {"refresh_token": CANARY}]
     for operation, valid in VALID.items():

@@ -11,7 +11,7 @@ use url::form_urlencoded;
 
 use crate::consent::{asked, decide, form_token, onward};
 use crate::support::person::{self, Page};
-use crate::support::provider::FieldError;
+use crate::support::provider::Failure;
 use crate::support::stage::{Stage, text};
 
 const QUESTION: &str = "Is this the same account?";
@@ -253,7 +253,7 @@ async fn the_agents_of_a_widened_token_are_asked_about_in_one_form() {
 async fn a_login_that_brings_a_stored_refresh_token_renews_the_token_that_holds_it() {
     let stage = Stage::new().await;
     let token = stage.import(json!({"refresh_token": "canary-r"})).await;
-    let same = FieldError::Member("refresh_token", Some("\"canary-r\""));
+    let same = Failure::Member("refresh_token", Some("\"canary-r\""));
     stage.provider.fail_next(same);
     assert_eq!(stage.log_in(json!({"force_new": true})).await, token);
     assert_eq!(stored(&stage).await, [(token, true)]);
@@ -265,7 +265,7 @@ async fn a_refresh_tells_whose_a_token_is_that_was_imported() {
     let pair = stage.provider.grant();
     let expired = json!({"refresh_token": pair.refresh, "expires_in_seconds": 0});
     let token = stage.import(expired).await;
-    let named = FieldError::Member("id_token", Some(ID_TOKEN));
+    let named = Failure::Member("id_token", Some(ID_TOKEN));
     stage.provider.fail_next(named);
     let refreshed = stage.authenticate(json!({})).await;
     assert_eq!(refreshed["metadata"]["token_id"], token, "{refreshed}");

@@ -1,4 +1,4 @@
-//! The addresses that a browser is started on: they show no state, and work once.
+//! One-time links for browsers: they do not contain the state, and work once.
 
 use serde_json::{Value, json};
 use url::Url;
@@ -6,7 +6,7 @@ use url::Url;
 use crate::support::person;
 use crate::support::stage::{Stage, text};
 
-/// A link for the flow that an answer named.
+/// A link for the flow in a reply.
 async fn link(stage: &Stage, asked: &Value) -> String {
     let path = format!("/flows/{}/browser-link", text(&asked["auth_id"]));
     text(&stage.post(&path, json!({})).await.with(200)["url"])
@@ -33,7 +33,7 @@ async fn a_link_leads_one_browser_to_the_provider_and_shows_no_state() {
 }
 
 #[tokio::test]
-async fn a_link_leads_to_the_consent_page_where_that_is_asked_for() {
+async fn a_link_leads_to_the_consent_page_if_the_flow_has_one() {
     let stage = Stage::new().await;
     stage.import(json!({})).await;
     let asked = stage.authenticate(json!({"agent_id": "bot"})).await;
@@ -43,7 +43,7 @@ async fn a_link_leads_to_the_consent_page_where_that_is_asked_for() {
 }
 
 #[tokio::test]
-async fn a_link_to_a_login_that_has_ended_says_how() {
+async fn a_link_to_a_finished_login_shows_the_result() {
     let stage = Stage::new().await;
     let asked = stage.authenticate(json!({})).await;
     let late = link(&stage, &asked).await;
@@ -53,7 +53,7 @@ async fn a_link_to_a_login_that_has_ended_says_how() {
 }
 
 #[tokio::test]
-async fn there_is_no_link_to_what_is_no_login_under_way() {
+async fn there_is_no_link_to_an_unknown_or_finished_login() {
     let stage = Stage::new().await;
     let asked = stage.authenticate(json!({})).await;
     person::open(&text(&asked["url"])).await;

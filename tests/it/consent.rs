@@ -1,5 +1,5 @@
-//! The page on which a person lets an agent use an account: what each answer
-//! does, who wakes, and which forms are not believed.
+//! The consent page: the effect of each decision, who is notified, and which forms
+//! are rejected.
 
 use serde_json::{Value, json};
 use url::{Url, form_urlencoded};
@@ -7,10 +7,10 @@ use url::{Url, form_urlencoded};
 use crate::support::person::{self, Page};
 use crate::support::stage::{Stage, text};
 
-/// What a browser of today sends with the page's own form.
+/// The headers that current browsers send with the page's form.
 const OWN: [(&str, &str); 2] = [("Origin", "null"), ("Sec-Fetch-Site", "same-origin")];
 
-/// An agent's question, and the address of its page.
+/// An agent's request, and the URL of its consent page.
 pub(crate) async fn asked(stage: &Stage, changes: Value) -> (Value, String) {
     let mut wanted = json!({"agent_id": "bot"});
     for (name, value) in changes.as_object().unwrap() {
@@ -22,7 +22,7 @@ pub(crate) async fn asked(stage: &Stage, changes: Value) -> (Value, String) {
     (asked, url)
 }
 
-/// The form's token on the page at `url`.
+/// The form token on the page at `url`.
 pub(crate) async fn form_token(url: &str) -> String {
     let page = person::open(url).await;
     assert_eq!(page.status, 200, "{}", page.body);
@@ -33,7 +33,7 @@ pub(crate) async fn form_token(url: &str) -> String {
     rest.split('"').next().unwrap().to_owned()
 }
 
-/// Sends a form, and follows where it leads.
+/// Sends a form and follows the redirect.
 pub(crate) async fn send(url: &str, headers: &[(&str, &str)], fields: &[(&str, &str)]) -> Page {
     let form = form_urlencoded::Serializer::new(String::new())
         .extend_pairs(fields)
@@ -51,7 +51,7 @@ pub(crate) async fn decide(url: &str, token: &str, decision: &str, account: &str
 }
 
 #[tokio::test]
-async fn allowing_binds_the_account_and_hands_it_to_whoever_waits() {
+async fn allow_permits_the_account_and_wakes_the_waiter() {
     let stage = Stage::new().await;
     let account = stage.import(json!({})).await;
     let (asked, url) = asked(&stage, json!({})).await;
@@ -72,7 +72,7 @@ async fn allowing_binds_the_account_and_hands_it_to_whoever_waits() {
 }
 
 #[tokio::test]
-async fn refusing_ends_the_flow_and_changes_nothing_else() {
+async fn refuse_ends_the_flow_and_changes_nothing_else() {
     let stage = Stage::new().await;
     let account = stage.import(json!({})).await;
     let (asked, url) = asked(&stage, json!({})).await;
@@ -98,7 +98,7 @@ async fn connecting_another_account_ends_the_same_flow_with_it() {
     assert_eq!(page.status, 200, "{}", page.body);
     let address = onward(&page);
     assert_eq!(stage.wait(&asked).await["status"], "pending");
-    // Asked again meanwhile, it is still the same flow.
+    // The same request returns the same flow.
     let again = stage.authenticate(json!({"agent_id": "bot"})).await;
     assert_eq!(again["auth_id"], asked["auth_id"]);
     assert_eq!(person::open(&address).await.status, 200);
@@ -110,7 +110,7 @@ async fn connecting_another_account_ends_the_same_flow_with_it() {
 }
 
 #[tokio::test]
-async fn connecting_another_account_leaves_the_users_default_as_it_is() {
+async fn connecting_another_account_does_not_change_the_users_default() {
     let stage = Stage::new().await;
     let own = stage.import(json!({})).await;
     let (_, url) = asked(&stage, json!({"is_default": true})).await;
@@ -120,7 +120,7 @@ async fn connecting_another_account_leaves_the_users_default_as_it_is() {
     assert_eq!(answer["metadata"]["token_id"], own);
 }
 
-/// Where the page leads on to.
+/// The URL to which the page leads.
 pub(crate) fn onward(page: &Page) -> String {
     let (_, rest) = page
         .body
@@ -130,7 +130,7 @@ pub(crate) fn onward(page: &Page) -> String {
 }
 
 #[tokio::test]
-async fn everyone_who_waits_wakes_when_the_person_allows() {
+async fn all_waiters_wake_when_the_person_allows() {
     let stage = Stage::new().await;
     let account = stage.import(json!({})).await;
     let (asked, url) = asked(&stage, json!({})).await;
@@ -151,7 +151,7 @@ async fn everyone_who_waits_wakes_when_the_person_allows() {
 }
 
 #[tokio::test]
-async fn a_form_is_good_once_and_only_the_one_shown_last() {
+async fn only_the_latest_form_is_accepted_and_only_once() {
     let stage = Stage::new().await;
     let account = stage.import(json!({})).await;
     let (asked, url) = asked(&stage, json!({})).await;
@@ -174,18 +174,18 @@ async fn a_form_is_good_once_and_only_the_one_shown_last() {
 }
 
 #[tokio::test]
-async fn an_account_that_would_not_do_cannot_be_chosen() {
+async fn an_account_that_does_not_satisfy_the_request_cannot_be_chosen() {
     let stage = Stage::new().await;
     stage.import(json!({})).await;
     let (asked, url) = asked(&stage, json!({})).await;
-    let unfit = stage.import(json!({"scopes": ["other"]})).await;
-    let page = decide(&url, &form_token(&url).await, "allow", &unfit).await;
+    let other = stage.import(json!({"scopes": ["other"]})).await;
+    let page = decide(&url, &form_token(&url).await, "allow", &other).await;
     assert_eq!(page.status, 409);
     assert_eq!(stage.wait(&asked).await["status"], "pending");
 }
 
 #[tokio::test]
-async fn an_answered_page_only_says_how_it_was_answered() {
+async fn an_answered_page_only_shows_the_result() {
     let stage = Stage::new().await;
     let account = stage.import(json!({})).await;
     let (_, url) = asked(&stage, json!({})).await;
@@ -200,7 +200,7 @@ async fn an_answered_page_only_says_how_it_was_answered() {
 }
 
 #[tokio::test]
-async fn a_form_of_another_site_is_not_believed() {
+async fn a_form_of_another_site_is_rejected() {
     let stage = Stage::new().await;
     let account = stage.import(json!({})).await;
     let (asked, url) = asked(&stage, json!({})).await;
@@ -226,12 +226,12 @@ async fn a_form_of_another_site_is_not_believed() {
         assert_eq!(page.status, 400, "{headers:?}");
     }
     assert_eq!(stage.wait(&asked).await["status"], "pending");
-    // What a browser without fetch metadata sends will do.
+    // A browser without fetch metadata is accepted.
     assert_eq!(send(&url, &[], &fields).await.status, 200);
 }
 
 #[tokio::test]
-async fn a_form_that_is_too_long_or_not_whole_is_refused() {
+async fn a_form_that_is_too_long_or_incomplete_is_rejected() {
     let stage = Stage::new().await;
     stage.import(json!({})).await;
     let (asked, url) = asked(&stage, json!({})).await;
@@ -252,7 +252,7 @@ async fn a_form_that_is_too_long_or_not_whole_is_refused() {
 }
 
 #[tokio::test]
-async fn a_page_that_nobody_was_sent_to_is_not_there() {
+async fn there_is_no_consent_page_for_other_flows() {
     let stage = Stage::new().await;
     let login = stage.authenticate(json!({})).await;
     let base = stage.daemon.client().info().await.unwrap().redirect_base;
@@ -267,7 +267,7 @@ async fn a_page_that_nobody_was_sent_to_is_not_there() {
 }
 
 #[tokio::test]
-async fn the_page_can_be_framed_by_nobody_and_posts_only_to_itself() {
+async fn the_page_cannot_be_framed_and_its_form_goes_to_the_same_origin() {
     let stage = Stage::new().await;
     stage.import(json!({})).await;
     let (_, url) = asked(&stage, json!({})).await;

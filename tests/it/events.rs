@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::support::person;
-use crate::support::provider::{FieldError, Provider, Rotation};
+use crate::support::provider::{Failure, Provider, Rotation};
 use crate::support::stage::{Stage, text};
 use crate::support::waiting::until;
 
@@ -55,9 +55,7 @@ async fn a_refresh_that_fails_says_why() {
     let pair = stage.provider.grant();
     let expired = json!({"refresh_token": pair.refresh, "expires_in_seconds": 0});
     stage.import(expired).await;
-    stage
-        .provider
-        .fail_always(Some(FieldError::status(503, "{}")));
+    stage.provider.fail_always(Some(Failure::status(503, "{}")));
     let body = json!({"provider": "strict", "scopes": ["read"]});
     stage.post("/authenticate", body).await.with(503);
     let events = stage.events().await;
@@ -74,7 +72,7 @@ async fn a_grant_that_ends_says_why() {
     let pair = stage.provider.grant();
     let expired = json!({"refresh_token": pair.refresh, "expires_in_seconds": 0});
     stage.import(expired).await;
-    let fault = FieldError::oauth(400, "invalid_grant");
+    let fault = Failure::oauth(400, "invalid_grant");
     stage.provider.fail_always(Some(fault));
     stage.authenticate(json!({})).await;
     let events = stage.events().await;

@@ -1,5 +1,5 @@
-//! The providers of the machine's administrator: who can use them, who cannot
-//! change them, and how a fault in a file is taken.
+//! Platform providers: all users can use them, no user can change them, and an
+//! invalid file keeps the previous ones.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -14,7 +14,7 @@ use crate::support::stage::{Stage, text};
 
 const SETTINGS: &str = "platform_dir = 'platform'\n";
 
-/// Writes the file of a provider that the administrator offers.
+/// Writes the file of a platform provider.
 fn offer(home: &Home, id: &str, provider: &Provider) {
     let folder = home.path("platform");
     fs::create_dir_all(&folder).unwrap();
@@ -30,7 +30,7 @@ fn offer(home: &Home, id: &str, provider: &Provider) {
     fs::write(folder.join(format!("{id}.toml")), text).unwrap();
 }
 
-/// A stage whose administrator offers `shared` and `strict`.
+/// A stage with the platform providers `shared` and `strict`.
 async fn stage() -> (Stage, Provider) {
     let platform = Provider::start(Rotation::Strict, 3600);
     let home = Home::with_settings(SETTINGS);
@@ -40,7 +40,7 @@ async fn stage() -> (Stage, Provider) {
 }
 
 #[tokio::test]
-async fn everyone_sees_them_and_nobody_their_secret() {
+async fn all_users_see_them_without_their_secret() {
     let (stage, _platform) = stage().await;
     let list = stage.get("/platform-providers").await.with(200);
     assert_eq!(list.as_array().unwrap().len(), 2);
@@ -54,7 +54,7 @@ async fn everyone_sees_them_and_nobody_their_secret() {
 }
 
 #[tokio::test]
-async fn nobody_can_change_or_redirect_them() {
+async fn no_user_can_change_or_redirect_them() {
     let (stage, _platform) = stage().await;
     let changes = json!({"token_url": "https://evil.example/token"});
     stage
@@ -71,7 +71,7 @@ async fn nobody_can_change_or_redirect_them() {
 }
 
 #[tokio::test]
-async fn they_serve_where_the_owner_has_none_of_that_name() {
+async fn they_are_used_if_the_owner_has_no_provider_of_that_id() {
     let (stage, platform) = stage().await;
     let token = stage.log_in(json!({"provider": "shared"})).await;
     assert_eq!(platform.requests().len(), 1);
@@ -81,7 +81,7 @@ async fn they_serve_where_the_owner_has_none_of_that_name() {
 }
 
 #[tokio::test]
-async fn the_owners_own_comes_first_unless_the_request_insists() {
+async fn the_owners_provider_is_preferred_unless_the_request_names_the_platform() {
     let (stage, platform) = stage().await;
     stage.log_in(json!({})).await;
     assert_eq!(
@@ -104,7 +104,7 @@ async fn the_owners_own_comes_first_unless_the_request_insists() {
 }
 
 #[tokio::test]
-async fn a_flow_is_finished_over_the_api_too() {
+async fn a_flow_can_be_finished_over_the_api() {
     let (stage, _platform) = stage().await;
     let body = json!({"code": "canary-code", "state": "canary-state"});
     stage.post("/callback/shared", body.clone()).await.with(400);
@@ -112,7 +112,7 @@ async fn a_flow_is_finished_over_the_api_too() {
 }
 
 #[tokio::test]
-async fn a_hangup_reads_them_anew_and_a_fault_keeps_what_there_was() {
+async fn sighup_reloads_them_and_an_error_keeps_the_previous_ones() {
     let platform = Provider::start(Rotation::Strict, 3600);
     let home = Home::with_settings(SETTINGS);
     offer(&home, "first", &platform);
@@ -148,7 +148,7 @@ async fn a_hangup_reads_them_anew_and_a_fault_keeps_what_there_was() {
 }
 
 #[tokio::test]
-async fn setup_redirects_of_an_update_exchange_nothing() {
+async fn setup_redirects_after_an_update_exchange_nothing() {
     let stage = Stage::new().await;
     let asked = stage.authenticate(json!({})).await;
     let url: url::Url = asked["url"].as_str().unwrap().parse().unwrap();

@@ -1,11 +1,11 @@
-//! What the API refuses to take, since it would look like something else, lead
-//! somewhere else, or could not be reached afterwards.
+//! Values that the API rejects: labels that look like others, URLs that hide their
+//! host, and identifiers that would conflict with a path.
 
 use serde_json::{Value, json};
 
 use crate::support::stage::{Answer, Stage};
 
-/// Labels that look like `claude`, or like none.
+/// Labels that look like `claude`, or have invisible characters.
 const LOOKALIKES: [&str; 8] = [
     "claude\u{200b}",
     "claude\u{61c}",
@@ -17,7 +17,7 @@ const LOOKALIKES: [&str; 8] = [
     "claude\n",
 ];
 
-/// The places at fault, if that is why the answer is 422.
+/// The locations of the errors of a 422 reply.
 #[track_caller]
 fn faults(answer: Answer) -> Vec<Value> {
     let json = answer.with(422);
@@ -36,7 +36,7 @@ fn provider(changes: Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_label_that_looks_like_another_is_refused_wherever_it_is_given() {
+async fn a_label_that_looks_like_another_is_rejected_in_every_field() {
     let stage = Stage::new().await;
     let token = stage.import(json!({})).await;
     for label in LOOKALIKES {
@@ -62,7 +62,7 @@ async fn a_label_that_looks_like_another_is_refused_wherever_it_is_given() {
 }
 
 #[tokio::test]
-async fn an_agent_in_a_path_is_no_lookalike_of_another() {
+async fn an_agent_in_a_path_has_no_invisible_characters() {
     let stage = Stage::new().await;
     let answer = stage.get("/agents/claude%E2%80%8B/connections").await;
     assert_eq!(faults(answer), [json!(["path", "agent_id"])]);
@@ -70,7 +70,7 @@ async fn an_agent_in_a_path_is_no_lookalike_of_another() {
 }
 
 #[tokio::test]
-async fn only_the_plain_spelling_of_loopback_is_taken_as_a_redirect_address() {
+async fn only_the_usual_spelling_of_loopback_is_accepted_as_a_redirect_uri() {
     let stage = Stage::new().await;
     for redirect_uri in [
         "http://me@127.0.0.1/back",
@@ -95,7 +95,7 @@ async fn only_the_plain_spelling_of_loopback_is_taken_as_a_redirect_address() {
 }
 
 #[tokio::test]
-async fn no_fixed_parameter_changes_where_or_how_the_answer_comes() {
+async fn no_fixed_parameter_changes_the_destination_or_form_of_the_response() {
     let stage = Stage::new().await;
     for name in [
         "request",
@@ -118,7 +118,7 @@ async fn no_fixed_parameter_changes_where_or_how_the_answer_comes() {
 }
 
 #[tokio::test]
-async fn a_provider_cannot_have_the_name_of_a_path() {
+async fn a_provider_identifier_cannot_be_a_path_segment_of_the_api() {
     let stage = Stage::new().await;
     let body = provider(json!({"provider_id": "mcp-discover"}));
     let answer = stage.post("/providers", body).await.with(409);
@@ -133,7 +133,7 @@ async fn a_provider_cannot_have_the_name_of_a_path() {
 }
 
 #[tokio::test]
-async fn a_client_identifier_is_one_line_of_sane_length() {
+async fn a_client_identifier_is_visible_ascii_of_limited_length() {
     let stage = Stage::new().await;
     for client_id in [String::new(), "a\nb".to_owned(), "x".repeat(2049)] {
         let answer = stage
@@ -144,7 +144,7 @@ async fn a_client_identifier_is_one_line_of_sane_length() {
 }
 
 #[tokio::test]
-async fn what_is_stored_of_a_request_has_a_sane_length() {
+async fn stored_values_have_a_limited_length() {
     let stage = Stage::new().await;
     let long = |length: usize| "x".repeat(length);
     let address = |length: usize| format!("https://example.com/{}", long(length - 20));

@@ -1,5 +1,7 @@
 //! Requests for a token, for waiting, and for completing a login manually.
 
+use std::time::Duration;
+
 use super::identifiers;
 use crate::api::validate::{
     FieldErrors, Fields, address_text, boolean, filled_label, generation, label, non_empty_text,
@@ -157,8 +159,8 @@ impl From<FinalizeRequest> for AuthorizationResponse {
 /// `GET /v2/auth/wait/{auth_id}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WaitQuery {
-    /// How long to wait, in seconds; 0 returns at once.
-    pub timeout: u32,
+    /// How long to wait, in whole seconds; zero returns at once.
+    pub timeout: Duration,
 }
 
 impl WaitQuery {
@@ -173,6 +175,7 @@ impl WaitQuery {
             |field| whole_number(field, 0..=LONGEST_WAIT),
             DEFAULT_WAIT,
         );
+        let timeout = Duration::from_secs(timeout.into());
         fields.finish(|| Some(Self { timeout }))
     }
 }
@@ -269,7 +272,7 @@ mod tests {
         ] {
             assert_eq!(
                 WaitQuery::from_query(query).unwrap().timeout,
-                timeout,
+                Duration::from_secs(timeout),
                 "{query}"
             );
         }

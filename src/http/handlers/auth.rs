@@ -68,14 +68,13 @@ fn authenticate_response(authenticated: Authenticated) -> AuthenticateResponse {
 
 pub(in crate::http) async fn wait(call: Call) -> Answer {
     let query = WaitQuery::from_query(&call.query)?;
-    let timeout = Duration::from_secs(query.timeout.into());
     let bare = WaitResponse::new;
-    // A text that is no identifier names no flow.
+    // A malformed identifier matches no flow.
     let Some(flow) = FlowId::parse(call.parameter(0)) else {
         return reply::ok(&bare(WaitStatus::NotFound));
     };
     let logins = call.broker.logins();
-    let waited = logins.wait(call.peer.owner, flow, timeout).await?;
+    let waited = logins.wait(call.peer.owner, flow, query.timeout).await?;
     reply::ok(&match waited {
         Waited::Pending => bare(WaitStatus::Pending),
         Waited::TimedOut => bare(WaitStatus::Timeout),

@@ -7,7 +7,7 @@ use agent_authd::clock::Clock as _;
 
 use super::{Setting, patient_token, refusal, summary, token, until};
 use crate::support::daemon::{Home, InProcess};
-use crate::support::provider::{FieldError, Provider, Rotation};
+use crate::support::provider::{Failure, Provider, Rotation};
 
 async fn setting() -> Setting {
     Setting::new(Provider::start(Rotation::Strict, 3600), "").await
@@ -101,7 +101,7 @@ async fn a_machine_that_slept_catches_up_within_a_minute_and_not_all_at_once() {
     }
     // No refresh ends, so each keeps the time at which it was begun, however
     // long this machine takes for the rest of it.
-    setting.provider.fail_always(Some(FieldError::Ignored));
+    setting.provider.fail_always(Some(Failure::Ignored));
     setting.clock.jump(8 * 3600);
     let woken = setting.clock.now().as_seconds();
     // Somebody who asks at once takes nothing of it away.
@@ -166,7 +166,7 @@ async fn a_network_that_is_not_there_after_waking_is_held_against_nobody() {
     let provider = Provider::start(Rotation::None, 3600);
     let setting = Setting::new(provider, "").await;
     token(setting.client()).await;
-    setting.provider.fail_always(Some(FieldError::Ignored));
+    setting.provider.fail_always(Some(Failure::Ignored));
     setting.clock.jump(8 * 3600);
     // Callers who come again as they are told, more often than a circuit bears.
     for _ in 0..10 {

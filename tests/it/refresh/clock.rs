@@ -1,7 +1,7 @@
 //! Clocks that jump: nothing is lost, nothing dead is handed out.
 
 use super::{Setting, refusal, summary, token};
-use crate::support::provider::{FieldError, Provider, Rotation};
+use crate::support::provider::{Failure, Provider, Rotation};
 
 /// Nothing is refreshed unless somebody asks.
 const ON_DEMAND: &str = "refresh_active_within = 0\n";
@@ -46,9 +46,7 @@ async fn a_clock_set_back_brings_no_dead_token_back_to_life() {
     for back in [1800, DAY] {
         let setting = setting().await;
         token(setting.client()).await;
-        setting
-            .provider
-            .fail_always(Some(FieldError::status(500, "")));
+        setting.provider.fail_always(Some(Failure::status(500, "")));
         setting.clock.pass(3600);
         setting.clock.jump(-back);
         refusal(setting.client()).await;
@@ -59,9 +57,7 @@ async fn a_clock_set_back_brings_no_dead_token_back_to_life() {
 async fn a_token_that_is_still_good_serves_while_the_clock_is_wrong_and_the_provider_away() {
     let setting = setting().await;
     let first = token(setting.client()).await;
-    setting
-        .provider
-        .fail_always(Some(FieldError::status(500, "")));
+    setting.provider.fail_always(Some(Failure::status(500, "")));
     setting.clock.jump(-DAY);
     assert_eq!(token(setting.client()).await, first);
 }

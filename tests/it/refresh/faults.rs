@@ -6,7 +6,7 @@ use agent_authd::client::ProviderChanges;
 use agent_authd::identity::ProviderId;
 
 use super::{Setting, in_clear, patient_token, refusal, summary, token, until, wanted};
-use crate::support::provider::{FieldError, PROVIDER_ID, Provider, Rotation};
+use crate::support::provider::{Failure, PROVIDER_ID, Provider, Rotation};
 
 /// Nothing is refreshed unless somebody asks.
 const ON_DEMAND: &str = "refresh_active_within = 0\n";
@@ -17,7 +17,7 @@ async fn setting(rotation: Rotation) -> Setting {
 
 /// A token in its last minute is handed out as it is; a dead one is refused
 /// with a time to come again; and when the provider is well, all is well.
-async fn outlives(fault: FieldError, least_wait: u64) {
+async fn outlives(fault: Failure, least_wait: u64) {
     let setting = setting(Rotation::Grace(Duration::from_secs(600))).await;
     let client = setting.client();
     let first = token(client).await;
@@ -46,49 +46,49 @@ async fn outlives(fault: FieldError, least_wait: u64) {
 
 #[tokio::test]
 async fn a_grant_outlives_a_server_error() {
-    outlives(FieldError::status(500, ""), 1).await;
+    outlives(Failure::status(500, ""), 1).await;
 }
 
 #[tokio::test]
 async fn a_grant_outlives_a_server_error_with_an_oauth_code() {
-    outlives(FieldError::oauth(500, "server_error"), 1).await;
+    outlives(Failure::oauth(500, "server_error"), 1).await;
 }
 
 #[tokio::test]
 async fn a_grant_outlives_503_and_its_retry_after_is_handed_on() {
-    outlives(FieldError::retry_after(503, 120), 119).await;
+    outlives(Failure::retry_after(503, 120), 119).await;
 }
 
 #[tokio::test]
 async fn a_grant_outlives_429_and_its_retry_after_is_handed_on() {
-    outlives(FieldError::retry_after(429, 120), 119).await;
+    outlives(Failure::retry_after(429, 120), 119).await;
 }
 
 #[tokio::test]
 async fn a_grant_outlives_a_captive_portal() {
-    outlives(FieldError::html(), 1).await;
+    outlives(Failure::html(), 1).await;
 }
 
 #[tokio::test]
 async fn a_grant_outlives_a_connection_closed_without_a_byte() {
-    outlives(FieldError::Ignored, 1).await;
+    outlives(Failure::Ignored, 1).await;
 }
 
 #[tokio::test]
 async fn a_grant_outlives_a_lost_answer_where_there_is_grace() {
-    outlives(FieldError::LostAnswer, 1).await;
+    outlives(Failure::LostAnswer, 1).await;
 }
 
 #[tokio::test]
 async fn a_grant_outlives_half_an_answer_where_there_is_grace() {
-    outlives(FieldError::HalfAnswer, 1).await;
+    outlives(Failure::HalfAnswer, 1).await;
 }
 
 #[tokio::test]
 async fn one_lost_answer_is_made_good_by_a_retry_at_once_where_there_is_grace() {
     let setting = setting(Rotation::Grace(Duration::from_secs(600))).await;
     setting.clock.pass(3600);
-    setting.provider.fail_next(FieldError::LostAnswer);
+    setting.provider.fail_next(Failure::LostAnswer);
     let token = token(setting.client()).await;
     assert!(setting.provider.accepts(&token));
     assert_eq!(setting.provider.refreshes(), 2);
@@ -98,7 +98,7 @@ async fn one_lost_answer_is_made_good_by_a_retry_at_once_where_there_is_grace() 
 async fn a_lost_answer_of_a_strict_server_is_told_as_a_lost_rotation() {
     let setting = setting(Rotation::Strict).await;
     setting.clock.pass(3600);
-    setting.provider.fail_next(FieldError::LostAnswer);
+    setting.provider.fail_next(Failure::LostAnswer);
     let answer = setting.client().authenticate(&wanted()).await.unwrap();
     assert!(answer.url.is_some(), "the person is asked");
     let reason = summary(setting.client()).await.reconnect_reason;
@@ -123,7 +123,7 @@ async fn an_answer_after_25_seconds_holds_nobody_up_and_is_not_lost() {
     setting.clock.pass(3600);
     setting
         .provider
-        .fail_next(FieldError::Late(Duration::from_secs(25)));
+        .fail_next(Failure::Late(Duration::from_secs(25)));
     let asked = Instant::now();
     refusal(client).await;
     let first = asked.elapsed();
@@ -147,7 +147,7 @@ async fn a_reply_without_a_refresh_token_keeps_the_old_one() {
             setting.clock.pass(3600);
             setting
                 .provider
-                .fail_next(FieldError::Member("refresh_token", written));
+                .fail_next(Failure::Member("refresh_token", written));
             token(setting.client()).await;
         }
         let sent: Vec<_> = setting.provider.requests();
@@ -162,7 +162,7 @@ async fn a_refused_client_is_asked_about_once_until_its_settings_change() {
     let client = setting.client();
     setting
         .provider
-        .fail_always(Some(FieldError::oauth(401, "invalid_client")));
+        .fail_always(Some(Failure::oauth(401, "invalid_client")));
     setting.clock.pass(3600);
     for _ in 0..5 {
         refusal(client).await;
@@ -186,9 +186,7 @@ async fn a_refused_client_is_asked_about_once_until_its_settings_change() {
 async fn four_failures_open_the_circuit_and_a_probe_closes_it() {
     let setting = setting(Rotation::Strict).await;
     let client = setting.client();
-    setting
-        .provider
-        .fail_always(Some(FieldError::status(500, "")));
+    setting.provider.fail_always(Some(Failure::status(500, "")));
     setting.clock.pass(3600);
     let mut wait = Duration::ZERO;
     while setting.provider.refreshes() < 4 {
@@ -223,7 +221,7 @@ async fn a_refresh_that_meets_a_renewal_by_a_person_leaves_it_alone() {
     setting.clock.pass(3600);
     setting
         .provider
-        .fail_next(FieldError::Late(Duration::from_secs(2)));
+        .fail_next(Failure::Late(Duration::from_secs(2)));
     let asked = client.clone();
     let call = tokio::spawn(async move { asked.authenticate(&wanted()).await.map(in_clear) });
     until("the request", async || setting.provider.refreshes() == 1).await;
@@ -248,7 +246,7 @@ async fn a_grant_that_is_renewed_while_its_token_is_deleted_is_revoked() {
     setting.clock.pass(3600);
     setting
         .provider
-        .fail_next(FieldError::Late(Duration::from_secs(1)));
+        .fail_next(Failure::Late(Duration::from_secs(1)));
     let asked = client.clone();
     let call = tokio::spawn(async move { asked.authenticate(&wanted()).await.map(in_clear) });
     until("the request", async || setting.provider.refreshes() == 1).await;
@@ -278,7 +276,7 @@ async fn a_reply_without_a_usable_expires_in_keeps_the_life_that_the_grant_had()
         setting.clock.pass(3600);
         setting
             .provider
-            .fail_next(FieldError::Member("expires_in", written));
+            .fail_next(Failure::Member("expires_in", written));
         token(setting.client()).await;
         assert!((3590..=3600).contains(&life(&setting).await), "{written:?}");
     }
@@ -289,7 +287,7 @@ async fn a_reply_without_a_usable_expires_in_keeps_the_life_that_the_grant_had()
 async fn a_new_refresh_token_without_an_access_token_is_kept_and_used() {
     let setting = setting(Rotation::Strict).await;
     setting.clock.pass(3600);
-    let alone = FieldError::Member("access_token", None);
+    let alone = Failure::Member("access_token", None);
     setting.provider.fail_next(alone.clone());
     let token = token(setting.client()).await;
     assert!(setting.provider.accepts(&token));
@@ -304,7 +302,7 @@ async fn a_new_refresh_token_without_an_access_token_is_kept_and_used() {
 async fn a_refresh_token_that_came_alone_survives_a_restart() {
     let setting = setting(Rotation::Strict).await;
     setting.clock.pass(3600);
-    let alone = FieldError::Member("access_token", None);
+    let alone = Failure::Member("access_token", None);
     setting.provider.fail_always(Some(alone));
     refusal(setting.client()).await;
     setting.provider.fail_always(None);
@@ -318,7 +316,7 @@ async fn a_refresh_token_that_came_alone_survives_a_restart() {
 async fn a_grant_whose_refresh_token_came_alone_is_in_doubt() {
     let setting = setting(Rotation::Strict).await;
     setting.clock.pass(3600);
-    let alone = FieldError::Member("access_token", None);
+    let alone = Failure::Member("access_token", None);
     setting.provider.fail_always(Some(alone));
     refusal(setting.client()).await;
     setting.provider.fail_always(None);
@@ -335,7 +333,7 @@ async fn a_gateways_502_or_504_leaves_a_grant_in_doubt_that_the_server_has_renew
     for status in [502, 504] {
         let setting = setting(Rotation::Grace(Duration::from_secs(600))).await;
         setting.clock.pass(3600);
-        setting.provider.fail_next(FieldError::done_but(status));
+        setting.provider.fail_next(Failure::done_but(status));
         let token = token(setting.client()).await;
         assert!(setting.provider.accepts(&token), "{status}");
         assert_eq!(setting.provider.refreshes(), 2, "{status}");
@@ -347,7 +345,7 @@ async fn a_success_that_cannot_be_understood_leaves_a_grant_in_doubt() {
     for body in ["", "welcome", "<html>welcome</html>", "{\"ok\": true}"] {
         let setting = setting(Rotation::Strict).await;
         setting.clock.pass(3600);
-        setting.provider.fail_next(FieldError::Instead {
+        setting.provider.fail_next(Failure::Instead {
             status: 200,
             headers: Vec::new(),
             body: body.to_owned(),
@@ -364,7 +362,7 @@ async fn a_page_says_nothing_about_when_to_come_again() {
     for status in [200, 403, 503] {
         let setting = setting(Rotation::None).await;
         setting.clock.pass(3600);
-        setting.provider.fail_always(Some(FieldError::Answer {
+        setting.provider.fail_always(Some(Failure::Answer {
             status,
             headers: vec![("Retry-After", "90000".to_owned())],
             body: "<html>Come again tomorrow</html>".to_owned(),
@@ -378,7 +376,7 @@ async fn a_page_says_nothing_about_when_to_come_again() {
 async fn a_retry_after_is_believed_for_an_hour_at_most() {
     let setting = setting(Rotation::None).await;
     setting.clock.pass(3600);
-    let fault = FieldError::retry_after(503, 90_000);
+    let fault = Failure::retry_after(503, 90_000);
     setting.provider.fail_always(Some(fault));
     let wait = refusal(setting.client()).await;
     assert!((3600..=3960).contains(&wait.as_secs()), "{wait:?}");

@@ -7,7 +7,7 @@ use nix::sys::signal::{Signal, kill};
 
 use super::{patient_token, until, wanted};
 use crate::support::daemon::{Binary, Home};
-use crate::support::provider::{FieldError, Provider, Rotation};
+use crate::support::provider::{Failure, Provider, Rotation};
 
 /// The limit of a request, shortened for the test; thirty seconds else.
 const TIMEOUT: Duration = Duration::from_millis(1000);
@@ -29,7 +29,7 @@ async fn frozen() {
     let registration = provider.registration();
     client.create_provider(&registration).await.unwrap();
     client.import_token(&provider.import(0)).await.unwrap();
-    provider.fail_next(FieldError::Late(ANSWER));
+    provider.fail_next(Failure::Late(ANSWER));
     let call = tokio::spawn(async move { client.authenticate(&wanted()).await });
     until("the request", async || provider.refreshes() == 1).await;
     kill(daemon.pid(), Signal::SIGSTOP).unwrap();

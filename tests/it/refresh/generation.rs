@@ -7,7 +7,7 @@ use agent_authd::identity::TokenId;
 use serde_json::{Value, json};
 
 use super::{Setting, refusal, summary, wanted};
-use crate::support::provider::{FieldError, PROVIDER_ID, Provider, Rotation};
+use crate::support::provider::{Failure, PROVIDER_ID, Provider, Rotation};
 use crate::support::stage;
 
 /// The generation of the token that the daemon hands out now.
@@ -88,7 +88,7 @@ async fn all_whose_token_was_refused_share_one_refresh() {
     let setting = setting().await;
     setting
         .provider
-        .fail_next(FieldError::Late(Duration::from_millis(200)));
+        .fail_next(Failure::Late(Duration::from_millis(200)));
     let ask = || asked(&setting, json!({"newer_than": 1}));
     let (a, b, c, d) = tokio::join!(ask(), ask(), ask(), ask());
     for answer in [a, b, c, d] {
@@ -110,9 +110,7 @@ async fn a_lower_generation_is_refreshed_only_where_the_token_is_named() {
 #[tokio::test]
 async fn a_refused_token_is_handed_out_as_it_is_while_the_provider_is_away() {
     let setting = setting().await;
-    setting
-        .provider
-        .fail_always(Some(FieldError::status(503, "")));
+    setting.provider.fail_always(Some(Failure::status(503, "")));
     let answer = asked(&setting, json!({"newer_than": 1})).await;
     assert_eq!(answer["status"], "completed");
     assert_eq!(answer["metadata"]["generation"], 1);
@@ -171,7 +169,7 @@ async fn newer_than_is_a_whole_number_and_not_negative() {
 async fn a_person_who_waits_is_tried_for_once_though_the_provider_asked_for_a_wait() {
     let setting = setting().await;
     setting.clock.pass(3600);
-    let wait = FieldError::retry_after(503, 3000);
+    let wait = Failure::retry_after(503, 3000);
     setting.provider.fail_always(Some(wait));
     refusal(setting.client()).await;
     let person = json!({"provider": PROVIDER_ID, "scopes": ["read"], "try_now": true});
@@ -193,9 +191,7 @@ async fn a_person_who_waits_is_tried_for_once_though_the_provider_asked_for_a_wa
 async fn the_command_token_tries_at_once_though_the_provider_asked_for_a_wait() {
     let setting = setting().await;
     setting.clock.pass(3600);
-    setting
-        .provider
-        .fail_next(FieldError::retry_after(503, 3000));
+    setting.provider.fail_next(Failure::retry_after(503, 3000));
     refusal(setting.client()).await;
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_agent-auth"));
     command

@@ -7,12 +7,12 @@ use serde_json::json;
 use crate::support::clock::TestClock;
 use crate::support::daemon::InProcess;
 use crate::support::person;
-use crate::support::provider::FieldError;
+use crate::support::provider::Failure;
 use crate::support::stage::Stage;
 use crate::support::waiting::until;
 
 /// The answer is a success without an access token.
-const ALONE: FieldError = FieldError::Member("access_token", None);
+const ALONE: Failure = Failure::Member("access_token", None);
 
 #[tokio::test]
 async fn a_login_that_brings_a_refresh_token_alone_is_kept_and_refreshed_at_once() {
@@ -34,7 +34,7 @@ async fn nothing_is_handed_out_of_a_login_whose_first_refresh_fails_and_it_is_tr
     let stage = Stage::new().await;
     let asked = stage.authenticate(json!({})).await;
     stage.provider.fail_next(ALONE);
-    stage.provider.fail_next(FieldError::status(503, ""));
+    stage.provider.fail_next(Failure::status(503, ""));
     let page = person::open(asked["url"].as_str().unwrap()).await;
     assert_eq!(page.status, 200, "{}", page.body);
     until("the refresh", async || stage.provider.refreshes() == 1).await;
@@ -62,7 +62,7 @@ async fn a_refresh_token_that_comes_alone_after_its_token_was_deleted_is_revoked
     let token = stage.import(expired).await;
     stage
         .provider
-        .fail_next(FieldError::LateAlone(Duration::from_secs(1)));
+        .fail_next(Failure::LateAlone(Duration::from_secs(1)));
     let body = json!({"provider": "strict", "scopes": ["read"]});
     let asking = stage.post("/authenticate", body);
     let deleting = async {
@@ -89,7 +89,7 @@ async fn an_answer_that_comes_after_a_person_has_renewed_the_token_is_dropped() 
     clock.pass(3600);
     stage
         .provider
-        .fail_next(FieldError::Late(Duration::from_secs(1)));
+        .fail_next(Failure::Late(Duration::from_secs(1)));
     let asking = stage.authenticate(json!({}));
     let renewing = async {
         until("the refresh", async || stage.provider.refreshes() == 1).await;

@@ -6,7 +6,7 @@ use agent_authd::clock::Clock as _;
 use serde_json::json;
 
 use super::{Setting, in_clear, refusal, summary, until, wanted};
-use crate::support::provider::{FieldError, PROVIDER_ID, Provider, Rotation};
+use crate::support::provider::{Failure, PROVIDER_ID, Provider, Rotation};
 use crate::support::stage;
 
 /// Nothing is refreshed unless somebody asks.
@@ -63,7 +63,7 @@ async fn nothing_was_lost(setting: &Setting) {
 
 /// Lets all twenty refreshes be done at the provider, and their answers be
 /// lost, together with those of the retry at once.
-async fn lose_twenty_answers(fault: FieldError) -> Setting {
+async fn lose_twenty_answers(fault: Failure) -> Setting {
     let setting = crowd(GRACE, 20).await;
     setting.provider.fail_always(Some(fault));
     setting.clock.pass(3600);
@@ -78,7 +78,7 @@ async fn lose_twenty_answers(fault: FieldError) -> Setting {
 
 #[tokio::test]
 async fn a_blip_with_twenty_refreshes_under_way_costs_seconds_and_no_grant() {
-    for fault in [FieldError::LostAnswer, FieldError::done_but(504)] {
+    for fault in [Failure::LostAnswer, Failure::done_but(504)] {
         let setting = lose_twenty_answers(fault).await;
         setting.provider.fail_always(None);
         let seconds = seconds_until_refreshed(&setting, 20).await;
@@ -89,10 +89,8 @@ async fn a_blip_with_twenty_refreshes_under_way_costs_seconds_and_no_grant() {
 
 #[tokio::test]
 async fn a_grant_in_doubt_is_tried_twice_within_the_grace_through_an_open_circuit() {
-    let setting = lose_twenty_answers(FieldError::LostAnswer).await;
-    setting
-        .provider
-        .fail_always(Some(FieldError::status(500, "")));
+    let setting = lose_twenty_answers(Failure::LostAnswer).await;
+    setting.provider.fail_always(Some(Failure::status(500, "")));
     let began = setting.clock.uptime();
     let over = began + Duration::from_secs(40);
     pass_until(&setting, "forty seconds", async || {
@@ -121,9 +119,7 @@ async fn a_grant_in_doubt_is_tried_twice_within_the_grace_through_an_open_circui
 async fn after_an_outage_refreshes_begin_within_ten_seconds_and_are_spread() {
     const GRANTS: usize = 80;
     let setting = crowd(Rotation::Strict, GRANTS).await;
-    setting
-        .provider
-        .fail_always(Some(FieldError::status(503, "")));
+    setting.provider.fail_always(Some(Failure::status(503, "")));
     setting.clock.pass(3600);
     for _ in 0..200 {
         setting.clock.pass(3);
@@ -189,11 +185,11 @@ async fn status(setting: &Setting, token_id: &str) -> u16 {
 /// A daemon with a grant whose refreshes end in this error, and one that is
 /// well, both with dead access tokens; the identifiers of their tokens.
 async fn bad_and_good(error: &str) -> (Setting, String, String) {
-    grant_that_fails_by(FieldError::oauth(400, error)).await
+    grant_that_fails_by(Failure::oauth(400, error)).await
 }
 
 /// The same with a grant whose refreshes fail in this way.
-async fn grant_that_fails_by(fault: FieldError) -> (Setting, String, String) {
+async fn grant_that_fails_by(fault: Failure) -> (Setting, String, String) {
     let setting = Setting::with_clocked_provider(Rotation::Strict, ON_DEMAND).await;
     let good = summary(setting.client()).await.id;
     let grant = setting.provider.grant();
@@ -246,9 +242,7 @@ async fn a_refusal_of_the_client_that_only_one_token_meets_is_disproved_in_two_s
 #[tokio::test]
 async fn who_comes_again_when_told_to_is_not_sent_away_unasked() {
     let setting = Setting::with_clocked_provider(Rotation::Strict, ON_DEMAND).await;
-    setting
-        .provider
-        .fail_always(Some(FieldError::status(500, "")));
+    setting.provider.fail_always(Some(Failure::status(500, "")));
     setting.clock.pass(3600);
     let mut wait = refusal(setting.client()).await;
     // Beyond the failures that open the circuit, and the longest of its pauses.
@@ -303,9 +297,7 @@ async fn comes_early_and_again(setting: &Setting, token_id: &str, wait: Duration
 #[tokio::test]
 async fn who_comes_between_two_probes_is_told_when_the_next_one_may_be_sent() {
     let setting = Setting::with_clocked_provider(Rotation::Strict, ON_DEMAND).await;
-    setting
-        .provider
-        .fail_always(Some(FieldError::status(500, "")));
+    setting.provider.fail_always(Some(Failure::status(500, "")));
     setting.clock.pass(3600);
     let token = summary(setting.client()).await.id;
     // Until the circuit is open, a token's own wait may be too short to come within it.
@@ -318,10 +310,8 @@ async fn who_comes_between_two_probes_is_told_when_the_next_one_may_be_sent() {
 #[tokio::test]
 async fn a_wait_that_the_provider_asked_for_is_told_through_an_open_circuit() {
     const ASKED_FOR: Duration = Duration::from_secs(120);
-    let (setting, asked, other) = grant_that_fails_by(FieldError::retry_after(503, 120)).await;
-    setting
-        .provider
-        .fail_always(Some(FieldError::status(500, "")));
+    let (setting, asked, other) = grant_that_fails_by(Failure::retry_after(503, 120)).await;
+    setting.provider.fail_always(Some(Failure::status(500, "")));
     let wait = open_circuit(&setting, &other).await;
     setting.clock.pass(wait.as_secs());
     let wait = told(&setting, &asked).await;
@@ -337,11 +327,11 @@ async fn who_comes_again_when_told_to_is_served_as_soon_as_the_provider_is_back(
     let client = setting.client();
     setting.clock.pass(3600);
     for fault in [
-        FieldError::LostAnswer,
-        FieldError::Ignored,
-        FieldError::done_but(504),
-        FieldError::status(503, ""),
-        FieldError::status(500, ""),
+        Failure::LostAnswer,
+        Failure::Ignored,
+        Failure::done_but(504),
+        Failure::status(503, ""),
+        Failure::status(500, ""),
     ] {
         setting.provider.fail_always(Some(fault.clone()));
         for _ in 0..3 {

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use tokio::process::Command;
 
 use super::{Setting, refusal, token, wanted};
-use crate::support::provider::{FieldError, Provider, Rotation};
+use crate::support::provider::{Failure, Provider, Rotation};
 
 /// What `agent-auth` prints.
 async fn printed(setting: &Setting, words: &[&str]) -> String {
@@ -47,7 +47,7 @@ async fn status_list_and_metadata_tell_of_the_last_refresh_and_the_next() {
 
     setting
         .provider
-        .fail_always(Some(FieldError::retry_after(503, 60)));
+        .fail_always(Some(Failure::retry_after(503, 60)));
     setting.clock.pass(3600);
     refusal(client).await;
     for words in [&["status"][..], &["tokens", "list"]] {

@@ -1,12 +1,12 @@
-//! A strict OAuth provider on 127.0.0.1: grants codes at once, checks PKCE and
-//! the client, rotates refresh tokens as it is told to, fails as it is told
-//! to, and remembers everything it was asked.
+//! A strict OAuth provider on 127.0.0.1: issues codes at once, checks PKCE and the
+//! client, rotates refresh tokens and fails as configured, and records all requests.
 //!
-//! It speaks HTTP by hand, since half of its work is to break off in the
-//! middle. It has threads of its own, so that no test's runtime can stall it.
+//! It implements HTTP itself, because it must be able to close connections in the
+//! middle of a response. It uses its own threads, so that a test's runtime cannot
+//! block it.
 
 mod answer;
-mod fault;
+mod failure;
 mod grants;
 mod serve;
 
@@ -20,27 +20,27 @@ use agent_authd::client::{NewProvider, TokenImport};
 use agent_authd::identity::{ProviderId, Scopes};
 use agent_authd::secret::{AccessToken, ClientSecret, RefreshToken};
 
-pub(crate) use self::fault::FieldError;
+pub(crate) use self::failure::Failure;
 use self::grants::Grants;
 pub(crate) use self::grants::Pair;
 use self::serve::accept;
 use super::clock::TestClock;
 
-/// The client that is registered.
+/// The registered client.
 pub(crate) const CLIENT_ID: &str = "client";
 pub(crate) const CLIENT_SECRET: &str = "canary-client-secret";
 
-/// The identifier by which the tests' daemons know it.
+/// The provider id in the daemons under test.
 pub(crate) const PROVIDER_ID: &str = "strict";
 
-/// What becomes of a refresh token that is used.
+/// What happens to a refresh token when it is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rotation {
-    /// It stays good, and no other is given.
+    /// It stays valid, and no new one is issued.
     None,
-    /// It is spent; a second use ends the whole grant, access tokens too.
+    /// It becomes invalid. A second use ends the whole grant, with its access tokens.
     Strict,
-    /// It is spent, but for this long a second use gets the same answer again.
+    /// It becomes invalid, but within this time a second use gets the same reply.
     Grace(Duration),
 }
 
@@ -48,7 +48,7 @@ pub(crate) enum Rotation {
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) at: Instant,
-    /// The same by the clock that the provider lives by.
+    /// The time by the provider's clock.
     pub(crate) uptime: Duration,
     pub(crate) form: HashMap<String, String>,
     pub(crate) authorization: Option<String>,
@@ -80,20 +80,20 @@ struct State {
     grants: Grants,
     /// Whether its metadata names a revocation endpoint.
     revokes: bool,
-    /// How long a revocation takes; it is done at its end.
+    /// How long a revocation takes.
     revocation_time: Duration,
-    /// How many revocations were asked for.
+    /// The number of revocation requests.
     revocations: usize,
-    /// Whether revocations are not begun for now.
+    /// Whether revocations wait until they are released.
     revocations_are_held: bool,
     requests: Vec<Request>,
     /// For the next requests to the token endpoint, one each.
-    faults: VecDeque<FieldError>,
-    /// For every request once `faults` has run dry.
-    lasting_fault: Option<FieldError>,
+    faults: VecDeque<Failure>,
+    /// For every request after `faults`.
+    lasting_fault: Option<Failure>,
     /// For every request with one of these refresh tokens.
-    refused: HashMap<String, FieldError>,
-    /// Whether the token endpoint keeps its answers back.
+    refused: HashMap<String, Failure>,
+    /// Whether the token endpoint holds its replies.
     is_held: bool,
 }
 
@@ -102,7 +102,7 @@ impl Shared {
         self.state.lock().unwrap()
     }
 
-    /// Returns once what the state keeps back is released.
+    /// Waits until `is_held` is false.
     fn wait_while(&self, is_held: impl Fn(&State) -> bool) {
         let released = self
             .released
@@ -112,12 +112,12 @@ impl Shared {
 }
 
 impl Provider {
-    /// One whose access tokens live this many seconds.
+    /// Starts a provider whose access tokens live this many seconds.
     pub(crate) fn start(rotation: Rotation, life: u64) -> Self {
         Self::of(Grants::new(rotation, life, None))
     }
 
-    /// One whose access tokens live an hour by a clock that the test moves.
+    /// Starts a provider whose access tokens live an hour by the test's clock.
     pub(crate) fn start_by(clock: &Arc<TestClock>, rotation: Rotation) -> Self {
         Self::of(Grants::new(rotation, 3600, Some(Arc::clone(clock))))
     }
@@ -145,28 +145,28 @@ impl Provider {
         Self { shared }
     }
 
-    /// Refuses every connection from now on.
+    /// Rejects every connection from now on.
     pub(crate) fn go_away(&self) {
         self.shared.is_over.store(true, Ordering::Release);
-        // Wakes the thread that accepts, which drops the listener.
+        // Wakes the accepting thread, which drops the listener.
         while TcpStream::connect(self.shared.address).is_ok() {
             std::thread::yield_now();
         }
     }
 
-    /// Takes connections again.
+    /// Accepts connections again.
     pub(crate) fn come_back(&self) {
         self.shared.is_over.store(false, Ordering::Release);
         let listener = TcpListener::bind(self.shared.address).unwrap();
         accept(&self.shared, listener);
     }
 
-    /// An endpoint, by its path.
+    /// The URL of a path.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.shared.address)
     }
 
-    /// How a daemon is told of it.
+    /// The provider as it is created in a daemon.
     pub(crate) fn registration(&self) -> NewProvider {
         NewProvider {
             provider_id: ProviderId::parse(PROVIDER_ID).unwrap(),
@@ -183,17 +183,17 @@ impl Provider {
         }
     }
 
-    /// A grant as if a person had just consented.
+    /// A new grant, as after a consent.
     pub(crate) fn grant(&self) -> Pair {
         self.shared.state().grants.issue()
     }
 
-    /// A new grant as an import that has `left` more seconds.
+    /// The import of a new grant that expires in `left` seconds.
     pub(crate) fn import(&self, left: u64) -> TokenImport {
         Self::import_of(self.grant(), left)
     }
 
-    /// A grant as an import that has `left` more seconds.
+    /// The import of a grant that expires in `left` seconds.
     pub(crate) fn import_of(grant: Pair, left: u64) -> TokenImport {
         let Pair { access, refresh } = grant;
         TokenImport {
@@ -205,78 +205,75 @@ impl Provider {
         }
     }
 
-    /// Lets the next request to the token endpoint fail, after those that
-    /// were laid down before.
-    pub(crate) fn fail_next(&self, fault: FieldError) {
+    /// Makes the next request to the token endpoint fail, after those of earlier
+    /// calls.
+    pub(crate) fn fail_next(&self, fault: Failure) {
         self.shared.state().faults.push_back(fault);
     }
 
-    /// Lets every request to the token endpoint fail, or none any more.
-    pub(crate) fn fail_always(&self, fault: Option<FieldError>) {
+    /// Makes every request to the token endpoint fail; `None` ends that.
+    pub(crate) fn fail_always(&self, fault: Option<Failure>) {
         let mut state = self.shared.state();
         state.faults.clear();
         state.lasting_fault = fault;
     }
 
-    /// Lets every refresh of one grant fail, as long as it has this refresh
-    /// token.
-    pub(crate) fn fail_for(&self, grant: &Pair, fault: FieldError) {
+    /// Makes every refresh of one grant fail while it has this refresh token.
+    pub(crate) fn fail_for(&self, grant: &Pair, fault: Failure) {
         let mut state = self.shared.state();
         state.refused.insert(grant.refresh.clone(), fault);
     }
 
-    /// Lets every request to the token endpoint be done, and answered late.
+    /// Delays the reply to every request to the token endpoint.
     pub(crate) fn answer_late(&self, wait: Duration) {
-        self.fail_always(Some(FieldError::Late(wait)));
+        self.fail_always(Some(Failure::Late(wait)));
     }
 
-    /// Lets every request to the token endpoint be done, and its answer kept back
-    /// until [`Self::release_answers`].
+    /// Holds the replies of the token endpoint until [`Self::release_answers`].
     pub(crate) fn hold_answers(&self) {
         self.shared.state().is_held = true;
     }
 
-    /// Sends what was kept back, all at once.
+    /// Sends the held replies.
     pub(crate) fn release_answers(&self) {
         self.shared.state().is_held = false;
         self.shared.released.notify_all();
     }
 
-    /// Names the account whose person consents from now on.
+    /// Sets the account that consents from now on.
     pub(crate) fn name_account(&self, account: &str) {
         self.shared.state().grants.account = Some(account.to_owned());
     }
 
-    /// Has it say from now on that it granted these scopes.
+    /// Sets the scopes that replies name from now on.
     pub(crate) fn spell_scopes(&self, scopes: &str) {
         self.shared.state().grants.scope = scopes.to_owned();
     }
 
-    /// Has it revoke tokens from now on, and say where.
+    /// Supports revocation from now on, and names the endpoint in its metadata.
     pub(crate) fn offer_revocation(&self) {
         self.shared.state().revokes = true;
     }
 
-    /// The same, and each revocation takes this long.
+    /// Supports revocation; each takes this long.
     pub(crate) fn revoke_within(&self, time: Duration) {
         let mut state = self.shared.state();
         (state.revokes, state.revocation_time) = (true, time);
     }
 
-    /// The same, and no revocation is done or answered until
-    /// [`Self::release_revocations`].
+    /// Supports revocation; requests wait until [`Self::release_revocations`].
     pub(crate) fn hold_revocations(&self) {
         let mut state = self.shared.state();
         (state.revokes, state.revocations_are_held) = (true, true);
     }
 
-    /// Does and answers the revocations that were kept back.
+    /// Processes the held revocations.
     pub(crate) fn release_revocations(&self) {
         self.shared.state().revocations_are_held = false;
         self.shared.released.notify_all();
     }
 
-    /// How many revocations were asked for.
+    /// The number of revocation requests.
     pub(crate) fn revocations(&self) -> usize {
         self.shared.state().revocations
     }
@@ -286,13 +283,13 @@ impl Provider {
         self.shared.state().requests.clone()
     }
 
-    /// How many refreshes were asked for.
+    /// The number of refresh requests.
     pub(crate) fn refreshes(&self) -> usize {
         let state = self.shared.state();
         state.requests.iter().filter(|r| r.is_refresh()).count()
     }
 
-    /// How often a spent refresh token came again, out of any grace.
+    /// How often an invalid refresh token was used again, outside a grace period.
     pub(crate) fn reuses(&self) -> usize {
         self.shared.state().grants.reuses()
     }
@@ -302,12 +299,12 @@ impl Provider {
         self.shared.state().grants.accepts(access)
     }
 
-    /// Whether every grant has ended, or has no token that was not revoked.
+    /// Whether all grants have ended or all their tokens are revoked.
     pub(crate) fn has_nothing_left(&self) -> bool {
         self.shared.state().grants.has_nothing_left()
     }
 
-    /// Ends every grant, as a person does in their account's settings.
+    /// Ends every grant, as a person can do in the settings of an account.
     pub(crate) fn revoke_all(&self) {
         self.shared.state().grants.revoke_all();
     }
@@ -316,7 +313,7 @@ impl Provider {
 impl Drop for Provider {
     fn drop(&mut self) {
         self.shared.is_over.store(true, Ordering::Release);
-        // Wakes the thread that accepts.
+        // Wakes the accepting thread.
         let _ = TcpStream::connect(self.shared.address);
     }
 }

@@ -1,4 +1,4 @@
-//! What the token endpoint answers, and how it fails to.
+//! The replies and failures of the token endpoint.
 
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use super::{CLIENT_ID, CLIENT_SECRET, FieldError, Request, Shared};
+use super::{CLIENT_ID, CLIENT_SECRET, Failure, Request, Shared};
 
 /// Answers one request to the token endpoint.
 pub(super) fn token(
@@ -26,17 +26,17 @@ pub(super) fn token(
             .or(state.lasting_fault.clone())
     };
     match &fault {
-        Some(FieldError::Answer {
+        Some(Failure::Answer {
             status,
             headers,
             body,
         }) => return write_reply(stream, *status, headers, body, body.len()),
-        Some(FieldError::Ignored) => return Ok(()),
+        Some(Failure::Ignored) => return Ok(()),
         _ => {}
     }
     let (status, mut reply) = done(shared, &request);
     shared.wait_while(|state| state.is_held);
-    if let Some(FieldError::Member(name, written)) = &fault {
+    if let Some(Failure::Member(name, written)) = &fault {
         let members = reply.as_object_mut().unwrap();
         members.remove(*name);
         if let Some(written) = written {
@@ -44,24 +44,24 @@ pub(super) fn token(
             members.insert((*name).to_owned(), value);
         }
     }
-    if let Some(FieldError::LateAlone(wait)) = &fault {
+    if let Some(Failure::LateAlone(wait)) = &fault {
         reply.as_object_mut().unwrap().remove("access_token");
         std::thread::sleep(*wait);
     }
     let reply = reply.to_string();
     let json = [("Content-Type", "application/json".to_owned())];
     match fault {
-        Some(FieldError::LostAnswer) => Ok(()),
-        Some(FieldError::Instead {
+        Some(Failure::LostAnswer) => Ok(()),
+        Some(Failure::Instead {
             status,
             headers,
             body,
         }) => write_reply(stream, status, &headers, &body, body.len()),
-        Some(FieldError::HalfAnswer) => {
+        Some(Failure::HalfAnswer) => {
             let half = &reply[..reply.len() / 2];
             write_reply(stream, status, &json, half, reply.len())
         }
-        Some(FieldError::Late(wait)) => {
+        Some(Failure::Late(wait)) => {
             std::thread::sleep(wait);
             write_reply(stream, status, &json, &reply, reply.len())
         }
@@ -69,7 +69,7 @@ pub(super) fn token(
     }
 }
 
-/// Where tokens are revoked (RFC 8414, section 2).
+/// Sends the metadata with the revocation endpoint (RFC 8414, section 2).
 pub(super) fn metadata(issuer: &str, stream: &mut TcpStream) -> std::io::Result<()> {
     let metadata = json!({
         "issuer": issuer,
@@ -82,7 +82,7 @@ pub(super) fn metadata(issuer: &str, stream: &mut TcpStream) -> std::io::Result<
     write_reply(stream, 200, &json, &body, body.len())
 }
 
-/// Revokes one token, and none beside it, as RFC 7009, section 2.1, allows.
+/// Revokes only the given token, as RFC 7009, section 2.1, allows.
 pub(super) fn revocation(
     shared: &Shared,
     stream: &mut TcpStream,
@@ -102,7 +102,7 @@ pub(super) fn revocation(
     write_reply(stream, 200, &[], "", 0)
 }
 
-/// Does what is asked, and says so.
+/// Executes a token request.
 fn done(shared: &Shared, request: &Request) -> (u16, Value) {
     if !is_authenticated(request) {
         return (401, json!({"error": "invalid_client"}));
@@ -130,7 +130,7 @@ fn done(shared: &Shared, request: &Request) -> (u16, Value) {
     }
 }
 
-/// The client's secret, in the body or in the header (RFC 6749, section 2.3.1).
+/// Checks the client secret in the body or in the header (RFC 6749, section 2.3.1).
 fn is_authenticated(request: &Request) -> bool {
     let basic = format!(
         "Basic {}",

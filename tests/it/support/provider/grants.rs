@@ -24,20 +24,20 @@ pub(crate) struct Pair {
 
 #[derive(Debug)]
 pub(super) struct Grants {
-    /// The clock that it lives by, if not the machine's.
+    /// The clock of the provider; `None` for the system clock.
     clock: Option<Arc<TestClock>>,
     rotation: Rotation,
     life: u64,
     issued: usize,
     families: Vec<Family>,
     codes: HashMap<String, Code>,
-    /// By the text of a token.
+    /// Access tokens by their text.
     access: HashMap<String, Access>,
     refresh: HashMap<String, Refresh>,
     reuses: usize,
-    /// The scopes that it says it granted.
+    /// The scopes that replies name.
     pub(super) scope: String,
-    /// The account whose person consents, if it names one.
+    /// The account that replies name.
     pub(super) account: Option<String>,
 }
 
@@ -61,7 +61,7 @@ struct Access {
 #[derive(Debug)]
 struct Refresh {
     family: usize,
-    /// When it was spent, and for what.
+    /// When it was used, and the reply.
     spent: Option<(Duration, Value)>,
 }
 
@@ -82,7 +82,7 @@ impl Grants {
         }
     }
 
-    /// The machine's uptime now, by whichever clock it lives.
+    /// The uptime by the provider's clock.
     pub(super) fn now(&self) -> Duration {
         match &self.clock {
             Some(clock) => clock.uptime(),
@@ -110,7 +110,7 @@ impl Grants {
         redirect.into()
     }
 
-    /// The tokens for a code, which is good once.
+    /// The tokens for a code, which can be used once.
     pub(super) fn exchange(
         &mut self,
         code: &str,
@@ -126,7 +126,7 @@ impl Grants {
         Some(self.reply(&access, Some(&refresh)))
     }
 
-    /// New tokens for a refresh token, as the rotation has it.
+    /// New tokens for a refresh token, by the rules of the rotation.
     pub(super) fn refresh(&mut self, given: &str) -> Option<Value> {
         let Refresh { family, spent } = self.refresh.get(given)?;
         let family = *family;
@@ -170,13 +170,13 @@ impl Grants {
         })
     }
 
-    /// Ends one token; the rest of its grant goes on.
+    /// Revokes one token and keeps the rest of its grant.
     pub(super) fn revoke(&mut self, token: &str) {
         self.access.remove(token);
         self.refresh.remove(token);
     }
 
-    /// Whether no token is left that anything could be done with.
+    /// Whether no usable token is left.
     pub(super) fn has_nothing_left(&self) -> bool {
         let is_over = |family: usize| self.families[family].is_revoked;
         let spent = |token: &Refresh| token.spent.is_some() || is_over(token.family);

@@ -1,4 +1,4 @@
-//! The provider's connections: one request each, given to what answers it.
+//! The connections of the provider, with one request each.
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -11,7 +11,7 @@ use url::{Url, form_urlencoded};
 
 use super::{Request, Shared, answer};
 
-/// Accepts connections until it is over.
+/// Accepts connections until the provider stops.
 pub(super) fn accept(shared: &Arc<Shared>, listener: TcpListener) {
     let serving = Arc::clone(shared);
     std::thread::spawn(move || {
@@ -20,7 +20,7 @@ pub(super) fn accept(shared: &Arc<Shared>, listener: TcpListener) {
                 break;
             }
             let shared = Arc::clone(&serving);
-            // A client that breaks off is its own affair.
+            // Client disconnects are not errors.
             std::thread::spawn(move || serve(&shared, stream).ok());
         }
     });

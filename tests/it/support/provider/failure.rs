@@ -1,30 +1,30 @@
-//! The ways in which the provider fails.
+//! The failures that a test can configure.
 
 use std::time::Duration;
 
-/// What happens to one request instead of a plain answer.
+/// What happens to one request instead of a normal reply.
 #[derive(Clone, Debug)]
-pub(crate) enum FieldError {
-    /// Nothing is done; this status, headers and body are answered.
+pub(crate) enum Failure {
+    /// The request is not executed; the reply has this status, headers and body.
     Answer {
         status: u16,
         headers: Vec<(&'static str, String)>,
         body: String,
     },
-    /// Nothing is done, and the connection closed without a byte.
+    /// The request is not executed, and the connection is closed without a reply.
     Ignored,
-    /// It is done, and the connection closed without a byte.
+    /// The request is executed, and the connection is closed without a reply.
     LostAnswer,
-    /// It is done, and the answer breaks off in its middle.
+    /// The request is executed, and the reply is truncated.
     HalfAnswer,
-    /// It is done, and answered this much later.
+    /// The request is executed, and the reply is delayed.
     Late(Duration),
-    /// It is done, and answered this much later without an access token.
+    /// The request is executed, and the reply is delayed and has no access token.
     LateAlone(Duration),
-    /// It is done; a member of the answer is replaced: taken away for `None`,
-    /// else written as this JSON.
+    /// The request is executed, and a member of the reply is replaced by this JSON, or
+    /// removed for `None`.
     Member(&'static str, Option<&'static str>),
-    /// It is done; this status, headers and body are answered.
+    /// The request is executed; the reply has this status, headers and body.
     Instead {
         status: u16,
         headers: Vec<(&'static str, String)>,
@@ -32,7 +32,7 @@ pub(crate) enum FieldError {
     },
 }
 
-impl FieldError {
+impl Failure {
     /// A status with an OAuth error code.
     pub(crate) fn oauth(status: u16, error: &str) -> Self {
         Self::status(status, format!("{{\"error\": \"{error}\"}}"))
@@ -46,7 +46,7 @@ impl FieldError {
         }
     }
 
-    /// A status that asks to be left alone for a time.
+    /// A status with `Retry-After`.
     pub(crate) fn retry_after(status: u16, seconds: u32) -> Self {
         Self::Answer {
             status,
@@ -55,7 +55,8 @@ impl FieldError {
         }
     }
 
-    /// It is done, and a gateway answers with this status and no body.
+    /// The request is executed; the reply has this status and no body, as from a
+    /// gateway.
     pub(crate) fn done_but(status: u16) -> Self {
         Self::Instead {
             status,
@@ -69,7 +70,7 @@ impl FieldError {
         Self::Answer {
             status: 200,
             headers: vec![("Content-Type", "text/html".to_owned())],
-            body: "<html><body>AllowedPeers to the train's WiFi</body></html>".to_owned(),
+            body: "<html><body>Welcome to the train's WiFi</body></html>".to_owned(),
         }
     }
 }
