@@ -7,7 +7,6 @@
 //! returns, either all of it is on the disk or none of it is.
 
 mod attempts;
-mod ballast;
 pub mod backup;
 pub mod check;
 mod cipher;
@@ -39,6 +38,7 @@ mod read_only;
 mod readers;
 mod remedy;
 mod resealing;
+mod reserved_space;
 pub mod restore;
 mod revocations;
 pub mod rotation;
@@ -63,7 +63,6 @@ use rusqlite::Connection;
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-pub use self::ballast::Room;
 pub use self::connections::Permission;
 pub use self::consent_tokens::Offer;
 pub use self::error::Error;
@@ -71,17 +70,18 @@ pub use self::flows::StoredFlow;
 pub use self::key_store::KeyStore;
 pub use self::pages::{Cursor, Page};
 pub use self::remedy::Remedy;
+pub use self::reserved_space::SpaceReservation;
 pub use self::revocations::Revocation;
 pub use self::tokens::{Group, Secrets, Stored};
 pub use self::view::{Change, View};
 
-use self::ballast::Ballast;
 use self::cipher::Cipher;
 use self::health::Health;
 use self::lock::DataLock;
 use self::opening::Unlocked;
 use self::placement::Placement;
 use self::readers::Readers;
+use self::reserved_space::ReservedSpace;
 use self::rows::Unreadable;
 use self::survey::Surveyed;
 use self::usage::Usage;
@@ -123,7 +123,7 @@ struct Inner {
     surveyed: Surveyed,
     max_events: u32,
     health: Arc<Health>,
-    ballast: Arc<Ballast>,
+    reserved_space: Arc<ReservedSpace>,
     placement: Arc<Placement>,
     /// The vault's own folder.
     data_dir: PathBuf,
@@ -185,11 +185,11 @@ impl Vault {
         let health = Arc::<Health>::default();
         let placement = Arc::new(opened.placement);
         health.note_place(placement.check());
-        let ballast = Arc::new(Ballast::new(&data_dir));
+        let reserved_space = Arc::new(ReservedSpace::new(&data_dir));
         let surroundings = Surroundings {
             health: Arc::clone(&health),
             placement: Arc::clone(&placement),
-            ballast: Arc::clone(&ballast),
+            reserved_space: Arc::clone(&reserved_space),
         };
         let path = data_dir.join(FILE);
         Ok(Self(Arc::new(Inner {
@@ -202,7 +202,7 @@ impl Vault {
             surveyed: Surveyed::default(),
             max_events: opened.options.max_events,
             health,
-            ballast,
+            reserved_space,
             placement,
             data_dir,
             next_backup: Mutex::default(),

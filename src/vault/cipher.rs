@@ -39,7 +39,7 @@ const AUTHENTICATED_TEXT: &str = "the key of this vault, whose rows are authenti
 /// A keyed hash of a secret.
 pub(super) type Fingerprint = [u8; 32];
 
-/// The place of a sealed value.
+/// What a sealed value is bound to: a column of an owner's row.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SealContext<'a> {
     pub(super) owner: Owner,
@@ -131,7 +131,7 @@ impl Cipher {
             .is_some_and(|key| key.mac.verifies(tag, table, values))
     }
 
-    /// Seals `secret` for `place`. `now` becomes the timestamp of the Fernet token;
+    /// Seals `secret` for `context`. `now` becomes the timestamp of the Fernet token;
     /// no expiry is derived from it.
     #[expect(
         clippy::disallowed_methods,
@@ -139,34 +139,37 @@ impl Cipher {
     )]
     pub(super) fn seal(
         &self,
-        place: SealContext<'_>,
+        context: SealContext<'_>,
         secret: &impl ExposeSecret<str>,
         now: Timestamp,
     ) -> String {
         encrypt(
             &self.keys[0].fernet,
-            &self.envelope(place),
+            &self.envelope(context),
             secret.expose_secret(),
             now,
         )
     }
 
-    /// Opens what [`Self::seal`] sealed for the same place.
+    /// Opens what [`Self::seal`] sealed for the same context.
     ///
     /// # Errors
     /// [`Error::Corrupt`] if the value was damaged, sealed with another key,
-    /// or sealed for another place.
+    /// or sealed for another context.
     pub(super) fn open(
         &self,
-        place: SealContext<'_>,
+        context: SealContext<'_>,
         key_id: &str,
         sealed: &str,
     ) -> Result<String, Error> {
         let corrupt = || Error::Corrupt {
-            what: format!("{}.{} of row {}", place.table, place.column, place.row),
+            what: format!(
+                "{}.{} of row {}",
+                context.table, context.column, context.row
+            ),
         };
         let key = self.key(key_id).ok_or_else(corrupt)?;
-        decrypt(&key.fernet, &self.envelope(place), sealed).ok_or_else(corrupt)
+        decrypt(&key.fernet, &self.envelope(context), sealed).ok_or_else(corrupt)
     }
 
     /// The fingerprint of an owner's secret, by which its row is found without
@@ -195,7 +198,7 @@ impl Cipher {
 
     /// What a key check proves; `None` if it was not made with the named key for
     /// this vault.
-    pub(super) fn proof(&self, key_id: &str, check_value: &str) -> Option<KeyCheck> {
+    pub(super) fn verify_check(&self, key_id: &str, check_value: &str) -> Option<KeyCheck> {
         let key = self.key(key_id)?;
         match decrypt(&key.fernet, &self.check_envelope(), check_value)?.as_str() {
             CHECK_TEXT => Some(KeyCheck::OfKey),
@@ -208,13 +211,13 @@ impl Cipher {
         format!("{ENVELOPE} {} check\n", self.vault_id)
     }
 
-    fn envelope(&self, place: SealContext<'_>) -> String {
+    fn envelope(&self, context: SealContext<'_>) -> String {
         let SealContext {
             owner,
             table,
             row,
             column,
-        } = place;
+        } = context;
         // Quoted, so that a row's name with a blank is one field.
         format!(
             "{ENVELOPE} {} {owner} {table} {row:?} {column}\n",

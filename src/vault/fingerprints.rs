@@ -52,13 +52,16 @@ fn complete_batch(
         let Ok((_, owner, id, key_id, sealed)) = columns else {
             continue;
         };
-        let place = SealContext {
+        let context = SealContext {
             owner,
             table: "tokens",
             row: &id,
             column: "refresh_token",
         };
-        if let Ok(token) = cipher.open(place, &key_id, &sealed).map(RefreshToken::new) {
+        if let Ok(token) = cipher
+            .open(context, &key_id, &sealed)
+            .map(RefreshToken::new)
+        {
             let fingerprint = cipher.fingerprint(owner, &token);
             connection.execute(
                 "UPDATE tokens SET refresh_token_hash = ?2 WHERE seq = ?1",

@@ -181,7 +181,7 @@ impl View<'_> {
         } = &stored.sealed;
         let open = |column, text: &str| {
             self.cipher
-                .open(place(stored.flow.owner, &row, column), key_id, text)
+                .open(context(stored.flow.owner, &row, column), key_id, text)
         };
         Ok(FlowSecrets {
             state: State::new(open("state", state)?),
@@ -200,7 +200,7 @@ pub(super) fn hash(secret: &impl ExposeSecret<str>) -> [u8; 32] {
     Sha256::digest(secret.expose_secret().as_bytes()).into()
 }
 
-fn place<'a>(owner: Owner, row: &'a str, column: &'static str) -> SealContext<'a> {
+fn context<'a>(owner: Owner, row: &'a str, column: &'static str) -> SealContext<'a> {
     SealContext {
         owner,
         table: TABLE,

@@ -78,8 +78,8 @@ impl Sealing {
         }
     }
 
-    /// The place of the value in the named row.
-    fn place<'a>(&self, row: &'a str) -> SealContext<'a> {
+    /// The context of the value in the named row.
+    fn context<'a>(&self, row: &'a str) -> SealContext<'a> {
         let mut places = columns(self.owner, row);
         places.swap_remove(self.column % places.len())
     }
@@ -103,40 +103,44 @@ fn columns(owner: Owner, row: &str) -> Vec<SealContext<'_>> {
 pub(crate) fn row_envelope(data: &[u8]) {
     let Ciphers { own, others } = &*CIPHERS;
     let sealing = Sealing::read(data);
-    let place = sealing.place(&sealing.row);
+    let context = sealing.context(&sealing.row);
     let now = Timestamp::from_millis(i64::from(sealing.owner.uid()));
-    let sealed = own.seal(place, &Opened::new(sealing.secret.as_str()), now);
-    let open = |cipher: &Cipher, place, sealed: &str| cipher.open(place, &own.key_id().0, sealed);
+    let sealed = own.seal(context, &Opened::new(sealing.secret.as_str()), now);
+    let open =
+        |cipher: &Cipher, context, sealed: &str| cipher.open(context, &own.key_id().0, sealed);
 
-    assert_eq!(open(own, place, &sealed).ok(), Some(sealing.secret.clone()));
+    assert_eq!(
+        open(own, context, &sealed).ok(),
+        Some(sealing.secret.clone())
+    );
     let is_telling = sealing.secret.len() >= TELLING;
     assert!(!is_telling || !sealed.contains(&sealing.secret));
     for elsewhere in elsewhere(&sealing) {
         is_refused(&open(own, elsewhere, &sealed), elsewhere);
     }
     for other in others {
-        is_refused(&open(other, place, &sealed), place);
-        is_refused(&other.open(place, &other.key_id().0, &sealed), place);
+        is_refused(&open(other, context, &sealed), context);
+        is_refused(&other.open(context, &other.key_id().0, &sealed), context);
     }
     for changed in changes(&sealed, &sealing) {
-        is_refused(&open(own, place, &changed), place);
+        is_refused(&open(own, context, &changed), context);
     }
     let made_up = String::from_utf8_lossy(data);
-    is_refused(&open(own, place, &made_up), place);
+    is_refused(&open(own, context, &made_up), context);
 }
 
-/// Places that differ from the value's place in one respect.
+/// Contexts that differ from the value's in one respect.
 fn elsewhere(sealing: &Sealing) -> Vec<SealContext<'_>> {
-    let place = sealing.place(&sealing.row);
+    let context = sealing.context(&sealing.row);
     let of_row = columns(sealing.owner, &sealing.row).into_iter();
     let mut elsewhere: Vec<_> = of_row
-        .filter(|other| (other.table, other.column) != (place.table, place.column))
+        .filter(|other| (other.table, other.column) != (context.table, context.column))
         .collect();
     if sealing.other_row != sealing.row {
-        elsewhere.push(sealing.place(&sealing.other_row));
+        elsewhere.push(sealing.context(&sealing.other_row));
     }
     let next = Owner::from_uid(sealing.owner.uid().wrapping_add(1));
-    elsewhere.extend(next.map(|owner| SealContext { owner, ..place }));
+    elsewhere.extend(next.map(|owner| SealContext { owner, ..context }));
     elsewhere
 }
 
@@ -159,13 +163,16 @@ fn changes(sealed: &str, sealing: &Sealing) -> Vec<String> {
     changes
 }
 
-/// The error must be `Corrupt` and name only the place.
-fn is_refused(opened: &Result<String, Error>, place: SealContext<'_>) {
+/// The error must be `Corrupt` and name only the context.
+fn is_refused(opened: &Result<String, Error>, context: SealContext<'_>) {
     match opened {
         Err(Error::Corrupt { what }) => assert_eq!(
             *what,
-            format!("{}.{} of row {}", place.table, place.column, place.row)
+            format!(
+                "{}.{} of row {}",
+                context.table, context.column, context.row
+            )
         ),
-        other => panic!("it opened at {place:?}: {:?}", other.is_ok()),
+        other => panic!("it opened at {context:?}: {:?}", other.is_ok()),
     }
 }

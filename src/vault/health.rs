@@ -16,7 +16,7 @@ struct Known {
     /// Why the last change could not be written.
     unwritable: Option<String>,
     /// Why a provider's answer would have no space.
-    no_room: Option<String>,
+    no_space: Option<String>,
     /// The damage that the last backup found.
     damage: Option<String>,
 }
@@ -34,8 +34,8 @@ impl Health {
     }
 
     /// Records whether the disk has space for providers' answers.
-    pub(super) fn note_room(&self, found: Result<(), String>) {
-        self.note(|known| &mut known.no_room, found);
+    pub(super) fn note_space(&self, found: Result<(), String>) {
+        self.note(|known| &mut known.no_space, found);
     }
 
     /// Records whether the vault's files are where its path says.
@@ -73,8 +73,8 @@ impl Health {
     }
 
     /// Whether the disk had no space for a provider's answer at the last check.
-    pub(super) fn lacks_room(&self) -> bool {
-        self.lock().no_room.is_some()
+    pub(super) fn lacks_space(&self) -> bool {
+        self.lock().no_space.is_some()
     }
 
     /// The fault in a clause; `None` if there is none.
@@ -105,7 +105,7 @@ impl Health {
 
 impl Known {
     fn unwritable(&self) -> Option<&str> {
-        let causes = [&self.misplaced, &self.unwritable, &self.no_room];
+        let causes = [&self.misplaced, &self.unwritable, &self.no_space];
         causes.into_iter().find_map(Option::as_deref)
     }
 }
@@ -145,14 +145,14 @@ mod tests {
     #[test]
     fn each_fault_lasts_until_it_ends_itself() {
         let health = Health::default();
-        health.note_room(Err("no room".into()));
+        health.note_space(Err("no room".into()));
         health.note_place(Err("the file is gone".into()));
         health.note_change(&Ok(()));
         assert!(health.words().unwrap().contains("the file is gone"));
         health.note_place(Ok(()));
-        assert!(health.lacks_room());
+        assert!(health.lacks_space());
         assert!(health.words().unwrap().contains("no room"));
-        health.note_room(Ok(()));
+        health.note_space(Ok(()));
         assert_eq!(health.words(), None);
     }
 }

@@ -19,7 +19,7 @@ use crate::trusted::Owners;
 
 /// Free space that rewriting every row needs besides three times the vault's
 /// size, in bytes.
-const ROOM: u64 = 1024 * 1024;
+const SPARE: u64 = 1024 * 1024;
 
 /// A vault that is locked for this process, with its key.
 pub(super) struct Unlocked {
@@ -138,7 +138,7 @@ fn upgrade(connection: &mut Connection, options: &Options, env: &Env) -> Result<
         return schema::migrate(connection);
     }
     let data_dir = &options.data_dir;
-    require_room(data_dir, "upgrading the vault")?;
+    require_free_space(data_dir, "upgrading the vault")?;
     let backup = backup::make_before_upgrade(connection, data_dir, version, env.now())?;
     failpoint::pass("vault.backed_up");
     tracing::info!(
@@ -154,9 +154,9 @@ fn upgrade(connection: &mut Connection, options: &Options, env: &Env) -> Result<
 
 /// Checks that the disk has free space for a backup, the rewritten rows and the
 /// write-ahead log. `what` names the operation in the error.
-pub(super) fn require_room(data_dir: &Path, what: &str) -> Result<(), Error> {
+pub(super) fn require_free_space(data_dir: &Path, what: &str) -> Result<(), Error> {
     let bytes = std::fs::metadata(data_dir.join(FILE)).map_or(0, |metadata| metadata.len());
-    let needed = bytes.saturating_mul(3).saturating_add(ROOM);
+    let needed = bytes.saturating_mul(3).saturating_add(SPARE);
     let Ok(found) = nix::sys::statvfs::statvfs(data_dir) else {
         return Ok(());
     };

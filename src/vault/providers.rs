@@ -91,8 +91,8 @@ impl View<'_> {
         let sealed: Option<String> = row.get("client_secret")?;
         let key_id: String = row.get("key_id")?;
         let open = |sealed: String| {
-            let place = place(owner, &provider_id);
-            self.cipher.open(place, &key_id, &sealed)
+            let context = context(owner, &provider_id);
+            self.cipher.open(context, &key_id, &sealed)
         };
         let client_secret = sealed.map(open).transpose()?.map(ClientSecret::new);
         let url = |text: &str| Url::parse(text).map_err(FromSqlError::other);
@@ -217,9 +217,9 @@ impl Change<'_> {
         let Provider {
             client, endpoints, ..
         } = provider;
-        let place = place(owner, &provider.provider_id);
+        let context = context(owner, &provider.provider_id);
         let secret = client.client_secret.as_ref();
-        let sealed = secret.map(|secret| self.cipher.seal(place, secret, provider.updated_at));
+        let sealed = secret.map(|secret| self.cipher.seal(context, secret, provider.updated_at));
         let created_at: Timestamp = provider.created_at;
         let written = self
             .connection
@@ -257,7 +257,7 @@ impl Change<'_> {
     }
 }
 
-fn place(owner: Owner, provider_id: &ProviderId) -> SealContext<'_> {
+fn context(owner: Owner, provider_id: &ProviderId) -> SealContext<'_> {
     SealContext {
         owner,
         table: TABLE,

@@ -87,9 +87,9 @@ impl View<'_> {
         let name = id.to_string();
         let open = |column: &'static str| -> rusqlite::Result<Result<Option<String>, Error>> {
             let sealed: Option<String> = row.get(column)?;
-            let place = place(event.owner, &name, column);
+            let context = context(event.owner, &name, column);
             Ok(sealed
-                .map(|sealed| self.cipher.open(place, &key_id, &sealed))
+                .map(|sealed| self.cipher.open(context, &key_id, &sealed))
                 .transpose())
         };
         let (facts, secret) = (open("client")?, open("client_secret")?);
@@ -126,12 +126,12 @@ impl Change<'_> {
             ..
         } = revocation;
         let (name, now) = (id.to_string(), event.created_at);
-        let place = |column| place(event.owner, &name, column);
+        let context = |column| context(event.owner, &name, column);
         let facts = Opened::new(client::written(provider)?);
         let seal_secret =
-            |secret: &ClientSecret| self.cipher.seal(place("client_secret"), secret, now);
+            |secret: &ClientSecret| self.cipher.seal(context("client_secret"), secret, now);
         let seal_refresh =
-            |refresh: &RefreshToken| self.cipher.seal(place("refresh_token"), refresh, now);
+            |refresh: &RefreshToken| self.cipher.seal(context("refresh_token"), refresh, now);
         self.connection
             .prepare_cached(
                 "INSERT INTO revocations (owner, id, token_id, source, provider_id, agent_id, account_label,
@@ -153,9 +153,9 @@ impl Change<'_> {
                 ":reason": event.reason.as_deref().unwrap_or_default(),
                 ":event_source": event.source,
                 ":key_id": self.cipher.key_id().0,
-                ":client": self.cipher.seal(place("client"), &facts, now),
+                ":client": self.cipher.seal(context("client"), &facts, now),
                 ":client_secret": provider.client.client_secret.as_ref().map(seal_secret),
-                ":access_token": self.cipher.seal(place("access_token"), &revocation.access_token, now),
+                ":access_token": self.cipher.seal(context("access_token"), &revocation.access_token, now),
                 ":refresh_token": revocation.refresh_token.as_ref().map(seal_refresh),
                 ":created_at": now,
             })?;
@@ -202,7 +202,7 @@ fn event(row: &Row<'_>) -> rusqlite::Result<Event> {
     })
 }
 
-fn place<'a>(owner: Owner, row: &'a str, column: &'static str) -> SealContext<'a> {
+fn context<'a>(owner: Owner, row: &'a str, column: &'static str) -> SealContext<'a> {
     SealContext {
         owner,
         table: TABLE,

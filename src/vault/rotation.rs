@@ -46,7 +46,7 @@ pub fn rotate(options: &Options, env: &Env) -> Result<Rotated, Error> {
     if let Some(fault) = faults.pop() {
         return Err(fault);
     }
-    opening::require_room(&unlocked.options.data_dir, "sealing every row again")?;
+    opening::require_free_space(&unlocked.options.data_dir, "sealing every row again")?;
     let ring = KeyRing::followed_by(KeyRing::generate(env), &unlocked.ring);
     store.replace(&ring)?;
     key::verify_stored(&*store, &ring)?;

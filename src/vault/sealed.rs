@@ -159,7 +159,7 @@ impl SealedRow {
     /// that does not.
     pub(super) fn check(&self, cipher: &Cipher) -> (usize, Vec<Error>) {
         let opened = self.values.iter().map(|(column, value)| {
-            let opened = cipher.open(self.place(column), &self.key_id, value);
+            let opened = cipher.open(self.context(column), &self.key_id, value);
             opened.map(Opened::new)
         });
         let (well, faults): (Vec<_>, Vec<_>) = opened.partition(Result::is_ok);
@@ -190,9 +190,9 @@ impl SealedRow {
         let mut assignments = vec!["key_id = ?2".to_owned()];
         let mut parameters: Vec<Value> = vec![self.seq.into(), cipher.key_id().0.clone().into()];
         for (column, value) in &self.values {
-            let place = self.place(column);
-            let secret = Opened::new(cipher.open(place, &self.key_id, value)?);
-            parameters.push(cipher.seal(place, &secret, now).into());
+            let context = self.context(column);
+            let secret = Opened::new(cipher.open(context, &self.key_id, value)?);
+            parameters.push(cipher.seal(context, &secret, now).into());
             assignments.push(format!("{column} = ?{}", parameters.len()));
             if let Some((_, hash)) = self.table.fingerprint.filter(|(of, _)| of == column) {
                 let fingerprint = cipher.fingerprint(self.owner, &secret);
@@ -210,7 +210,7 @@ impl SealedRow {
         Ok(())
     }
 
-    fn place(&self, column: &'static str) -> SealContext<'_> {
+    fn context(&self, column: &'static str) -> SealContext<'_> {
         SealContext {
             owner: self.owner,
             table: self.table.name,

@@ -220,10 +220,10 @@ impl View<'_> {
     /// place.
     pub fn access_token(&self, stored: &Stored) -> Result<AccessToken, Error> {
         let row = stored.token.id.to_string();
-        let place = place(stored.token.owner, &row, "access_token");
+        let context = context(stored.token.owner, &row, "access_token");
         let sealed = &stored.sealed;
         self.cipher
-            .open(place, &sealed.key_id, &sealed.access_token)
+            .open(context, &sealed.key_id, &sealed.access_token)
             .map(AccessToken::new)
     }
 
@@ -233,11 +233,11 @@ impl View<'_> {
     /// As [`Self::access_token`].
     pub fn refresh_token(&self, stored: &Stored) -> Result<Option<RefreshToken>, Error> {
         let row = stored.token.id.to_string();
-        let place = place(stored.token.owner, &row, "refresh_token");
+        let context = context(stored.token.owner, &row, "refresh_token");
         let sealed = &stored.sealed;
         let open = |text: &String| {
             self.cipher
-                .open(place, &sealed.key_id, text)
+                .open(context, &sealed.key_id, text)
                 .map(RefreshToken::new)
         };
         sealed.refresh_token.as_ref().map(open).transpose()
@@ -260,7 +260,7 @@ impl View<'_> {
     }
 }
 
-fn place<'a>(owner: Owner, row: &'a str, column: &'static str) -> SealContext<'a> {
+fn context<'a>(owner: Owner, row: &'a str, column: &'static str) -> SealContext<'a> {
     SealContext {
         owner,
         table: TABLE,

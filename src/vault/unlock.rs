@@ -76,12 +76,14 @@ pub(super) fn load_verified(
 /// Whether the key checks say that every row has its authentication code.
 pub(super) fn is_authenticated(connection: &Connection, cipher: &Cipher) -> Result<bool, Error> {
     let key_checks = key_checks(connection)?;
-    let mut said = key_checks.iter().map(|(id, value)| cipher.proof(id, value));
-    Ok(said.any(|proof| proof == Some(KeyCheck::OfKeyAndRows)))
+    let mut said = key_checks
+        .iter()
+        .map(|(id, value)| cipher.verify_check(id, value));
+    Ok(said.any(|found| found == Some(KeyCheck::OfKeyAndRows)))
 }
 
 /// Records in each key check that every row has its authentication code.
-pub(super) fn prove_authenticated(
+pub(super) fn record_authenticated(
     connection: &Connection,
     cipher: &Cipher,
     now: Timestamp,
@@ -137,7 +139,7 @@ fn verify(
                 place: store.place(),
             });
         }
-        if cipher.proof(key_id, check_value).is_none() {
+        if cipher.verify_check(key_id, check_value).is_none() {
             return Err(Error::Corrupt {
                 what: "the key check".to_owned(),
             });

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use super::{Error, Room, Stored, Vault, backup, ballast};
+use super::{Error, SpaceReservation, Stored, Vault, backup, reserved_space};
 use crate::clock::Timestamp;
 
 /// The wait after a failed backup. Each attempt copies the whole vault.
@@ -32,11 +32,11 @@ impl Vault {
     /// Otherwise releases reserved disk space that no refresh needs.
     pub async fn probe(&self) {
         if self.unwritable().is_none() {
-            self.0.ballast.trim();
+            self.0.reserved_space.trim();
             return;
         }
-        if self.0.health.lacks_room() && self.0.ballast.probe().is_ok() {
-            self.0.health.note_room(Ok(()));
+        if self.0.health.lacks_space() && self.0.reserved_space.probe().is_ok() {
+            self.0.health.note_space(Ok(()));
         }
         // The writer records the result.
         let _ = self.write(|change| change.touch()).await;
@@ -49,15 +49,18 @@ impl Vault {
     /// # Errors
     /// [`Error::Unwritable`] if there is no space, or the open file is no
     /// longer the vault's file.
-    pub async fn room_for_answer(&self, replaced: Option<&Stored>) -> Result<Room, Error> {
+    pub async fn reserve_space(
+        &self,
+        replaced: Option<&Stored>,
+    ) -> Result<SpaceReservation, Error> {
         let found = self.0.placement.check();
         self.0.health.note_place(found.clone());
         found.map_err(|why| Error::Unwritable { why })?;
-        let bytes = ballast::room_for(replaced.map_or(0, Stored::sealed_size));
-        let error = match self.0.ballast.reserve(bytes).await {
-            Ok(room) => {
-                self.0.health.note_room(Ok(()));
-                return Ok(room);
+        let bytes = reserved_space::space_for(replaced.map_or(0, Stored::sealed_size));
+        let error = match self.0.reserved_space.reserve(bytes).await {
+            Ok(reservation) => {
+                self.0.health.note_space(Ok(()));
+                return Ok(reservation);
             }
             Err(error) => error,
         };
@@ -73,7 +76,7 @@ impl Vault {
             self.write(|change| change.touch()).await?;
             format!("no disk space can be reserved for new tokens: {error}")
         };
-        self.0.health.note_room(Err(why.clone()));
+        self.0.health.note_space(Err(why.clone()));
         Err(Error::Unwritable { why })
     }
 

@@ -24,9 +24,9 @@ use self::committer::Committer;
 use self::job::Task;
 use self::queue::Queue;
 use super::Error;
-use super::ballast::Ballast;
 use super::health::Health;
 use super::placement::Placement;
+use super::reserved_space::ReservedSpace;
 use super::sqlite::BUSY_TIMEOUT;
 use crate::identity::Owner;
 
@@ -37,7 +37,7 @@ pub(super) struct Surroundings {
     /// Knows which files the vault must be in.
     pub(super) placement: Arc<Placement>,
     /// Reserved disk space, released when a save finds the disk full.
-    pub(super) ballast: Arc<Ballast>,
+    pub(super) reserved_space: Arc<ReservedSpace>,
 }
 
 /// Queues changes for the writing thread. Dropping it ends the thread.

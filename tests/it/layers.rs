@@ -1,6 +1,7 @@
 //! The layers: a module uses only modules above it in `lib.rs`'s list, and its
 //! own children.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -39,6 +40,11 @@ pub(crate) fn files(module: &str) -> Vec<PathBuf> {
 /// The modules of the crate that a text names: `crate::name`, alone or in the
 /// braces of `use crate::{…}`.
 fn named(text: &str) -> Vec<String> {
+    named_after(text, "crate::")
+}
+
+/// The names that follow `prefix` in a text, alone or in braces.
+fn named_after(text: &str, prefix: &str) -> Vec<String> {
     let words = |text: &str| {
         let word = text
             .split(|c: char| !c.is_alphanumeric() && c != '_')
@@ -46,7 +52,7 @@ fn named(text: &str) -> Vec<String> {
         word.unwrap_or_default().to_owned()
     };
     let mut named = Vec::new();
-    for (at, found) in text.match_indices("crate::") {
+    for (at, found) in text.match_indices(prefix) {
         let rest = &text[at + found.len()..];
         match rest.strip_prefix('{') {
             None => named.push(words(rest)),
@@ -149,6 +155,57 @@ fn what_a_person_types_is_named_by_the_advice_and_above_it() {
             assert!(named.is_none(), "{}: {line}", file.display());
         }
     }
+}
+
+/// The modules of the vault that a file of it uses, tests left out. `depth` is how
+/// many folders below `src/vault` the file is in.
+fn vault_modules_used(text: &str, depth: usize) -> Vec<String> {
+    let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+    let code: Vec<_> = code
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect();
+    let code = code.join("\n");
+    let parent = "super::".repeat(depth + 1);
+    // Further `super::` would be another module's.
+    let relative = code.replace(&format!("super::{parent}"), "outside::");
+    let absolute = code.replace("in crate::vault", "");
+    let mut used = named_after(&relative, &parent);
+    used.extend(named_after(&absolute, "crate::vault::"));
+    used
+}
+
+#[test]
+fn the_files_of_the_vault_use_each_other_in_one_direction() {
+    let root = source().join("vault");
+    let mut uses: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for file in files("vault").iter().skip(1) {
+        let path = file.strip_prefix(&root).unwrap();
+        let mut parts: Vec<_> = path.iter().map(|part| part.to_str().unwrap()).collect();
+        let depth = parts.len() - 1;
+        let module = parts.remove(0).trim_end_matches(".rs").to_owned();
+        let text = fs::read_to_string(file).unwrap();
+        let used = vault_modules_used(&text, depth);
+        uses.entry(module).or_default().extend(used);
+    }
+    let modules: BTreeSet<_> = uses.keys().cloned().collect();
+    for (module, used) in &mut uses {
+        used.retain(|name| name != module && modules.contains(name));
+    }
+    assert!(
+        uses.values().map(BTreeSet::len).sum::<usize>() > 80,
+        "{uses:?}"
+    );
+    // A module that uses none of those left is in no circle.
+    loop {
+        let left: BTreeSet<_> = uses.keys().cloned().collect();
+        let before = left.len();
+        uses.retain(|_, used| !used.is_disjoint(&left));
+        if uses.len() == before {
+            break;
+        }
+    }
+    assert!(uses.is_empty(), "circles: {uses:?}");
 }
 
 #[test]

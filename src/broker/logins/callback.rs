@@ -100,7 +100,7 @@ impl Logins {
         };
         // The code is sent only if the answer can be stored. If not, the redirect
         // can be repeated later.
-        let _room = self.room_of_login(flow).await?;
+        let _room = self.reserve_space_of_login(flow).await?;
         let (owner, id) = (flow.owner, flow.id);
         let claim = move |change: &Change<'_>| change.claim_flow(owner, id);
         if !self.context.vault.write_for(owner, claim).await? {
@@ -111,12 +111,12 @@ impl Logins {
 
     /// Reserves room for the token that the exchange brings. It may replace the one
     /// that the flow renews.
-    async fn room_of_login(&self, flow: &Flow) -> Result<vault::Room, Error> {
+    async fn reserve_space_of_login(&self, flow: &Flow) -> Result<vault::SpaceReservation, Error> {
         let vault = &self.context.vault;
         let renewed = match flow.purpose {
             Purpose::Renew(token_id) => vault.read(|view| view.token(flow.owner, token_id))?,
             Purpose::New | Purpose::Connect(_) => None,
         };
-        Ok(vault.room_for_answer(renewed.as_ref()).await?)
+        Ok(vault.reserve_space(renewed.as_ref()).await?)
     }
 }

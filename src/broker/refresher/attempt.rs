@@ -66,7 +66,7 @@ impl Refresher {
         };
         let was_in_doubt = self.context.vault.read(|view| view.is_in_doubt(token))?;
         // Held until the answer is stored, so that there is room for it.
-        let _room = self.context.vault.room_for_answer(Some(&stored)).await?;
+        let _space = self.context.vault.reserve_space(Some(&stored)).await?;
         failpoint::pass("refresh.begin");
         let (attempt, now) = (token.clone(), self.context.env.now());
         let begun = self.context.vault.write_for(attempt.owner, move |change| {

@@ -32,7 +32,7 @@ impl Tokens {
         // surely as an answer of a provider's, or the import is not begun.
         let vault = &self.context.vault;
         let renewed = vault.read(|view| holder_of(view, owner, &command.token))?;
-        let _room = vault.room_for_answer(renewed.as_ref()).await?;
+        let _space = vault.reserve_space(renewed.as_ref()).await?;
         let import = move |change: &Change<'_>| {
             let given = &command.token;
             let old = holder_of(change, owner, given)?.map(|stored| stored.token);

@@ -9,7 +9,7 @@ fn cipher(vault: u128, key: &str) -> Cipher {
     .unwrap()
 }
 
-fn place(row: &str) -> SealContext<'_> {
+fn context(row: &str) -> SealContext<'_> {
     SealContext {
         owner: Owner::from_uid(1000).unwrap(),
         table: "tokens",
@@ -26,22 +26,22 @@ fn now() -> Timestamp {
 fn a_sealed_value_opens_only_at_its_place() {
     let cipher = cipher(1, &Fernet::generate_key());
     let key_id = cipher.key_id().0.clone();
-    let sealed = cipher.seal(place("a"), &AccessToken::new("hush"), now());
+    let sealed = cipher.seal(context("a"), &AccessToken::new("hush"), now());
     assert!(!sealed.contains("hush"));
-    assert_eq!(cipher.open(place("a"), &key_id, &sealed).unwrap(), "hush");
+    assert_eq!(cipher.open(context("a"), &key_id, &sealed).unwrap(), "hush");
     let elsewhere = [
-        place("b"),
+        context("b"),
         SealContext {
             column: "refresh_token",
-            ..place("a")
+            ..context("a")
         },
         SealContext {
             table: "flows",
-            ..place("a")
+            ..context("a")
         },
         SealContext {
             owner: Owner::from_uid(1001).unwrap(),
-            ..place("a")
+            ..context("a")
         },
     ];
     for wrong in elsewhere {
@@ -68,35 +68,38 @@ fn the_keys_page_is_locked_in_memory() {
 fn another_vault_or_key_opens_nothing() {
     let key = Fernet::generate_key();
     let ours = cipher(1, &key);
-    let sealed = ours.seal(place("a"), &AccessToken::new("hush"), now());
+    let sealed = ours.seal(context("a"), &AccessToken::new("hush"), now());
     let other_vault = cipher(2, &key);
     assert!(
         other_vault
-            .open(place("a"), &other_vault.key_id().0, &sealed)
+            .open(context("a"), &other_vault.key_id().0, &sealed)
             .is_err()
     );
     let other_key = cipher(1, &Fernet::generate_key());
     assert!(
         other_key
-            .open(place("a"), &other_key.key_id().0, &sealed)
+            .open(context("a"), &other_key.key_id().0, &sealed)
             .is_err()
     );
     let key_id = &ours.key_id().0;
     let check = ours.check_value(key_id, now()).unwrap();
-    assert_eq!(other_key.proof(&other_key.key_id().0, &check), None);
-    assert_eq!(ours.proof(key_id, &check), Some(KeyCheck::OfKeyAndRows));
+    assert_eq!(other_key.verify_check(&other_key.key_id().0, &check), None);
+    assert_eq!(
+        ours.verify_check(key_id, &check),
+        Some(KeyCheck::OfKeyAndRows)
+    );
 }
 
 #[test]
 fn a_value_of_an_older_key_opens_with_the_key_it_names() {
     let (old, new) = (Fernet::generate_key(), Fernet::generate_key());
     let before = cipher(1, &old);
-    let sealed = before.seal(place("a"), &AccessToken::new("hush"), now());
+    let sealed = before.seal(context("a"), &AccessToken::new("hush"), now());
     let both = cipher(1, &format!("{new}\n{old}"));
     assert_eq!(both.key_id(), cipher(1, &new).key_id());
     let old_id = &before.key_id().0;
-    assert_eq!(both.open(place("a"), old_id, &sealed).unwrap(), "hush");
-    assert!(both.open(place("a"), &both.key_id().0, &sealed).is_err());
+    assert_eq!(both.open(context("a"), old_id, &sealed).unwrap(), "hush");
+    assert!(both.open(context("a"), &both.key_id().0, &sealed).is_err());
 }
 
 #[test]
@@ -118,10 +121,10 @@ fn any_clock_seals_and_opens() {
     let cipher = cipher(1, &Fernet::generate_key());
     for millis in [i64::MIN, -1, 0, i64::MAX] {
         let at = Timestamp::from_millis(millis);
-        let sealed = cipher.seal(place("a"), &AccessToken::new("hush"), at);
+        let sealed = cipher.seal(context("a"), &AccessToken::new("hush"), at);
         assert_eq!(
             cipher
-                .open(place("a"), &cipher.key_id().0, &sealed)
+                .open(context("a"), &cipher.key_id().0, &sealed)
                 .unwrap(),
             "hush"
         );
@@ -131,14 +134,14 @@ fn any_clock_seals_and_opens() {
 #[test]
 fn a_damaged_value_is_refused() {
     let cipher = cipher(1, &Fernet::generate_key());
-    let sealed = cipher.seal(place("a"), &AccessToken::new("hush"), now());
+    let sealed = cipher.seal(context("a"), &AccessToken::new("hush"), now());
     for at in 0..sealed.len() {
         let mut damaged = sealed.clone().into_bytes();
         damaged[at] = if damaged[at] == b'A' { b'B' } else { b'A' };
         let damaged = String::from_utf8(damaged).unwrap();
         // The last character of base64 may carry unused bits.
         let same = cipher
-            .open(place("a"), &cipher.key_id().0, &damaged)
+            .open(context("a"), &cipher.key_id().0, &damaged)
             .is_ok();
         assert!(!same || at > sealed.len() - 4, "byte {at}");
     }

@@ -3,7 +3,7 @@
 use rusqlite::named_params;
 
 use super::row::PurposeName;
-use super::{hash, place};
+use super::{context, hash};
 use crate::clock::Timestamp;
 use crate::flow::{Flow, FlowSecrets, Purpose};
 use crate::identity::{FlowId, Owner, TokenId};
@@ -19,13 +19,13 @@ impl Change<'_> {
     /// [`Error::Unwritable`] if the vault cannot be written.
     pub fn insert_flow(&self, flow: &Flow, secrets: &FlowSecrets) -> Result<(), Error> {
         let row = flow.id.to_string();
-        let place = |column| place(flow.owner, &row, column);
+        let context = |column| context(flow.owner, &row, column);
         let state = self
             .cipher
-            .seal(place("state"), &secrets.state, flow.created_at);
+            .seal(context("state"), &secrets.state, flow.created_at);
         let verifier = secrets.verifier.as_ref().map(|verifier| {
             self.cipher
-                .seal(place("verifier"), verifier, flow.created_at)
+                .seal(context("verifier"), verifier, flow.created_at)
         });
         let subject = match flow.purpose {
             Purpose::New => None,

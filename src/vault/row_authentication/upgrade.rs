@@ -56,7 +56,7 @@ pub(in crate::vault) fn authenticate_existing(
     failpoint::pass("vault.authenticated");
     let now = env.now();
     writer::transact(connection, |connection| {
-        unlock::prove_authenticated(connection, cipher, now)
+        unlock::record_authenticated(connection, cipher, now)
     })?;
     tracing::info!(rows = done, "authenticated every row of an older vault");
     Ok(())

@@ -2,7 +2,7 @@
 
 use rusqlite::named_params;
 
-use super::{NAMED, Secrets, TABLE, place};
+use super::{NAMED, Secrets, TABLE, context};
 use crate::clock::Timestamp;
 use crate::identity::{Owner, ProviderId, TokenId};
 use crate::token::{Failure, State, Token};
@@ -185,8 +185,8 @@ impl Change<'_> {
         secrets: Secrets<'_>,
     ) -> (String, Option<String>) {
         let (owner, now) = (token.owner, token.updated_at);
-        let access = place(owner, row, "access_token");
-        let refresh = place(owner, row, "refresh_token");
+        let access = context(owner, row, "access_token");
+        let refresh = context(owner, row, "refresh_token");
         (
             self.cipher.seal(access, secrets.access_token, now),
             secrets

@@ -119,7 +119,7 @@ impl Committer {
         loop {
             let result = self.commit(std::slice::from_mut(job)).map(drop);
             let is_unwritable = matches!(result, Err(Error::Unwritable { .. }));
-            if !(is_unwritable && self.surroundings.ballast.free()) {
+            if !(is_unwritable && self.surroundings.reserved_space.free()) {
                 return result;
             }
         }

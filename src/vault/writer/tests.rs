@@ -25,7 +25,7 @@ impl TestVault {
         let surroundings = Surroundings {
             health: Arc::clone(&health),
             placement: Arc::new(Placement::of(&folder.path().join("vault.db")).unwrap()),
-            ballast: Arc::new(Ballast::new(folder.path())),
+            reserved_space: Arc::new(ReservedSpace::new(folder.path())),
         };
         let writer = Writer::start(connection, surroundings).unwrap();
         Self {

@@ -28,19 +28,19 @@ const OVERHEAD: u64 = 96 * 1024;
 const LARGEST_ANSWER: u64 = 64 * 1024;
 
 /// How many reservations stay allocated while nothing is refreshed.
-const IDLE_ROOMS: u64 = 4;
+const IDLE_RESERVATIONS: u64 = 4;
 
 /// The space for an answer that replaces a token of `stored` bytes in the
 /// vault: what is written, and the pages of the old token, which are
 /// overwritten. A sealed value is a third larger than its secret.
-pub(super) fn room_for(stored: u64) -> u64 {
+pub(super) fn space_for(stored: u64) -> u64 {
     let answer = (LARGEST_ANSWER + LARGEST_ANSWER / 3).max(stored + stored / 2);
     (OVERHEAD + answer + stored).next_multiple_of(4096)
 }
 
 /// The file and its reservations.
 #[derive(Debug)]
-pub(super) struct Ballast {
+pub(super) struct ReservedSpace {
     path: PathBuf,
     state: Mutex<State>,
     /// Signals that space was released.
@@ -55,28 +55,28 @@ struct State {
     /// The space reserved for refreshes under way, in bytes.
     reserved: u64,
     /// The number of refreshes under way.
-    rooms: u64,
+    reservations: u64,
 }
 
 /// The space of one refresh, released when dropped.
 #[derive(Debug)]
-pub struct Room {
-    ballast: Arc<Ballast>,
+pub struct SpaceReservation {
+    reserved_space: Arc<ReservedSpace>,
     bytes: u64,
 }
 
-impl Drop for Room {
+impl Drop for SpaceReservation {
     fn drop(&mut self) {
-        let mut state = self.ballast.lock();
+        let mut state = self.reserved_space.lock();
         state.reserved -= self.bytes;
-        state.rooms -= 1;
+        state.reservations -= 1;
         drop(state);
-        self.ballast.released.notify_waiters();
+        self.reserved_space.released.notify_waiters();
     }
 }
 
-impl Ballast {
-    /// The ballast of a data folder. Deletes the file of an earlier daemon: its
+impl ReservedSpace {
+    /// The reserved_space of a data folder. Deletes the file of an earlier daemon: its
     /// space helps to start on a full disk.
     pub(super) fn new(data_dir: &Path) -> Self {
         let path = data_dir.join(NAME);
@@ -98,14 +98,14 @@ impl Ballast {
     ///
     /// # Errors
     /// Why no space can be reserved.
-    pub(super) async fn reserve(self: &Arc<Self>, bytes: u64) -> io::Result<Room> {
+    pub(super) async fn reserve(self: &Arc<Self>, bytes: u64) -> io::Result<SpaceReservation> {
         loop {
             let released = self.released.notified();
             tokio::pin!(released);
             // Registered before the check, so that no release is missed.
             released.as_mut().enable();
             match self.try_reserve(bytes) {
-                Ok(Some(room)) => return Ok(room),
+                Ok(Some(reservation)) => return Ok(reservation),
                 Ok(None) => released.await,
                 Err(error) => return Err(error),
             }
@@ -113,35 +113,38 @@ impl Ballast {
     }
 
     /// Reserves space, or returns `None` if another refresh may release some.
-    fn try_reserve(self: &Arc<Self>, bytes: u64) -> io::Result<Option<Room>> {
+    fn try_reserve(self: &Arc<Self>, bytes: u64) -> io::Result<Option<SpaceReservation>> {
         let mut state = self.lock();
         let wanted = state.reserved + bytes;
         match state.grow(wanted, &self.path) {
             Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::StorageFull && state.rooms > 0 => {
+            Err(error) if error.kind() == io::ErrorKind::StorageFull && state.reservations > 0 => {
                 return Ok(None);
             }
             Err(error) => return Err(error),
         }
         state.reserved = wanted;
-        state.rooms += 1;
-        let ballast = Arc::clone(self);
-        Ok(Some(Room { ballast, bytes }))
+        state.reservations += 1;
+        let reserved_space = Arc::clone(self);
+        Ok(Some(SpaceReservation {
+            reserved_space,
+            bytes,
+        }))
     }
 
     /// Releases the space of about one answer for a save. Returns whether there
     /// was any. It must be reserved again before the next refresh.
     pub(super) fn free(&self) -> bool {
         let mut state = self.lock();
-        let per_room = state.reserved.checked_div(state.rooms);
-        let freed = per_room.unwrap_or(0).max(room_for(0));
+        let per_reservation = state.reserved.checked_div(state.reservations);
+        let freed = per_reservation.unwrap_or(0).max(space_for(0));
         state.shrink(freed)
     }
 
     /// Releases the space that no refresh needs.
     pub(super) fn trim(&self) {
         let mut state = self.lock();
-        let kept = state.reserved.max(IDLE_ROOMS * room_for(0));
+        let kept = state.reserved.max(IDLE_RESERVATIONS * space_for(0));
         let excess = state.size.saturating_sub(kept);
         state.shrink(excess);
     }
@@ -152,12 +155,12 @@ impl Ballast {
     /// Why there is none.
     pub(super) fn probe(&self) -> io::Result<()> {
         let mut state = self.lock();
-        let wanted = state.reserved + room_for(0);
+        let wanted = state.reserved + space_for(0);
         state.grow(wanted, &self.path)
     }
 }
 
-impl Drop for Ballast {
+impl Drop for ReservedSpace {
     fn drop(&mut self) {
         // The next daemon deletes a file that remains.
         let _ = fs::remove_file(&self.path);
@@ -261,41 +264,41 @@ mod tests {
     #[tokio::test]
     async fn space_is_reserved_for_each_answer_and_again_after_a_save_released_it() {
         let folder = tempfile::tempdir().unwrap();
-        let ballast = Arc::new(Ballast::new(folder.path()));
-        let one = room_for(0);
-        let first = ballast.reserve(one).await.unwrap();
-        let _second = ballast.reserve(one).await.unwrap();
+        let reserved_space = Arc::new(ReservedSpace::new(folder.path()));
+        let one = space_for(0);
+        let first = reserved_space.reserve(one).await.unwrap();
+        let _second = reserved_space.reserve(one).await.unwrap();
         assert_eq!(size(&folder), 2 * one);
-        assert!(ballast.free());
+        assert!(reserved_space.free());
         assert_eq!(size(&folder), one);
         drop(first);
-        let _third = ballast.reserve(one).await.unwrap();
+        let _third = reserved_space.reserve(one).await.unwrap();
         assert_eq!(size(&folder), 2 * one);
-        assert!(ballast.free() && ballast.free() && !ballast.free());
+        assert!(reserved_space.free() && reserved_space.free() && !reserved_space.free());
     }
 
     #[tokio::test]
     async fn space_that_no_refresh_needs_is_released() {
         let folder = tempfile::tempdir().unwrap();
-        let ballast = Arc::new(Ballast::new(folder.path()));
-        let rooms = [
-            ballast.reserve(room_for(0)).await,
-            ballast.reserve(1 << 22).await,
+        let reserved_space = Arc::new(ReservedSpace::new(folder.path()));
+        let reservations = [
+            reserved_space.reserve(space_for(0)).await,
+            reserved_space.reserve(1 << 22).await,
         ];
-        ballast.trim();
-        assert_eq!(size(&folder), room_for(0) + (1 << 22));
-        drop(rooms);
-        ballast.trim();
-        assert_eq!(size(&folder), IDLE_ROOMS * room_for(0));
-        drop(ballast);
+        reserved_space.trim();
+        assert_eq!(size(&folder), space_for(0) + (1 << 22));
+        drop(reservations);
+        reserved_space.trim();
+        assert_eq!(size(&folder), IDLE_RESERVATIONS * space_for(0));
+        drop(reserved_space);
         assert!(!folder.path().join(NAME).exists());
     }
 
     #[test]
     fn an_answer_of_one_and_a_half_times_the_stored_size_has_space() {
         let stored = 300 * 1024;
-        assert!(room_for(stored) >= stored + stored / 2 + stored + OVERHEAD);
-        assert!(room_for(0) >= LARGEST_ANSWER * 4 / 3 + OVERHEAD);
+        assert!(space_for(stored) >= stored + stored / 2 + stored + OVERHEAD);
+        assert!(space_for(0) >= LARGEST_ANSWER * 4 / 3 + OVERHEAD);
     }
 
     #[test]
