@@ -78,8 +78,8 @@ mod tests {
         let error = anyhow::Error::from(error).context("the key was not moved");
         assert_eq!(
             explained(&error),
-            "the key was not moved: the key in /v/key cannot be used: it lies in the vault's own \
-             folder, so that whoever copies one has both; name another place with --key-file"
+            "the key was not moved: the key in /v/key cannot be used: it is in the vault's \
+             folder, so a copy of the folder contains both; name another place with --key-file"
         );
     }
 }

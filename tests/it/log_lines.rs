@@ -80,7 +80,7 @@ const UNLIMITED: &[(&str, &str, &str)] = &[
         "once, at a start",
     ),
     ("vault/opening.rs", "", "once, at a start"),
-    ("vault/rotation.rs", "", "once, at a start or by a command"),
+    ("vault/resealing.rs", "", "once, at a start or by a command"),
     (
         "vault/row_authentication/upgrade.rs",
         "",

@@ -194,7 +194,7 @@ async fn degraded_is_over_three_seconds_after_the_cure() {
     let status = async || daemon.client().info().await.unwrap().status;
     assert_eq!(status().await, Health::Degraded);
     fs::remove_file(home.path("data/filler")).unwrap();
-    let deadline = Instant::now() + Duration::from_secs(2);
+    let deadline = Instant::now() + Duration::from_secs(20);
     clock.pass(3);
     while status().await != Health::Ok {
         assert!(Instant::now() < deadline, "it stays degraded");
