@@ -81,7 +81,6 @@ pub struct Daemon {
 
 impl Daemon {
     /// A daemon with the default settings, not started yet.
-    #[must_use]
     pub fn builder() -> Builder {
         Builder::default()
     }
