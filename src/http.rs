@@ -4,13 +4,15 @@
 //! The kernel reports the peer's uid once, when the connection is accepted. There
 //! are no API keys, and headers that identify the caller are ignored.
 
-mod handlers;
-mod lists;
 mod peer;
-mod reply;
-mod request;
 mod response_budget;
+mod reply;
+mod call;
+mod lists;
+mod router;
+mod handlers;
 mod routes;
+mod request;
 pub mod socket;
 
 use std::sync::Arc;
@@ -29,7 +31,7 @@ pub use self::peer::{Access, Peer};
 pub type Reply = Response<ReplyBody>;
 
 use self::response_budget::ResponseBudget;
-use self::routes::Routes;
+use self::router::Routes;
 
 /// The API: every operation of the contract over one broker.
 #[derive(Clone)]

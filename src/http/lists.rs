@@ -13,8 +13,8 @@ use hyper::body::{Body, Bytes, Frame};
 use serde::Serialize;
 use tokio::sync::mpsc;
 
+use super::call::Call;
 use super::reply::{self, Answer, Error};
-use super::request::Call;
 use super::response_budget::{Counted, ResponseBudget};
 use crate::broker::{self, Broker};
 use crate::identity::Owner;

@@ -2,9 +2,9 @@
 
 use hyper::StatusCode;
 
+use super::super::call::Call;
 use super::super::lists::{self, Enclosing};
 use super::super::reply::{self, Answer, Error};
-use super::super::request::Call;
 use crate::api::replies::ConnectionResponse;
 use crate::api::requests::{CreateConnectionRequest, UpsertAgentTokenRequest};
 use crate::api::validate::FieldErrors;

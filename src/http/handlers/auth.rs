@@ -5,8 +5,8 @@ use std::time::Duration;
 use http_body_util::Either;
 use serde_json::json;
 
+use super::super::call::Call;
 use super::super::reply::{self, Answer};
-use super::super::request::Call;
 use crate::api::replies::{
     AuthStatus, AuthenticateResponse, BrowserLinkResponse, WaitResponse, WaitStatus, flow_metadata,
     token_metadata,

@@ -6,8 +6,8 @@ use hyper::StatusCode;
 use hyper::header::HeaderValue;
 use serde_json::json;
 
+use super::super::call::Call;
 use super::super::reply::{self, Answer};
-use super::super::request::Call;
 use crate::advice;
 use crate::api;
 use crate::api::replies::{Health, Info};

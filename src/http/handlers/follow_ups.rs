@@ -1,8 +1,8 @@
 //! The follow-up question of a login, for callers without a browser. (Not in the
 //! contract.)
 
+use super::super::call::Call;
 use super::super::reply::{self, Answer};
-use super::super::request::Call;
 use crate::api::replies::FollowUpResponse;
 use crate::api::requests::FollowUpRequest;
 use crate::broker::{Missing, RenewedAccount};

@@ -1,8 +1,8 @@
 //! An owner's providers, and the platform providers.
 
+use super::super::call::Call;
 use super::super::lists::{self, Enclosing};
 use super::super::reply::{self, Answer};
-use super::super::request::Call;
 use super::tokens::pending;
 use crate::api::replies::{Message, ProviderResponse};
 use crate::api::requests::{

@@ -1,8 +1,8 @@
 //! An owner's tokens and events.
 
+use super::super::call::Call;
 use super::super::lists::{self, Enclosing};
 use super::super::reply::{self, Answer, Error};
-use super::super::request::Call;
 use crate::api::replies::{
     Message, RevokeTokensResponse, TokenEventSummary, TokenImportResponse,
     TokenStatusBatchResponse, TokenStatusResponse, TokenSummary,
