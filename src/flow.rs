@@ -1,8 +1,8 @@
 //! An authorization flow. It begins when a person is needed, and ends when the
 //! person has allowed or refused, or time has run out.
 //!
-//! Pure data and rules. The state and the verifier are in [`FlowSecrets`], and
-//! are sealed in the vault.
+//! Pure data and rules. A grant type that is added is a variant of [`FlowKind`] and
+//! of [`FlowSecrets`].
 
 use std::time::Duration;
 
@@ -29,12 +29,12 @@ pub struct Flow {
     pub user_id: UserId,
     /// The agent it is for, if there is one.
     pub agent_id: Option<AgentId>,
+    /// How it obtains its grant.
+    pub kind: FlowKind,
     /// What it is to produce.
     pub purpose: Purpose,
     /// The requested scopes.
     pub requested: Scopes,
-    /// The redirect address.
-    pub redirect_uri: String,
     /// Whether its token becomes the default of its owner, provider, user and
     /// agent.
     pub is_default: bool,
@@ -57,14 +57,28 @@ pub struct Flow {
     pub finished_at: Option<Timestamp>,
 }
 
-/// The secrets of a flow. Parts of them are sent to the provider.
+/// How a flow obtains its grant, with what only that kind of flow has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FlowKind {
+    /// By an authorization code (RFC 6749, section 4.1).
+    AuthorizationCode {
+        /// The redirect address.
+        redirect_uri: String,
+    },
+}
+
+/// The secrets of a flow, by its kind. Parts of them are sent to the provider; they
+/// are sealed in the vault.
 #[derive(Clone, Debug)]
-pub struct FlowSecrets {
-    /// Identifies the flow in its one redirect.
-    pub state: State,
-    /// Proves that the code was requested by this daemon (RFC 7636); `None` if
-    /// PKCE is off.
-    pub verifier: Option<CodeVerifier>,
+pub enum FlowSecrets {
+    /// Those of [`FlowKind::AuthorizationCode`].
+    AuthorizationCode {
+        /// Identifies the flow in its one redirect.
+        state: State,
+        /// Proves that the code was requested by this daemon (RFC 7636); `None` if
+        /// PKCE is off.
+        verifier: Option<CodeVerifier>,
+    },
 }
 
 /// What a flow is to produce.

@@ -16,7 +16,7 @@ use crate::api::validate::FieldErrors;
 use crate::broker;
 use crate::broker::commands::AuthorizationResponse;
 use crate::clock::Timestamp;
-use crate::flow::{Flow, Purpose, Status};
+use crate::flow::{Flow, FlowKind, Purpose, Status};
 use crate::identity::{FlowId, Owner, Scopes, UserId};
 use crate::provider::{Provider, Source};
 use crate::secret::ExposeSecret as _;
@@ -185,7 +185,9 @@ fn flow(provider: &Provider) -> Flow {
         agent_id: None,
         purpose: Purpose::New,
         requested: Scopes::default(),
-        redirect_uri: "http://127.0.0.1:8252/".to_owned(),
+        kind: FlowKind::AuthorizationCode {
+            redirect_uri: "http://127.0.0.1:8252/".to_owned(),
+        },
         is_default: true,
         is_shareable: true,
         status: Status::Pending,

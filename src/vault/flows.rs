@@ -104,11 +104,8 @@ impl View<'_> {
         let Some(stored) = found else { return Ok(None) };
         // The row was found by the hash; this compares the whole value in
         // constant time.
-        Ok(self
-            .flow_secrets(&stored)?
-            .state
-            .matches(state)
-            .then_some(stored))
+        let FlowSecrets::AuthorizationCode { state: known, .. } = self.flow_secrets(&stored)?;
+        Ok(known.matches(state).then_some(stored))
     }
 
     /// The pending flows of an owner at a provider, newest first.
@@ -183,7 +180,7 @@ impl View<'_> {
             self.cipher
                 .open(context(stored.flow.owner, &row, column), key_id, text)
         };
-        Ok(FlowSecrets {
+        Ok(FlowSecrets::AuthorizationCode {
             state: State::new(open("state", state)?),
             verifier: verifier
                 .as_deref()

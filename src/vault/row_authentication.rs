@@ -75,6 +75,7 @@ pub(super) const FLOWS: AuthenticatedTable = AuthenticatedTable {
         "provider_id",
         "client_id",
         "token_url",
+        "kind",
         "redirect_uri",
         "state",
     ],

@@ -23,6 +23,7 @@ const MIGRATIONS: &[&[&str]] = &[
         include_str!("schema/0002/row_authentication.sql"),
         include_str!("schema/0002/account_answers.sql"),
         include_str!("schema/0002/unused_columns.sql"),
+        include_str!("schema/0002/flow_kinds.sql"),
     ],
 ];
 

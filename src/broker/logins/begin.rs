@@ -6,7 +6,7 @@ use url::Url;
 use super::Logins;
 use crate::broker::Error;
 use crate::clock::Timestamp;
-use crate::flow::{Flow, FlowSecrets, Purpose, Status};
+use crate::flow::{Flow, FlowKind, FlowSecrets, Purpose, Status};
 use crate::identity::{AgentId, FlowId, Owner, Scopes, UserId};
 use crate::oauth::{AuthorizationRequest, authorization_url};
 use crate::provider::{Pkce, Provider, ProviderRef};
@@ -85,12 +85,14 @@ impl Logins {
             binding: provider.binding(),
             user_id: wanted.user_id.clone(),
             agent_id: wanted.agent_id.cloned(),
+            kind: FlowKind::AuthorizationCode {
+                redirect_uri: wanted.redirect_uri.map_or_else(
+                    || self.context.default_redirect_uri(provider),
+                    str::to_owned,
+                ),
+            },
             purpose: wanted.purpose,
             requested: wanted.scopes,
-            redirect_uri: wanted.redirect_uri.map_or_else(
-                || self.context.default_redirect_uri(provider),
-                str::to_owned,
-            ),
             is_default: wanted.is_default,
             is_shareable: wanted.is_shareable,
             status: Status::Pending,
@@ -105,7 +107,7 @@ impl Logins {
         {
             return Ok((same, false));
         }
-        let secrets = FlowSecrets {
+        let secrets = FlowSecrets::AuthorizationCode {
             state: State::new(self.context.env.token()),
             verifier: (provider.pkce != Pkce::Off)
                 .then(|| CodeVerifier::new(self.context.env.token())),
@@ -152,12 +154,14 @@ pub(super) fn authorization_address(
     secrets: &FlowSecrets,
     chooses_account: bool,
 ) -> Url {
+    let FlowKind::AuthorizationCode { redirect_uri } = &flow.kind;
+    let FlowSecrets::AuthorizationCode { state, verifier } = secrets;
     authorization_url(&AuthorizationRequest {
         provider,
-        redirect_uri: &flow.redirect_uri,
+        redirect_uri,
         scopes: &flow.requested,
-        state: &secrets.state,
-        verifier: secrets.verifier.as_ref(),
+        state,
+        verifier: verifier.as_ref(),
         chooses_account,
     })
 }
@@ -192,7 +196,7 @@ fn find_same(view: &View<'_>, flow: &Flow) -> Result<Option<StoredFlow>, crate::
             && other.agent_id == flow.agent_id
             && other.purpose == flow.purpose
             && other.requested == flow.requested
-            && other.redirect_uri == flow.redirect_uri
+            && other.kind == flow.kind
     };
     Ok(view
         .pending_flows(flow.owner, &flow.provider)?

@@ -5,7 +5,7 @@ use super::ending::{Ended, Outcome};
 use super::refusal::{UNAVAILABLE, refused_exchange};
 use crate::broker::Error;
 use crate::event::{Kind, Source};
-use crate::flow::Flow;
+use crate::flow::{Flow, FlowKind, FlowSecrets};
 use crate::log_limit::log_limited;
 use crate::oauth;
 use crate::provider::Provider;
@@ -22,16 +22,13 @@ impl Logins {
         code: AuthorizationCode,
     ) -> Result<Ended, Error> {
         let flow = &stored.flow;
-        let secrets = self.context.vault.read(|view| view.flow_secrets(&stored))?;
+        let FlowKind::AuthorizationCode { redirect_uri } = &flow.kind;
+        let FlowSecrets::AuthorizationCode { verifier, .. } =
+            self.context.vault.read(|view| view.flow_secrets(&stored))?;
         let exchanged = self
             .context
             .oauth
-            .exchange(
-                &provider,
-                code,
-                &flow.redirect_uri,
-                secrets.verifier.as_ref(),
-            )
+            .exchange(&provider, code, redirect_uri, verifier.as_ref())
             .await;
         let exchanged = exchanged.or_else(|failed| match failed.refresh_token {
             // The code is spent; the refresh token alone still makes a token.

@@ -2,10 +2,10 @@
 
 use rusqlite::named_params;
 
-use super::row::PurposeName;
+use super::row::{KindName, PurposeName};
 use super::{context, hash};
 use crate::clock::Timestamp;
-use crate::flow::{Flow, FlowSecrets, Purpose};
+use crate::flow::{Flow, FlowKind, FlowSecrets, Purpose};
 use crate::identity::{FlowId, Owner, TokenId};
 use crate::provider::ProviderRef;
 use crate::vault::row_authentication;
@@ -20,10 +20,11 @@ impl Change<'_> {
     pub fn insert_flow(&self, flow: &Flow, secrets: &FlowSecrets) -> Result<(), Error> {
         let row = flow.id.to_string();
         let context = |column| context(flow.owner, &row, column);
-        let state = self
-            .cipher
-            .seal(context("state"), &secrets.state, flow.created_at);
-        let verifier = secrets.verifier.as_ref().map(|verifier| {
+        let FlowKind::AuthorizationCode { redirect_uri } = &flow.kind;
+        let FlowSecrets::AuthorizationCode { state, verifier } = secrets;
+        let state_hash = hash(state);
+        let state = self.cipher.seal(context("state"), state, flow.created_at);
+        let verifier = verifier.as_ref().map(|verifier| {
             self.cipher
                 .seal(context("verifier"), verifier, flow.created_at)
         });
@@ -36,10 +37,10 @@ impl Change<'_> {
             Ok(self.connection
             .prepare_cached(
                 "INSERT INTO flows (owner, id, source, provider_id, client_id, token_url, user_id, agent_id,
-                    purpose, subject, requested, redirect_uri, is_default, is_shareable, state_hash, key_id,
+                    kind, purpose, subject, requested, redirect_uri, is_default, is_shareable, state_hash, key_id,
                     state, verifier, status, created_at, expires_at)
                  VALUES (:owner, :id, :source, :provider_id, :client_id, :token_url, :user_id, :agent_id,
-                    :purpose, :subject, :requested, :redirect_uri, :is_default, :is_shareable, :state_hash, :key_id,
+                    :kind, :purpose, :subject, :requested, :redirect_uri, :is_default, :is_shareable, :state_hash, :key_id,
                     :state, :verifier, 'pending', :created_at, :expires_at)",
             )?
             .execute(named_params! {
@@ -51,13 +52,14 @@ impl Change<'_> {
                 ":token_url": flow.binding.token_url,
                 ":user_id": flow.user_id,
                 ":agent_id": flow.agent_id,
+                ":kind": KindName::of(&flow.kind),
                 ":purpose": PurposeName::of(flow.purpose),
                 ":subject": subject,
                 ":requested": flow.requested,
-                ":redirect_uri": flow.redirect_uri,
+                ":redirect_uri": redirect_uri,
                 ":is_default": flow.is_default,
                 ":is_shareable": flow.is_shareable,
-                ":state_hash": hash(&secrets.state),
+                ":state_hash": state_hash,
                 ":key_id": self.cipher.key_id().0,
                 ":state": state,
                 ":verifier": verifier,

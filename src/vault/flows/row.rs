@@ -5,7 +5,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use strum::{EnumString, IntoStaticStr};
 
 use super::StoredFlow;
-use crate::flow::{Flow, Purpose, Status};
+use crate::flow::{Flow, FlowKind, Purpose, Status};
 use crate::identity::ProviderId;
 use crate::provider::{Binding, ProviderRef};
 use crate::vault::columns::enum_text;
@@ -32,6 +32,11 @@ pub(super) fn read_flow(row: &Row<'_>) -> rusqlite::Result<StoredFlow> {
         PurposeName::Renew => Purpose::Renew(row.get("subject")?),
         PurposeName::Connect => Purpose::Connect(row.get("subject")?),
     };
+    let kind = match row.get("kind")? {
+        KindName::AuthorizationCode => FlowKind::AuthorizationCode {
+            redirect_uri: row.get("redirect_uri")?,
+        },
+    };
     let status = match row.get("status")? {
         StatusName::Pending => Status::Pending,
         StatusName::Exchanging => Status::Exchanging,
@@ -54,9 +59,9 @@ pub(super) fn read_flow(row: &Row<'_>) -> rusqlite::Result<StoredFlow> {
         },
         user_id: row.get("user_id")?,
         agent_id: row.get("agent_id")?,
+        kind,
         purpose,
         requested: row.get("requested")?,
-        redirect_uri: row.get("redirect_uri")?,
         is_default: row.get("is_default")?,
         is_shareable: row.get("is_shareable")?,
         status,
@@ -72,6 +77,21 @@ pub(super) fn read_flow(row: &Row<'_>) -> rusqlite::Result<StoredFlow> {
         verifier: row.get("verifier")?,
     };
     Ok(StoredFlow { flow, sealed })
+}
+
+/// A flow's kind as it is stored.
+#[derive(Clone, Copy, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub(super) enum KindName {
+    AuthorizationCode,
+}
+
+impl KindName {
+    pub(super) fn of(kind: &FlowKind) -> Self {
+        match kind {
+            FlowKind::AuthorizationCode { .. } => Self::AuthorizationCode,
+        }
+    }
 }
 
 /// A flow's purpose as it is stored.
@@ -103,4 +123,4 @@ enum StatusName {
     Failed,
 }
 
-enum_text!(PurposeName, StatusName);
+enum_text!(KindName, PurposeName, StatusName);

@@ -41,7 +41,7 @@ async fn fill(home: &Home, flow: FlowId) {
                 refresh_token: None,
             };
             change.insert_token(&token, secrets)?;
-            let secrets = FlowSecrets {
+            let secrets = FlowSecrets::AuthorizationCode {
                 state: State::new(format!("canary-state-{number}")),
                 verifier: Some(CodeVerifier::new("canary-verifier")),
             };
