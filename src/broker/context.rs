@@ -2,6 +2,8 @@
 //! OAuth client, time and randomness, the settings, the metrics, and whether the
 //! daemon is stopping.
 
+use std::time::Duration;
+
 use tokio::sync::watch;
 
 use super::login_names::LoginNames;
@@ -23,15 +25,14 @@ use crate::vault::Vault;
 pub struct Settings {
     /// Where redirects arrive, such as `http://127.0.0.1:8252`.
     pub redirect_base: String,
-    /// How long a person has to finish a flow, in seconds.
-    pub flow_lifetime: i64,
+    /// How long a person has to finish a flow.
+    pub flow_lifetime: Duration,
     /// How many calls of one owner may wait for flows at once.
     pub max_waiters: usize,
     /// What each owner may store.
     pub limits: Limits,
-    /// How long after its last use a token is still refreshed in the background,
-    /// in seconds.
-    pub refresh_active_within: i64,
+    /// How long after its last use a token is still refreshed in the background.
+    pub refresh_active_within: Duration,
 }
 
 /// What the components share.
@@ -45,7 +46,7 @@ pub(super) struct Context {
     /// The work that a stop waits for: refreshes, exchanges, deletions and
     /// revocations.
     pub(super) tasks: Tasks,
-    /// Each owner's turn to read at length.
+    /// Each owner's turn for a long read.
     pub(super) long_reads: Turns,
     login_names: LoginNames,
     /// True once the daemon is stopping.

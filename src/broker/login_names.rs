@@ -1,4 +1,4 @@
-//! The login names of owners: whom a token is for when nobody says.
+//! The login names of owners, which stand in for a `user_id` that is left out.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

@@ -20,6 +20,8 @@ mod waiters;
 use std::sync::Arc;
 
 use self::browser_links::BrowserLinks;
+use self::consent::Consent;
+use self::follow_ups::FollowUps;
 use self::waiters::Waiters;
 use super::context::Context;
 use super::provider_lookup::ProviderLookup;
@@ -65,6 +67,18 @@ impl Logins {
             revoker,
             refresher,
         }
+    }
+
+    /// The consent pages.
+    #[must_use]
+    pub fn consent(&self) -> Consent<'_> {
+        Consent(self)
+    }
+
+    /// What is left to tell and to ask after logins.
+    #[must_use]
+    pub fn follow_ups(&self) -> FollowUps<'_> {
+        FollowUps(self)
     }
 
     /// Wakes the calls that wait for flows which were deleted with their provider.

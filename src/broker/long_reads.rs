@@ -19,7 +19,7 @@ use crate::vault::{self, View};
 /// milliseconds.
 const FEW: u64 = 128;
 
-/// Each owner's turn to read at length.
+/// Each owner's turn for a long read.
 #[derive(Debug, Default)]
 pub(super) struct Turns(Mutex<HashMap<Owner, Arc<Semaphore>>>);
 

@@ -226,18 +226,18 @@ impl Refresher {
             if !turn.wait.is_zero() {
                 self.context.env.clock.sleep(turn.wait).await;
             }
-            turn.place().await
+            turn.permit().await
         };
-        let place = tokio::select! {
+        let permit = tokio::select! {
             biased;
-            place = in_turn => place,
+            permit = in_turn => permit,
             // Nothing was begun yet, and nothing may begin now.
             _ = stopping.wait_for(|stopping| *stopping) => {
                 return Ok(Refreshed::RetryAfter(Duration::from_secs(1)));
             }
         };
         let refreshed = self.refresh(token, purpose, ticket).await;
-        drop(place);
+        drop(permit);
         refreshed
     }
 }

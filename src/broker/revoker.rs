@@ -186,7 +186,7 @@ impl Revoker {
             let mut stopping = self.context.stopping();
             tokio::select! {
                 () = tokio::time::sleep(*pause) => {}
-                // The row stays, and the next daemon goes on.
+                // The row stays, and the next daemon resumes it.
                 _ = stopping.wait_for(|stopping| *stopping) => return false,
             }
             outcome = self.revoke(&revocation).await;

@@ -1,7 +1,6 @@
 //! Starting a daemon: its sockets, its vault, and the tasks that serve.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -52,10 +51,10 @@ pub(super) async fn start(resolved: Resolved) -> Result<Daemon, Error> {
     let oauth = oauth::Client::new(env.clone())?;
     let settings = Settings {
         redirect_base: listener.base(),
-        flow_lifetime: seconds(options.flow_lifetime),
+        flow_lifetime: options.flow_lifetime,
         max_waiters: options.max_waiters,
         limits: options.limits,
-        refresh_active_within: seconds(options.refresh_active_within),
+        refresh_active_within: options.refresh_active_within,
     };
     let broker = Broker::new(vault, oauth, env.clone(), settings).await?;
     broker.providers().set_platform(resolved.providers);
@@ -81,10 +80,6 @@ pub(super) async fn start(resolved: Resolved) -> Result<Daemon, Error> {
         socket_lock,
         tasks,
     })
-}
-
-fn seconds(duration: Duration) -> i64 {
-    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
 }
 
 fn serve_socket(

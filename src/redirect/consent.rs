@@ -29,7 +29,7 @@ pub(super) async fn show(broker: &Broker, auth_id: &str) -> Reply {
     let Some(flow) = FlowId::parse(auth_id) else {
         return reply(&pages::failed(&Failure::NotFound));
     };
-    match broker.logins().consent_question(flow).await {
+    match broker.logins().consent().question(flow).await {
         Ok(Consented::Open(question)) => ask(&question, 200),
         Ok(Consented::Finished(flow)) => see_other(&format!("{ENDED_PATH}{flow}")),
         Err(error) => reply(&failed_page(broker, &error)),
@@ -62,7 +62,7 @@ pub(super) async fn answer(
         form_token: token,
         answer,
     };
-    match broker.logins().answer_consent(command).await {
+    match broker.logins().consent().answer(command).await {
         Ok(Answered::Finished(flow)) => see_other(&format!("{ENDED_PATH}{flow}")),
         Ok(Answered::RedirectToProvider {
             provider_name,
@@ -78,7 +78,7 @@ pub(super) async fn answer(
 
 /// Shows the page again after an outdated form.
 async fn ask_again(broker: &Broker, flow: FlowId) -> Reply {
-    match broker.logins().consent_question(flow).await {
+    match broker.logins().consent().question(flow).await {
         Ok(Consented::Open(question)) => ask(&question, 409),
         Ok(Consented::Finished(flow)) => see_other(&format!("{ENDED_PATH}{flow}")),
         Err(error) => reply(&failed_page(broker, &error)),

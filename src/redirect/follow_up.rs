@@ -36,7 +36,7 @@ pub(super) async fn ended_page(broker: &Broker, flow: &str) -> Page {
     if !matches!(ended.outcome, Outcome::Connected(_)) {
         return outcome_page(&ended, &FollowUp::default());
     }
-    match broker.logins().follow_up(ended.flow).await {
+    match broker.logins().follow_ups().page(ended.flow).await {
         Ok(follow_up) => outcome_page(&ended, &follow_up),
         Err(error) => {
             // The account is connected in any case.
@@ -72,7 +72,7 @@ pub(super) async fn answer(
         form_token,
         answer,
     };
-    match broker.logins().answer_follow_up(command).await {
+    match broker.logins().follow_ups().answer(command).await {
         // An outdated form changes nothing, and the page asks again.
         Ok(()) => see_other(&format!("{ENDED_PATH}{flow}")),
         Err(error) => reply(&failed_page(broker, &error)),

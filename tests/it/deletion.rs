@@ -95,10 +95,10 @@ async fn broker(home: &Home) -> Broker {
     let oauth = oauth::Client::new(env.clone()).unwrap();
     let settings = Settings {
         redirect_base: "http://127.0.0.1:8252".to_owned(),
-        flow_lifetime: 600,
+        flow_lifetime: Duration::from_secs(600),
         max_waiters: 1,
         limits: Limits::default(),
-        refresh_active_within: 0,
+        refresh_active_within: Duration::ZERO,
     };
     Broker::new(vault, oauth, env, settings).await.unwrap()
 }

@@ -1,6 +1,8 @@
 //! Beginning a login: a pending flow that asks for the same, or a new one, and the
 //! address that the person is sent to.
 
+use std::time::Duration;
+
 use url::Url;
 
 use super::Logins;
@@ -28,10 +30,9 @@ pub(in crate::broker) struct NewFlow<'a> {
     pub(in crate::broker) is_shareable: bool,
 }
 
-/// How long after a flow began a second caller may open a browser for it, in
-/// seconds: long enough to log in, short enough that a closed browser does not
-/// block the login.
-const SECOND_OPENING: i64 = 60;
+/// How long after a flow began a second caller may open a browser for it: long
+/// enough to log in, short enough that a closed browser does not block the login.
+const SECOND_OPENING: Duration = Duration::from_secs(60);
 
 /// What a person has to do before there is a token.
 #[derive(Clone, Debug)]
@@ -97,7 +98,7 @@ impl Logins {
             is_shareable: wanted.is_shareable,
             status: Status::Pending,
             created_at: now,
-            expires_at: now.plus_seconds(self.context.settings.flow_lifetime),
+            expires_at: now.plus(self.context.settings.flow_lifetime),
             second_opening_at: None,
             is_other_account: false,
             finished_at: None,
@@ -169,7 +170,7 @@ pub(super) fn authorization_address(
 /// Whether no redirect has come for so long that one more caller may open a
 /// browser.
 fn may_be_opened_again(flow: &Flow, now: Timestamp) -> bool {
-    flow.second_opening_at.is_none() && now >= flow.created_at.plus_seconds(SECOND_OPENING)
+    flow.second_opening_at.is_none() && now >= flow.created_at.plus(SECOND_OPENING)
 }
 
 /// What a flow counts as for the quotas.

@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
@@ -19,9 +20,9 @@ use crate::identity::{FlowId, Owner};
 /// Where the links are, under the redirect base; the link's token follows.
 pub const BROWSER_LINK_PATH: &str = "/go/";
 
-/// How long a link works, in seconds: a browser that starts cold on a busy
+/// How long a link works: a browser that starts cold on a busy
 /// machine takes less.
-const LIFETIME_SECONDS: i64 = 120;
+const LIFETIME: Duration = Duration::from_secs(120);
 
 /// Links of one owner at a time; a new one replaces the oldest.
 const MAX_PER_OWNER: usize = 32;
@@ -114,7 +115,7 @@ impl Logins {
             return Err(Missing::PendingLogin.into());
         }
         let token = self.context.env.token();
-        let expires_at = now.plus_seconds(LIFETIME_SECONDS);
+        let expires_at = now.plus(LIFETIME);
         let link = Pending {
             owner,
             flow,

@@ -1,18 +1,14 @@
-//! The authorization response: a code to exchange, or a refusal.
-//!
-//! A state is used once: the flow it names is claimed before its code is sent, so
-//! that a replayed redirect never exchanges twice.
+//! The authorization response, which completes the flow that its state names.
 
 use tokio::task::JoinHandle;
 
 use super::Logins;
 use super::ending::Ended;
-use super::refusal::{INVALID_RESPONSE, refusal};
+use super::exchange::Exchange;
 use crate::broker::Error;
-use crate::broker::commands::{AuthorizationResponse, CompleteAuthorization};
-use crate::flow::{Flow, Purpose, Status};
+use crate::broker::commands::CompleteAuthorization;
+use crate::flow::Status;
 use crate::identity::FlowId;
-use crate::vault::{self, Change, StoredFlow};
 
 /// An authorization that is being completed, in a task of its own.
 #[derive(Debug)]
@@ -77,46 +73,8 @@ impl Logins {
         // Once the flow is claimed its code is spent, so this runs in a task of its
         // own, which no disconnect cancels.
         let logins = self.clone();
-        let complete = async move { logins.complete_flow(stored, response).await };
+        let complete = async move { Exchange::new(logins, stored)?.run(response).await };
         let task = self.context.tasks.spawn(complete);
         Ok(Completion { flow, task })
-    }
-
-    /// Refuses the response, or claims the flow and exchanges its code.
-    async fn complete_flow(
-        &self,
-        stored: StoredFlow,
-        response: AuthorizationResponse,
-    ) -> Result<Ended, Error> {
-        let flow = &stored.flow;
-        let provider = self.providers.referred(flow.owner, &flow.provider)?;
-        if let Some((error, description)) = refusal(&provider, flow, &response) {
-            return self.refuse(flow, provider.name, &error, description).await;
-        }
-        let Some(code) = response.code else {
-            let why = "the provider sent neither a code nor an error".to_owned();
-            let error = INVALID_RESPONSE;
-            return self.refuse(flow, provider.name, error, Some(why)).await;
-        };
-        // The code is sent only if the answer can be stored. If not, the redirect
-        // can be repeated later.
-        let _room = self.reserve_space_of_login(flow).await?;
-        let (owner, id) = (flow.owner, flow.id);
-        let claim = move |change: &Change<'_>| change.claim_flow(owner, id);
-        if !self.context.vault.write_for(owner, claim).await? {
-            return Err(Error::UnknownState);
-        }
-        self.exchange(stored, provider, code).await
-    }
-
-    /// Reserves room for the token that the exchange brings. It may replace the one
-    /// that the flow renews.
-    async fn reserve_space_of_login(&self, flow: &Flow) -> Result<vault::SpaceReservation, Error> {
-        let vault = &self.context.vault;
-        let renewed = match flow.purpose {
-            Purpose::Renew(token_id) => vault.read(|view| view.token(flow.owner, token_id))?,
-            Purpose::New | Purpose::Connect(_) => None,
-        };
-        Ok(vault.reserve_space(renewed.as_ref()).await?)
     }
 }

@@ -1,8 +1,8 @@
-//! The person's word on whether an agent may use a stored account.
+//! Asking a person whether an agent may use a stored account.
 //!
-//! Whoever shows the flow's identifier, which nobody can guess, is the person
-//! it was given to. A form carries a token that is good once: the one shown
-//! last, used up in the change that its answer makes.
+//! The flow's identifier cannot be guessed, and is the proof of who answers. Each
+//! form carries a token. Only the latest form's token is valid, once: the change that
+//! stores the answer uses it up.
 
 use super::Logins;
 use super::begin::authorization_address;
@@ -19,7 +19,7 @@ use crate::secret::FormToken;
 use crate::token::Token;
 use crate::vault::{self, Change, StoredFlow, View};
 
-/// What a person is asked.
+/// The question of a consent page.
 #[derive(Debug)]
 pub struct ConsentQuestion {
     /// The flow that waits for the answer.
@@ -28,64 +28,69 @@ pub struct ConsentQuestion {
     pub agent_id: AgentId,
     /// What people call the provider.
     pub provider_name: String,
-    /// The accounts that would do, the likeliest first.
+    /// The accounts that can be used, the preferred one first.
     pub accounts: Vec<OfferedAccount>,
-    /// What the answer must bring back.
+    /// The token that the answer must contain.
     pub form_token: FormToken,
 }
 
 /// An account that a person may let an agent use.
 #[derive(Debug)]
 pub struct OfferedAccount {
-    /// The stored token that stands for it.
+    /// Its stored token.
     pub token: Token,
-    /// What it gives that the agent was not permitted so far; `None` if the
-    /// agent was not permitted to use it at all.
+    /// The scopes that the agent is not permitted yet; `None` if it is not permitted
+    /// to use the account at all.
     pub added: Option<Scopes>,
 }
 
-/// How a consent page stands.
+/// The state of a consent page.
 #[derive(Debug)]
 pub enum Consented {
     /// It waits for an answer.
     Open(Box<ConsentQuestion>),
-    /// It was answered, or its time is over.
+    /// It was answered, or has expired.
     Finished(FlowId),
 }
 
-/// What became of an answer.
+/// The result of an answer.
 #[derive(Debug)]
 pub enum Answered {
     /// The flow has ended, now or before.
     Finished(FlowId),
-    /// The person goes on to the provider.
+    /// The person is redirected to the provider.
     RedirectToProvider {
         /// What people call it.
         provider_name: String,
         /// Where it asks them; the address holds a `state`.
         address: url::Url,
     },
-    /// The form was not the one shown last, or named an account that would
-    /// not do. Nothing has changed; the person is asked again.
+    /// The form was not the latest one, or named an account that cannot be used.
+    /// Nothing has changed; the person is asked again.
     Stale,
 }
 
-impl Logins {
-    /// What to ask a person, with a form token that replaces the one before.
+/// The consent pages of the logins.
+#[derive(Clone, Copy, Debug)]
+pub struct Consent<'a>(pub(super) &'a Logins);
+
+impl Consent<'_> {
+    /// What to ask a person, with a form token that replaces the previous one.
     ///
     /// # Errors
-    /// [`Error::NotFound`] for what is no consent flow, or is long over.
-    pub async fn consent_question(&self, flow: FlowId) -> Result<Consented, Error> {
-        let StoredFlow { flow, .. } = self.consent_flow(flow)?;
-        if flow.status_at(self.context.env.now()) != Status::Pending {
+    /// [`Error::NotFound`] if there is no such consent flow, or it ended too long
+    /// ago.
+    pub async fn question(&self, flow: FlowId) -> Result<Consented, Error> {
+        let StoredFlow { flow, .. } = self.flow(flow)?;
+        if flow.status_at(self.0.context.env.now()) != Status::Pending {
             return Ok(Consented::Finished(flow.id));
         }
-        let provider = self.providers.referred(flow.owner, &flow.provider)?;
-        let form_token = FormToken::new(self.context.env.token());
+        let provider = self.0.providers.referred(flow.owner, &flow.provider)?;
+        let form_token = FormToken::new(self.0.context.env.token());
         let agent_id = flow.agent_id.clone().ok_or_else(no_consent)?;
         let (asked, agent, issued) = (flow.clone(), agent_id.clone(), form_token.clone());
-        let now = self.context.env.now();
-        // What is offered is remembered with the form: its answer is for no more.
+        let now = self.0.context.env.now();
+        // The offer is stored with the form: the answer can permit no more.
         let issue = move |change: &Change<'_>| {
             let accounts = offered(change, &asked, &agent, now)?;
             let scopes = |account: &OfferedAccount| {
@@ -96,7 +101,7 @@ impl Logins {
             change.issue_form(asked.owner, asked.id, &issued, &offer)?;
             Ok(accounts)
         };
-        let accounts = self.context.vault.write_for(flow.owner, issue).await?;
+        let accounts = self.0.context.vault.write_for(flow.owner, issue).await?;
         Ok(Consented::Open(Box::new(ConsentQuestion {
             accounts,
             agent_id,
@@ -106,25 +111,26 @@ impl Logins {
         })))
     }
 
-    /// Does what a person answered.
+    /// Stores a person's answer.
     ///
     /// # Errors
-    /// As [`Self::consent_question`].
-    pub async fn answer_consent(&self, command: AnswerConsent) -> Result<Answered, Error> {
+    /// As [`Self::question`].
+    pub async fn answer(&self, command: AnswerConsent) -> Result<Answered, Error> {
         let AnswerConsent {
             flow,
             form_token,
             answer,
         } = command;
-        let stored = self.consent_flow(flow)?;
+        let stored = self.flow(flow)?;
         let flow = &stored.flow;
-        let now = self.context.env.now();
+        let now = self.0.context.env.now();
         if flow.status_at(now) != Status::Pending {
             return Ok(Answered::Finished(flow.id));
         }
         let (asked, permission) = (
             flow.clone(),
-            self.context
+            self.0
+                .context
                 .permission_of_flow(flow, Source::Consent, "allowed"),
         );
         let permission = permission.ok_or_else(no_consent)?;
@@ -147,19 +153,20 @@ impl Logins {
             change.permit(&permission, &token, scopes)?;
             change.complete_flow(&asked, token.id, now)
         };
-        if !self.context.vault.write(redeem).await? {
+        if !self.0.context.vault.write(redeem).await? {
             return Ok(Answered::Stale);
         }
         match answer {
             ConsentAnswer::Allow(token_id) => {
-                self.waiters.wake(flow.id);
+                self.0.waiters.wake(flow.id);
                 log_limited!(20, info, token.id = %token_id, provider.id = %flow.provider.provider_id, "a person let an agent use an account");
                 Ok(Answered::Finished(flow.id))
             }
             ConsentAnswer::Refuse => {
                 let why = "the person did not let the agent use an account";
                 let error = "access_denied";
-                self.deny(flow, Source::Consent, error, Some(why.to_owned()))
+                self.0
+                    .deny(flow, Source::Consent, error, Some(why.to_owned()))
                     .await?;
                 Ok(Answered::Finished(flow.id))
             }
@@ -167,23 +174,28 @@ impl Logins {
         }
     }
 
-    /// The way to the provider: the flow's own state and verifier, which
-    /// nobody has seen so far. The flow ends with whatever comes back, and
-    /// until then the page may still be answered otherwise.
+    /// The address at the provider, with the flow's own state and verifier, which
+    /// were not sent before. The flow ends with the callback; until then the page can
+    /// still be answered differently.
     fn redirect_to_provider(&self, stored: &StoredFlow) -> Result<Answered, Error> {
         let provider: Provider = self
+            .0
             .providers
             .referred(stored.flow.owner, &stored.flow.provider)?;
-        let secrets = self.context.vault.read(|view| view.flow_secrets(stored))?;
+        let secrets = self
+            .0
+            .context
+            .vault
+            .read(|view| view.flow_secrets(stored))?;
         Ok(Answered::RedirectToProvider {
             address: authorization_address(&provider, &stored.flow, &secrets, true),
             provider_name: provider.name,
         })
     }
 
-    fn consent_flow(&self, id: FlowId) -> Result<StoredFlow, Error> {
-        let found = self.context.vault.read(|view| view.flow_by_id(id))?;
-        let now = self.context.env.now();
+    fn flow(&self, id: FlowId) -> Result<StoredFlow, Error> {
+        let found = self.0.context.vault.read(|view| view.flow_by_id(id))?;
+        let now = self.0.context.env.now();
         found
             .filter(|stored| matches!(stored.flow.purpose, Purpose::Connect(_)))
             .filter(|stored| !stored.flow.is_forgotten(now))

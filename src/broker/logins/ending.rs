@@ -99,27 +99,6 @@ impl Logins {
         }))
     }
 
-    /// Ends a flow without a token by what its callback brought.
-    pub(super) async fn refuse(
-        &self,
-        flow: &Flow,
-        provider_name: String,
-        error: &str,
-        description: Option<String>,
-    ) -> Result<Ended, Error> {
-        self.deny(flow, Source::Flow, error, description.clone())
-            .await?;
-        Ok(Ended {
-            flow: flow.id,
-            provider_name,
-            agent_id: flow.agent_id.clone(),
-            outcome: Outcome::Refused {
-                error: error.to_owned(),
-                description,
-            },
-        })
-    }
-
     /// Ends a flow without a token, adds the event, and wakes its waiters.
     pub(super) async fn deny(
         &self,

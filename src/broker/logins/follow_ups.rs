@@ -1,8 +1,8 @@
-//! What a finished flow leaves to say and to ask: whether an account that the
-//! provider did not name is the one that was to be renewed, and whether the
-//! agents that use a widened token may use it as it is now.
+//! The final page of a login, where something is left to tell or to ask: whether an
+//! account that the provider did not name is the one that was to be renewed, and
+//! whether the agents that use a widened token may use it as it is now.
 //!
-//! The page is for whoever has the flow's identifier, as the consent page is.
+//! As on the consent page, the flow's identifier is the proof of who asks.
 
 use std::collections::BTreeMap;
 
@@ -23,20 +23,20 @@ use crate::vault::{self, Change, Offer, Permission, Stored, StoredFlow, View};
 const ACCOUNT: &str = "account";
 const AGENT: &str = "agent ";
 
-/// What a finished flow leaves to say and to ask.
+/// What is left to tell and to ask after a login.
 #[derive(Debug, Default)]
 pub struct FollowUp {
-    /// Whose account came back, where that is not what was asked for.
+    /// Set if the login brought another account than expected.
     pub notice: Option<Notice>,
-    /// Whether the person is asked if it is the account that was to be renewed.
+    /// Whether to ask if it is the account that was to be renewed.
     pub asks_account: bool,
     /// The agents that may not use the token as it is now, with what is new.
     pub agents: BTreeMap<AgentId, Scopes>,
-    /// What an answer must bring back, if there is a question.
+    /// The token that an answer must contain, if there is a question.
     pub form_token: Option<FormToken>,
 }
 
-/// Whose account came back.
+/// Which unexpected account a login brought.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// One that is connected already, where another was asked for.
@@ -48,24 +48,29 @@ pub enum Notice {
     },
 }
 
-impl Logins {
-    /// What a flow that ended with a token leaves to say and to ask, with a form
-    /// token that replaces the one before.
+/// What is left to tell and to ask after logins.
+#[derive(Clone, Copy, Debug)]
+pub struct FollowUps<'a>(pub(super) &'a Logins);
+
+impl FollowUps<'_> {
+    /// What is left to tell and to ask after a flow that ended with a token, with a
+    /// form token that replaces the previous one.
     ///
     /// # Errors
     /// [`Error::Vault`].
-    pub async fn follow_up(&self, flow: FlowId) -> Result<FollowUp, Error> {
+    pub async fn page(&self, flow: FlowId) -> Result<FollowUp, Error> {
         let Some((flow, token_id)) = self.completed_flow(flow)? else {
             return Ok(FollowUp::default());
         };
         let found = self
+            .0
             .context
             .vault
             .read(|view| follow_up(view, &flow, token_id))?;
         if !found.asks_account && found.agents.is_empty() {
             return Ok(found);
         }
-        let form_token = FormToken::new(self.context.env.token());
+        let form_token = FormToken::new(self.0.context.env.token());
         let issued = form_token.clone();
         let owner = flow.owner;
         let issue = move |change: &Change<'_>| {
@@ -75,16 +80,16 @@ impl Logins {
         };
         Ok(FollowUp {
             form_token: Some(form_token),
-            ..self.context.vault.write_for(owner, issue).await?
+            ..self.0.context.vault.write_for(owner, issue).await?
         })
     }
 
-    /// Does what a person answered. An answer that the form shown last did not
-    /// offer changes nothing.
+    /// Stores a person's answer. One that the latest form did not offer changes
+    /// nothing.
     ///
     /// # Errors
     /// [`Error::Vault`].
-    pub async fn answer_follow_up(&self, command: AnswerFollowUp) -> Result<(), Error> {
+    pub async fn answer(&self, command: AnswerFollowUp) -> Result<(), Error> {
         let AnswerFollowUp {
             flow,
             form_token,
@@ -96,6 +101,7 @@ impl Logins {
         let permission = |agent: AgentId| Permission {
             created_by: flow.user_id.to_string(),
             ..self
+                .0
                 .context
                 .permission(flow.owner, agent, Source::Consent, "allowed")
         };
@@ -118,15 +124,15 @@ impl Logins {
             }
             Ok(())
         };
-        self.context.vault.write(redeem).await?;
-        self.refresher.note_new_grant();
+        self.0.context.vault.write(redeem).await?;
+        self.0.refresher.note_new_grant();
         Ok(())
     }
 
     /// A flow that ended with a token not long ago, and the token.
     fn completed_flow(&self, id: FlowId) -> Result<Option<(Flow, TokenId)>, Error> {
-        let found = self.context.vault.read(|view| view.flow_by_id(id))?;
-        let now = self.context.env.now();
+        let found = self.0.context.vault.read(|view| view.flow_by_id(id))?;
+        let now = self.0.context.env.now();
         let found = found.filter(|stored| !stored.flow.is_forgotten(now));
         Ok(found.and_then(|StoredFlow { flow, .. }| match flow.status {
             Status::Completed(token_id) => Some((flow, token_id)),

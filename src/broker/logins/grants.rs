@@ -1,8 +1,8 @@
-//! Storing what an exchange gave: a new token, or a new grant for one there
-//! is, with all that hangs on it.
+//! Storing the grant that a flow brought: as a new token, or as the renewed grant of
+//! a stored one.
 
-use super::Logins;
 use crate::broker::accounts::sameness;
+use crate::broker::context::Context;
 use crate::clock::Timestamp;
 use crate::event::{Event, Kind, Source};
 use crate::flow::{Flow, Purpose};
@@ -11,69 +11,68 @@ use crate::provider::Provider;
 use crate::token::{Grant, Sameness, State, Token};
 use crate::vault::{self, Change, Secrets, Stored};
 
-impl Logins {
-    /// Stores what the provider gave, with all that hangs on it, and ends the
-    /// flow, in one change.
-    pub(super) async fn store_grant(
-        &self,
-        flow: Flow,
-        provider: Provider,
-        grant: Grant,
-    ) -> Result<Token, vault::Error> {
-        let now = self.context.env.now();
-        let token_id = TokenId::new(self.context.env.uuid());
-        let event_id = self.context.env.uuid();
-        let permission = self
-            .context
-            .permission_of_flow(&flow, Source::Flow, "login");
-        self.context
-            .save(flow.owner, move |change| {
-                let target = target(change, &flow, &grant)?;
-                let (token, permitted) = match &target {
-                    Target::New => {
-                        let token = new_token(token_id, &flow, &provider, &grant, now);
-                        let token =
-                            change.add_token(token, grant_secrets(&grant), flow.is_default)?;
-                        let permitted = token.scopes_shown();
-                        (token, permitted)
-                    }
-                    Target::Beside(_) => {
-                        let token = new_token(token_id, &flow, &provider, &grant, now);
-                        let token = change.add_token(token, grant_secrets(&grant), false)?;
-                        let permitted = token.scopes_shown();
-                        (token, permitted)
-                    }
-                    Target::InPlace(old) => {
-                        if takes_default(&flow, old) {
-                            change.set_default(old)?;
-                        }
-                        let token = renewed_token(old, &flow, &provider, &grant, now);
-                        change.replace_token(&token, grant_secrets(&grant))?;
-                        // The person has answered whatever was in doubt.
-                        change.end_attempt(token.owner, token.id)?;
-                        (token, permitted_in_place(&flow, old))
-                    }
-                };
-                if grant.access_token.is_missing() {
-                    // So that the next start finishes it, too.
-                    change.begin_attempt(&token, now)?;
+/// Stores the grant that a flow brought, its permission and its event, and ends the
+/// flow, in one change.
+///
+/// # Errors
+/// [`vault::Error::NotFound`] if the flow was deleted meanwhile; nothing is stored
+/// then.
+pub(super) async fn store_grant(
+    context: &Context,
+    flow: Flow,
+    provider: Provider,
+    grant: Grant,
+) -> Result<Token, vault::Error> {
+    let now = context.env.now();
+    let token_id = TokenId::new(context.env.uuid());
+    let event_id = context.env.uuid();
+    let permission = context.permission_of_flow(&flow, Source::Flow, "login");
+    context
+        .save(flow.owner, move |change| {
+            let target = target(change, &flow, &grant)?;
+            let (token, permitted) = match &target {
+                Target::New => {
+                    let token = new_token(token_id, &flow, &provider, &grant, now);
+                    let token = change.add_token(token, grant_secrets(&grant), flow.is_default)?;
+                    let permitted = token.scopes_shown();
+                    (token, permitted)
                 }
-                let event = Event::about(&token, Kind::Connected, Source::Flow, event_id, now);
-                change.add_event(&event.because(target.reason()))?;
-                if let Some(permission) = &permission {
-                    change.permit(permission, &token, &permitted)?;
+                Target::Beside(_) => {
+                    let token = new_token(token_id, &flow, &provider, &grant, now);
+                    let token = change.add_token(token, grant_secrets(&grant), false)?;
+                    let permitted = token.scopes_shown();
+                    (token, permitted)
                 }
-                // Its provider was deleted meanwhile, and its flows with it: then
-                // nothing of this change may stay.
-                let is_wanted = change.complete_flow(&flow, token.id, now)?;
-                if is_wanted {
-                    Ok(token)
-                } else {
-                    Err(vault::Error::NotFound)
+                Target::InPlace(old) => {
+                    if takes_default(&flow, old) {
+                        change.set_default(old)?;
+                    }
+                    let token = renewed_token(old, &flow, &provider, &grant, now);
+                    change.replace_token(&token, grant_secrets(&grant))?;
+                    // The new login settles an attempt that was in doubt.
+                    change.end_attempt(token.owner, token.id)?;
+                    (token, permitted_in_place(&flow, old))
                 }
-            })
-            .await
-    }
+            };
+            if grant.access_token.is_missing() {
+                // An open attempt, so that the next start refreshes it, too.
+                change.begin_attempt(&token, now)?;
+            }
+            let event = Event::about(&token, Kind::Connected, Source::Flow, event_id, now);
+            change.add_event(&event.because(target.reason()))?;
+            if let Some(permission) = &permission {
+                change.permit(permission, &token, &permitted)?;
+            }
+            // Its provider was deleted meanwhile, and its flows with it: then
+            // nothing of this change may stay.
+            let is_wanted = change.complete_flow(&flow, token.id, now)?;
+            if is_wanted {
+                Ok(token)
+            } else {
+                Err(vault::Error::NotFound)
+            }
+        })
+        .await
 }
 
 /// Where a new grant is stored.
@@ -82,9 +81,9 @@ enum Target {
     New,
     /// In the row of this token: it is the same account's.
     InPlace(Box<Token>),
-    /// In a row of its own, though the flow was to renew another token: it is
-    /// another account's, or the provider does not say whose. The text is the
-    /// event's reason.
+    /// In a row of its own, although the flow was to renew another token: the account
+    /// is another one, or the provider does not name it. The text is the event's
+    /// reason.
     Beside(&'static str),
 }
 
@@ -98,9 +97,9 @@ impl Target {
     }
 }
 
-/// Where the grant that a flow brought is stored. A token is renewed only by a
-/// grant that is shown to be for the same account; what holds the same refresh
-/// token is the same grant.
+/// Where the grant that a flow brought is stored. A token is renewed only by a grant
+/// for the same account, as far as the provider says. A stored token with the same
+/// refresh token has the same grant.
 fn target(change: &Change<'_>, flow: &Flow, grant: &Grant) -> Result<Target, vault::Error> {
     let holder = match &grant.refresh_token {
         Some(refresh_token) => change.token_with_refresh_token(flow.owner, refresh_token)?,
@@ -125,8 +124,8 @@ fn target(change: &Change<'_>, flow: &Flow, grant: &Grant) -> Result<Target, vau
     })
 }
 
-/// The scopes that an agent's own flow permits it of a token that it renewed:
-/// those that it added. What others had added before stays theirs.
+/// The scopes of a renewed token that an agent's own flow permits to it: those that
+/// the flow added, and none that other flows added before.
 pub(super) fn permitted_in_place(flow: &Flow, old: &Token) -> Scopes {
     match flow.purpose {
         Purpose::Renew(_) => flow.requested.difference(&old.requested),
@@ -134,8 +133,8 @@ pub(super) fn permitted_in_place(flow: &Flow, old: &Token) -> Scopes {
     }
 }
 
-/// Whether a token becomes the default when a flow renews it: which of the user's
-/// own tokens is the default is not an agent's to change.
+/// Whether a token becomes the default when a flow renews it. An agent's flow does
+/// not change which of the user's own tokens is the default.
 pub(super) fn takes_default(flow: &Flow, old: &Token) -> bool {
     flow.is_default && flow.agent_id == old.agent_id
 }

@@ -1,12 +1,12 @@
-//! Whether a login that was to renew a token came back with the same account: what
-//! is known, the question where the provider does not say, and a person's answer.
+//! Whether a login that was to renew a token brought the same account: what is
+//! known, the question if the provider does not say, and the person's answer.
 //!
 //! The question is asked on the login's final page and through the API. The first
 //! answer counts: it is checked and stored in one change.
 
 use uuid::Uuid;
 
-use super::Logins;
+use super::follow_ups::FollowUps;
 use super::grants::{permitted_in_place, takes_default};
 use crate::broker::accounts::sameness;
 use crate::broker::{Error, Missing};
@@ -17,7 +17,7 @@ use crate::identity::{FlowId, Owner, TokenId};
 use crate::token::{Sameness, Token};
 use crate::vault::{self, Change, Permission, Secrets, Stored, View};
 
-/// What is known of the account that a completed login came back with.
+/// What is known of the account that a login brought.
 #[derive(Clone, Debug)]
 pub struct RenewedAccount {
     /// Whether a person is asked if it is the account that was to be renewed.
@@ -42,9 +42,9 @@ pub(super) struct AccountAnswer {
     pub(super) now: Timestamp,
 }
 
-/// What became of an answer.
+/// The result of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Answered {
+pub(super) enum AnswerResult {
     /// It is stored.
     Stored,
     /// There is no question: it was answered before, or never asked.
@@ -53,16 +53,17 @@ pub(super) enum Answered {
     RefreshUnderWay,
 }
 
-impl Logins {
-    /// What is known of the account that a login of the owner's came back with.
+impl FollowUps<'_> {
+    /// What is known of the account that one of the owner's logins brought.
     ///
     /// # Errors
     /// [`Error::NotFound`] if the owner has no such login that ended with a token
     /// not long ago, or the token was deleted since.
     pub fn renewed_account(&self, owner: Owner, id: FlowId) -> Result<RenewedAccount, Error> {
         let flow = self.own_completed_flow(owner, id)?;
-        let now = self.context.env.now();
+        let now = self.0.context.env.now();
         let found = self
+            .0
             .context
             .vault
             .read(|view| match view.completed_flow(&flow, now)? {
@@ -72,9 +73,9 @@ impl Logins {
         found.ok_or_else(no_login)
     }
 
-    /// Takes the answer of the owner's to whether it is the account that was to be
-    /// renewed. With `true` the token that was to be renewed takes the grant over,
-    /// and the one beside it goes.
+    /// Stores the owner's answer to whether it is the account that was to be renewed.
+    /// With `true` the grant moves to the token that was to be renewed, and the new
+    /// token is deleted.
     ///
     /// # Errors
     /// [`Error::NotFound`] as for [`Self::renewed_account`], [`Error::NotAsked`] if
@@ -94,13 +95,13 @@ impl Logins {
             };
             answer_account(change, &flow, &token, &answer).map(Some)
         };
-        match self.context.vault.write(store).await? {
+        match self.0.context.vault.write(store).await? {
             None => return Err(no_login()),
-            Some(Answered::NotAsked) => return Err(Error::NotAsked),
-            Some(Answered::RefreshUnderWay) => return Err(Error::RefreshUnderWay),
-            Some(Answered::Stored) => {}
+            Some(AnswerResult::NotAsked) => return Err(Error::NotAsked),
+            Some(AnswerResult::RefreshUnderWay) => return Err(Error::RefreshUnderWay),
+            Some(AnswerResult::Stored) => {}
         }
-        self.refresher.note_new_grant();
+        self.0.refresher.note_new_grant();
         self.renewed_account(owner, id)
     }
 
@@ -113,16 +114,16 @@ impl Logins {
     ) -> AccountAnswer {
         AccountAnswer {
             is_same,
-            permission: self.context.permission_of_flow(flow, source, "allowed"),
+            permission: self.0.context.permission_of_flow(flow, source, "allowed"),
             source,
-            event_id: self.context.env.uuid(),
-            now: self.context.env.now(),
+            event_id: self.0.context.env.uuid(),
+            now: self.0.context.env.now(),
         }
     }
 
     /// A flow of the owner's that ended with a token.
     fn own_completed_flow(&self, owner: Owner, id: FlowId) -> Result<Flow, Error> {
-        let found = self.context.vault.read(|view| view.flow(owner, id))?;
+        let found = self.0.context.vault.read(|view| view.flow(owner, id))?;
         let flow = found.map(|stored| stored.flow);
         flow.filter(|flow| matches!(flow.status, Status::Completed(_)))
             .ok_or_else(no_login)
@@ -168,16 +169,16 @@ pub(super) fn answer_account(
     flow: &Flow,
     token: &Token,
     answer: &AccountAnswer,
-) -> Result<Answered, vault::Error> {
+) -> Result<AnswerResult, vault::Error> {
     let found = renewed_account(change, flow, token.clone())?;
     let Some(old) = found.previous.filter(|_| found.is_asked) else {
-        return Ok(Answered::NotAsked);
+        return Ok(AnswerResult::NotAsked);
     };
     if answer.is_same {
         merge_renewal(change, flow, &old, token.id, answer)
     } else {
         change.note_other_account(flow.owner, flow.id)?;
-        Ok(Answered::Stored)
+        Ok(AnswerResult::Stored)
     }
 }
 
@@ -189,12 +190,12 @@ fn merge_renewal(
     old: &Token,
     token_id: TokenId,
     answer: &AccountAnswer,
-) -> Result<Answered, vault::Error> {
+) -> Result<AnswerResult, vault::Error> {
     let Some(new) = change.token(flow.owner, token_id)? else {
-        return Ok(Answered::NotAsked);
+        return Ok(AnswerResult::NotAsked);
     };
     if change.is_in_doubt(&new.token)? {
-        return Ok(Answered::RefreshUnderWay);
+        return Ok(AnswerResult::RefreshUnderWay);
     }
     let (access_token, refresh_token) = (change.access_token(&new)?, change.refresh_token(&new)?);
     let secrets = Secrets {
@@ -215,7 +216,7 @@ fn merge_renewal(
     let (kind, source) = (Kind::Connected, answer.source);
     let event = Event::about(&merged, kind, source, answer.event_id, answer.now);
     change.add_event(&event.because("renewed"))?;
-    Ok(Answered::Stored)
+    Ok(AnswerResult::Stored)
 }
 
 /// The token that was to be renewed, with the grant of the new one.

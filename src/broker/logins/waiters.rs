@@ -1,4 +1,4 @@
-//! Who waits for which flow, so that all of them wake when it ends.
+//! The calls that wait for flows. All that wait for a flow wake when it ends.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,7 +16,7 @@ pub(super) struct Waiters {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    /// Dropping the sender wakes whoever holds a receiver.
+    /// Dropping the sender wakes all receivers.
     flows: HashMap<FlowId, watch::Sender<()>>,
     counts: HashMap<Owner, usize>,
 }
@@ -56,7 +56,7 @@ impl Waiters {
         })
     }
 
-    /// Wakes everyone who waits for a flow.
+    /// Wakes the calls that wait for a flow.
     pub(super) fn wake(&self, flow: FlowId) {
         self.lock().flows.remove(&flow);
     }

@@ -15,6 +15,7 @@ use crate::vault;
 
 /// A refresh token that is being sent to its provider.
 pub(super) struct Attempt {
+    pub(super) refresher: Refresher,
     /// The token as it was when the attempt was written down.
     pub(super) token: Token,
     pub(super) provider: Provider,
@@ -79,7 +80,8 @@ impl Refresher {
             Err(error) => return Err(error.into()),
         }
         failpoint::pass("refresh.recorded");
-        self.send_refresh(Attempt {
+        let attempt = Attempt {
+            refresher: self.clone(),
             token: stored.token,
             provider,
             refresh_token,
@@ -87,61 +89,62 @@ impl Refresher {
             ticket,
             sent_at: self.context.env.reading(),
             in_doubt: was_in_doubt,
-        })
-        .await
+        };
+        attempt.run().await
     }
+}
 
+impl Attempt {
     /// Sends the refresh token and stores the result.
-    async fn send_refresh(&self, mut attempt: Attempt) -> Result<Refreshed, Error> {
-        let health = &self.state.health;
-        let mut answer = self.send(&mut attempt).await?;
+    async fn run(mut self) -> Result<Refreshed, Error> {
+        let mut answer = self.send().await?;
         if matches!(answer, Some(Err(oauth::Error::OutcomeUnknown { .. }))) {
             // Some servers answer the same refresh token twice within a grace period.
-            answer = self.send(&mut attempt).await?;
+            answer = self.send().await?;
         }
         failpoint::pass("refresh.answered");
         match answer {
             // Deleted or renewed by a person just now, which takes precedence.
             None => Ok(Refreshed::Done),
             Some(Ok(grant)) => {
-                health.succeeded(&attempt.token, self.context.env.reading());
-                self.store_refresh(attempt, grant).await
+                self.note_valid_answer();
+                self.store(grant).await
             }
             Some(Err(oauth::Error::InvalidGrant { .. })) => {
-                health.succeeded(&attempt.token, self.context.env.reading());
-                let reason = if attempt.in_doubt {
+                self.note_valid_answer();
+                let reason = if self.in_doubt {
                     "rotation_lost"
                 } else {
                     "invalid_grant"
                 };
-                self.end_grant(&attempt.token, reason, Source::Refresh)
+                self.refresher
+                    .end_grant(&self.token, reason, Source::Refresh)
                     .await
             }
-            Some(Err(error)) => self.note_failed_refresh(attempt, error).await,
+            Some(Err(error)) => Ok(self.note_failure(error).await),
         }
+    }
+
+    fn note_valid_answer(&self) {
+        let now = self.refresher.context.env.reading();
+        self.refresher.state.health.succeeded(&self.token, now);
     }
 
     /// Sends the refresh token once. A refresh token that arrives without an access
     /// token replaces it at once. `None` if the token was deleted or renewed
     /// meanwhile.
-    async fn send(
-        &self,
-        attempt: &mut Attempt,
-    ) -> Result<Option<Result<Grant, oauth::Error>>, Error> {
-        let asked_at = self.context.env.now();
-        let Attempt {
-            token,
-            provider,
-            refresh_token,
-            ..
-        } = attempt;
-        let sent = self
-            .context
-            .oauth
-            .refresh(provider, refresh_token, &token.requested);
+    async fn send(&mut self) -> Result<Option<Result<Grant, oauth::Error>>, Error> {
+        let context = &self.refresher.context;
+        let asked_at = context.env.now();
+        let sent =
+            context
+                .oauth
+                .refresh(&self.provider, &self.refresh_token, &self.token.requested);
         let failed = match sent.await {
             Ok(grant) => {
-                let expires_at = grant.expires_at.or_else(|| token.expiry_after(asked_at));
+                let expires_at = grant
+                    .expires_at
+                    .or_else(|| self.token.expiry_after(asked_at));
                 return Ok(Some(Ok(Grant {
                     expires_at,
                     ..grant
@@ -149,9 +152,9 @@ impl Refresher {
             }
             Err(failed) => failed,
         };
-        attempt.in_doubt |= matches!(failed.error, oauth::Error::OutcomeUnknown { .. });
+        self.in_doubt |= matches!(failed.error, oauth::Error::OutcomeUnknown { .. });
         if let Some(new) = failed.refresh_token
-            && !self.keep_refresh_token(attempt, new).await?
+            && !self.keep_refresh_token(new).await?
         {
             return Ok(None);
         }

@@ -18,7 +18,7 @@ use crate::identity::{Owner, TokenId};
 use crate::log_limit::log_limited;
 use crate::provider::ProviderRef;
 use crate::token::{Freshness, Token};
-use crate::vault::{Stored, View};
+use crate::vault::{self, Stored, View};
 
 /// The longest sleep.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -37,20 +37,20 @@ const CATCH_UP_IN_DOUBT: Duration = Duration::from_secs(5);
 /// enough for a machine that is switched off over a holiday.
 const IDLE_SHARE: (u32, u32) = (2, 3);
 
-/// Tokens that are overdue, and how long each still waits.
-type Delays = HashMap<(TokenId, i64), Cooldown>;
-
 impl Refresher {
     /// Keeps tokens fresh until the daemon stops.
     pub async fn run(&self, mut stopping: watch::Receiver<bool>) {
-        let mut delays = Delays::new();
+        let mut background = Background {
+            refresher: self,
+            delays: HashMap::new(),
+        };
         // `None`, so that what became due before the start is spread, too.
         let mut wakes = None;
         loop {
             let now = self.context.env.reading();
             let woken = Some(self.state.health.wakes(now));
             let is_behind = std::mem::replace(&mut wakes, woken) != woken;
-            let wait = match self.refresh_what_is_due(now, is_behind, &mut delays) {
+            let wait = match background.refresh_what_is_due(now, is_behind) {
                 Ok(wait) => wait,
                 Err(error) => {
                     log_limited!(1, warn, error = %error, "tokens are not refreshed in the background now");
@@ -58,7 +58,7 @@ impl Refresher {
                 }
             };
             let looked = Instant::now();
-            let told = async {
+            let stopped = async {
                 // An error means that the broker was dropped.
                 let _ = stopping.wait_for(|stopping| *stopping).await;
             };
@@ -68,33 +68,34 @@ impl Refresher {
                 sleep_until(looked + SHORTEST_SLEEP).await;
             };
             tokio::select! {
-                () = told => return,
+                () = stopped => return,
                 () = asked => {}
                 () = self.context.env.clock.sleep(wait) => {}
             }
         }
     }
+}
 
+/// What the loop keeps from one look at the vault to the next.
+struct Background<'a> {
+    refresher: &'a Refresher,
+    /// Overdue grants, by token and generation, and how long each still waits.
+    delays: HashMap<GrantKey, Cooldown>,
+}
+
+/// A token and its generation.
+type GrantKey = (TokenId, i64);
+
+impl Background<'_> {
     /// Starts every refresh that is due. Returns how long until the next one is.
     fn refresh_what_is_due(
-        &self,
+        &mut self,
         now: ClockReading,
         is_behind: bool,
-        delays: &mut Delays,
-    ) -> Result<Duration, crate::vault::Error> {
-        let read = |view: &View<'_>| {
-            let in_doubt = view.open_attempts()?;
-            Ok((view.active_tokens()?, in_doubt))
-        };
-        let (tokens, in_doubt) = off_worker(|| self.context.vault.read(read))?;
-        // Of another generation than the token's, an attempt has ended: its answer
-        // was stored between the two reads.
-        let in_doubt: HashSet<_> = in_doubt
-            .iter()
-            .map(|attempt| (attempt.token_id, attempt.generation))
-            .collect();
+    ) -> Result<Duration, vault::Error> {
+        let (tokens, in_doubt) = self.read()?;
         if is_behind {
-            delays.clear();
+            self.delays.clear();
         }
         let mut next = LONGEST_SLEEP;
         let mut overdue = HashSet::new();
@@ -113,30 +114,46 @@ impl Refresher {
                     .or_insert_with_key(|(owner, provider)| self.idle_life(*owner, provider));
                 self.time_left(token, *idle_life, now)
             };
-            let left = if self.state.in_flight.has(token.id) {
+            let left = if self.refresher.state.in_flight.has(token.id) {
                 // Its end wakes the loop.
                 LONGEST_SLEEP
             } else if left.is_zero() {
                 overdue.insert(key);
-                let spread = match (is_behind, is_in_doubt) {
-                    (false, _) => Duration::ZERO,
-                    (true, true) => CATCH_UP_IN_DOUBT,
-                    (true, false) => CATCH_UP,
-                };
-                let delay = delays.entry(key).or_insert_with(|| {
-                    let millis = u64::try_from(spread.as_millis()).unwrap_or(0);
-                    Cooldown::new(now, Duration::from_millis(self.context.env.below(millis)))
-                });
-                self.start_if_over(token, *delay, now)
+                let delay = self.delay(key, spread(is_behind, is_in_doubt), now);
+                self.start_if_over(token, delay, now)
             } else {
                 left
             };
             next = next.min(left.max(SHORTEST_SLEEP));
         }
-        delays.retain(|key, _| overdue.contains(key));
+        self.delays.retain(|key, _| overdue.contains(key));
         let ids = tokens.iter().map(|stored| stored.token.id).collect();
-        self.keep(&ids, now);
+        self.refresher.keep(&ids, now);
         Ok(next)
+    }
+
+    /// The active tokens, and the grants whose last attempt is in doubt.
+    fn read(&self) -> Result<(Vec<Stored>, HashSet<GrantKey>), vault::Error> {
+        let read = |view: &View<'_>| {
+            let attempts = view.open_attempts()?;
+            Ok((view.active_tokens()?, attempts))
+        };
+        let (tokens, attempts) = off_worker(|| self.refresher.context.vault.read(read))?;
+        // An attempt for another generation than its token's has ended: its answer was
+        // stored between the two reads.
+        let keys = attempts
+            .iter()
+            .map(|attempt| (attempt.token_id, attempt.generation));
+        Ok((tokens, keys.collect()))
+    }
+
+    /// The delay of an overdue grant: a random part of `spread`, chosen once.
+    fn delay(&mut self, key: GrantKey, spread: Duration, now: ClockReading) -> Cooldown {
+        let env = &self.refresher.context.env;
+        *self.delays.entry(key).or_insert_with(|| {
+            let millis = u64::try_from(spread.as_millis()).unwrap_or(0);
+            Cooldown::new(now, Duration::from_millis(env.below(millis)))
+        })
     }
 
     /// Starts a refresh if its delay is over. Returns how long to wait then.
@@ -145,7 +162,7 @@ impl Refresher {
         if !left.is_zero() {
             return left;
         }
-        match self.join_refresh(token, Purpose::Background) {
+        match self.refresher.join_refresh(token, Purpose::Background) {
             // Its end wakes the loop.
             Ok(_) => LONGEST_SLEEP,
             Err(refused) => refused.retry_after().unwrap_or(LONGEST_SLEEP),
@@ -154,21 +171,21 @@ impl Refresher {
 
     /// The time after which an unused refresh token of the provider expires.
     fn idle_life(&self, owner: Owner, provider: &ProviderRef) -> Option<Duration> {
-        let provider = self.providers.referred(owner, provider).ok()?;
+        let provider = self.refresher.providers.referred(owner, provider).ok()?;
         provider.quirks().refresh_token_idle_life
     }
 
     /// How long a token need not be refreshed in the background.
     fn time_left(&self, token: &Token, idle_life: Option<Duration>, now: ClockReading) -> Duration {
-        let settings = &self.context.settings;
+        let settings = &self.refresher.context.settings;
         let is_active = {
             let used_at = token
                 .used_at
                 .unwrap_or(token.created_at)
                 .max(token.created_at);
-            now.wall.millis_since(used_at) < settings.refresh_active_within.saturating_mul(1000)
+            now.wall < used_at.plus(settings.refresh_active_within)
         };
-        if is_active && self.freshness(token) != Freshness::Fresh {
+        if is_active && self.refresher.freshness(token) != Freshness::Fresh {
             return Duration::ZERO;
         }
         let dues = [
@@ -182,6 +199,15 @@ impl Refresher {
                 let left = due.millis_since(now.wall);
                 Duration::from_millis(u64::try_from(left).unwrap_or(0))
             })
+    }
+}
+
+/// Over how long an overdue refresh is spread.
+fn spread(is_behind: bool, is_in_doubt: bool) -> Duration {
+    match (is_behind, is_in_doubt) {
+        (false, _) => Duration::ZERO,
+        (true, true) => CATCH_UP_IN_DOUBT,
+        (true, false) => CATCH_UP,
     }
 }
 

@@ -1,27 +1,27 @@
-//! How long a token waits between refreshes that do not succeed: full jitter
-//! under a ceiling that doubles, so that many callers and many machines do not
-//! come back at the same time. A grant that is in doubt is tried twice more
-//! before that, while a provider's period of grace may last.
+//! How long a token waits between failed refreshes: full jitter under a ceiling that
+//! doubles, so that many callers and machines do not retry at the same time. A grant
+//! in doubt is tried twice more before that, within a provider's likely grace period.
 
 use std::time::Duration;
 
 use crate::clock::{ClockReading, Cooldown};
 use crate::oauth;
 
-/// The ceiling of the first wait: a moment's trouble is over after it.
+/// The ceiling of the first wait: long enough for a short failure to pass.
 const FIRST: Duration = Duration::from_secs(2);
 
-/// The ceiling of every wait: a provider that is back is noticed within it.
+/// The ceiling of every wait: recovery is noticed within it.
 const LONGEST: Duration = Duration::from_secs(300);
 
-/// A provider's `Retry-After` is stretched by up to this share of it.
+/// A provider's `Retry-After` is lengthened by up to this fraction of it.
 const STRETCH: u32 = 10;
 
-/// When a grant in doubt is tried again, after the refresh token was sent:
-/// periods of grace of half a minute and more are met twice.
+/// When a grant in doubt is tried again, counted from when the refresh token was
+/// sent: twice within a grace period of half a minute or more.
 const GRACE_TRIES: [Duration; 2] = [Duration::from_secs(10), Duration::from_secs(25)];
 
-/// By up to how much later, so that those cut off together do not come together.
+/// Added at random to those times, so that requests that failed together do not
+/// retry together.
 const GRACE_JITTER: Duration = Duration::from_secs(1);
 
 /// One token's failures in a row, and the wait that the last one led to.
@@ -34,7 +34,7 @@ pub(super) struct Backoff {
     doubt: Option<Doubt>,
 }
 
-/// A refresh token that was sent, and that no answer told the end of.
+/// A refresh token that was sent without a usable answer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Doubt {
     /// The generation that it belongs to.
@@ -43,17 +43,17 @@ pub(super) struct Doubt {
     pub(super) sent_at: ClockReading,
 }
 
-/// What a token waits for.
+/// Why a token waits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) enum Cause {
-    /// For the provider, which did not answer as it should.
+    /// The provider did not answer, or not usably.
     #[default]
     Outage,
-    /// For the next try of a grant in doubt.
+    /// The next try of a grant in doubt is due then.
     Doubt,
-    /// For as long as the provider asked.
+    /// The provider asked for the wait.
     AskedFor,
-    /// For something to change, since the provider refuses this one token so.
+    /// The provider refuses this one token, with this error.
     Refusal(oauth::Error),
 }
 
@@ -63,7 +63,7 @@ impl Backoff {
         self.pause.map_or(Duration::ZERO, |pause| pause.left(now))
     }
 
-    /// What it is for.
+    /// Why it waits.
     pub(super) fn cause(&self) -> &Cause {
         &self.cause
     }
@@ -94,8 +94,8 @@ impl Backoff {
         self.pause = Some(Cooldown::new(now, wait));
     }
 
-    /// Notes that a grant is in doubt, and begins the wait for the next try of
-    /// it. `false` if there is none left: then it is a failure like any other.
+    /// Notes that a grant is in doubt, and begins the wait for its next try. `false`
+    /// if no try is left; the failure then counts as any other.
     pub(super) fn doubt(
         &mut self,
         doubt: Doubt,
@@ -125,13 +125,13 @@ impl Backoff {
         self.pause = Some(Cooldown::new(now, wait));
     }
 
-    /// Whether the wait is for something else than the provider's return.
+    /// Whether the wait continues after the provider is back.
     pub(super) fn outlasts_an_outage(&self) -> bool {
         matches!(self.cause, Cause::AskedFor | Cause::Refusal(_))
     }
 }
 
-/// The longest wait after so many failures in a row.
+/// The longest wait after this many failures in a row.
 fn ceiling(failures: u32) -> Duration {
     let doubled = 1_u32.checked_shl(failures.saturating_sub(1).min(16));
     FIRST

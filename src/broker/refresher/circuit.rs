@@ -1,11 +1,10 @@
-//! A provider's circuit, as a state machine. Closed, it lets every request
-//! through; after failures in a row it opens, and then lets through one request
-//! at a time, as a probe, after a pause each.
+//! A circuit breaker for one client at its provider, as a state machine. Closed, it
+//! admits every request. After failures in a row it opens, and then admits one
+//! request at a time, as a probe, after a pause.
 //!
-//! Each request that it lets through carries a ticket. Tickets tell requests
-//! that were sent before a change of its state from those after it: what was
-//! under way when it opened counts once, and only the probe's own failure
-//! lengthens the pause. No clock, no randomness: both are arguments.
+//! Each admitted request carries a ticket, which names the state that admitted it.
+//! Requests that were under way when the circuit opened count once, and only the
+//! probe's own failure lengthens the pause. Time and randomness are arguments.
 
 use std::time::Duration;
 
@@ -24,20 +23,20 @@ const FIRST: Duration = Duration::from_secs(2);
 /// The longest pause, so that recovery is noticed within ten seconds.
 const LONGEST: Duration = Duration::from_secs(8);
 
-/// How much longer the token that failed last waits, so that another one
-/// probes, if there is any: what failed may be that token's own.
+/// How much longer the token that failed last waits. Another token, if there is one,
+/// then probes first: the failure may concern that one token only.
 const OTHERS_FIRST: Duration = Duration::from_secs(1);
 
-/// The longest pause after a probe that the client was refused for, or before
-/// the token that met the refusal probes itself: a person has to change a
-/// setting first.
+/// The longest pause after a probe that was answered with a refusal of the client,
+/// and before the refused token itself probes: a person has to change a setting
+/// first.
 const FIRST_REFUSED: Duration = Duration::from_secs(60);
 
 /// The longest pause while the client is refused.
 const LONGEST_REFUSED: Duration = Duration::from_secs(300);
 
-/// A probe that has not ended after this long is given up: longer than a
-/// request and its retry take.
+/// A probe that has not ended after this long is given up. A request and its retry
+/// take less.
 const PROBE_LIMIT: Duration = Duration::from_secs(70);
 
 /// One client's circuit at one provider.
@@ -47,14 +46,14 @@ pub(super) struct Circuit {
     failures: u32,
     /// `None` while it is closed.
     open: Option<Open>,
-    /// Grows with each change of its state; a ticket names the one it is of.
+    /// Grows with each change of state; a ticket names the epoch that admitted it.
     epoch: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Open {
-    /// Until when nothing is sent; while a probe is under way, until when that
-    /// is waited for.
+    /// Until when nothing is sent. While a probe is under way, until when the circuit
+    /// waits for its result.
     pause: Cooldown,
     /// The same for the token that failed last.
     own_pause: Cooldown,
@@ -67,12 +66,12 @@ struct Open {
     refusal: Option<oauth::Error>,
 }
 
-/// A request that was let through.
+/// The permission for one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ticket {
     token: TokenId,
-    /// `None` if it was let through whatever the state, and its failure says
-    /// nothing new.
+    /// `None` if it was admitted whatever the state, so that its failure is not
+    /// counted.
     epoch: Option<u64>,
 }
 
@@ -98,12 +97,12 @@ pub(super) struct CircuitOpen {
 }
 
 impl Circuit {
-    /// Whether it lets through nothing but probes.
+    /// Whether only probes are admitted.
     pub(super) fn is_open(&self) -> bool {
         self.open.is_some()
     }
 
-    /// How long until a request for `token` is let through, if no other one is
+    /// How long until a request for `token` is admitted, if no other one is admitted
     /// before.
     pub(super) fn left(&self, token: TokenId, now: ClockReading) -> Duration {
         self.open.as_ref().map_or(Duration::ZERO, |open| {
@@ -115,8 +114,8 @@ impl Circuit {
         })
     }
 
-    /// Lets a request for `token` through, or says why not. The first one after
-    /// the pause is the probe; others wait for its end.
+    /// Admits a request for `token`, or says why not. The first one after the pause
+    /// is the probe; others wait for its end.
     pub(super) fn admit(
         &mut self,
         token: TokenId,
@@ -140,8 +139,7 @@ impl Circuit {
         })
     }
 
-    /// Notes that a request was not answered as it should be. `random` gives a
-    /// number below its argument.
+    /// Notes a failed request. `random` gives a number below its argument.
     pub(super) fn fail(
         &mut self,
         ticket: Ticket,
@@ -173,8 +171,8 @@ impl Circuit {
         });
     }
 
-    /// Notes that the provider answered as it should, to whichever request:
-    /// the circuit closes. Whether it was open.
+    /// Notes a valid answer to any request: the circuit closes. Returns whether it
+    /// was open.
     pub(super) fn succeed(&mut self) -> bool {
         self.failures = 0;
         let was_open = self.open.take().is_some();
@@ -182,9 +180,8 @@ impl Circuit {
         was_open
     }
 
-    /// Notes that a request asked the provider nothing after all, or that what
-    /// came of it says nothing about the provider. If it was the probe, the next
-    /// one is.
+    /// Notes that a request sent nothing, or that its result says nothing about the
+    /// provider. If it was the probe, the next request becomes the probe.
     pub(super) fn release(&mut self, ticket: Ticket, now: ClockReading) {
         if self.is_current(ticket)
             && let Some(open) = &mut self.open
@@ -196,8 +193,7 @@ impl Circuit {
         }
     }
 
-    /// Forgets what was held against the provider; requests that are under way
-    /// no longer count.
+    /// Closes the circuit. Requests that are under way no longer count.
     pub(super) fn reset(&mut self) {
         *self = Self {
             epoch: self.epoch + 1,
@@ -205,25 +201,25 @@ impl Circuit {
         };
     }
 
-    /// How the provider refuses the client, if it is open for that.
+    /// How the provider refuses the client, if the circuit is open for that reason.
     pub(super) fn refusal(&self) -> Option<&oauth::Error> {
         self.open.as_ref()?.refusal.as_ref()
     }
 
-    /// Whether a ticket is of the present state: while open, the probe's.
+    /// Whether a ticket belongs to the present state: while open, to the probe.
     fn is_current(&self, ticket: Ticket) -> bool {
         ticket.epoch == Some(self.epoch) && self.open.as_ref().is_none_or(|open| open.is_probed)
     }
 }
 
-/// The longest pause after so many failed probes, and how much longer the token
-/// that failed waits.
+/// The longest pause after this many failed probes, and how much longer the token
+/// that failed last waits.
 fn longest_pauses(probes: u32, is_refused: bool) -> (Duration, Duration) {
     let doubled =
         |first: Duration, times: u32, limit| first.saturating_mul(1 << times.min(8)).min(limit);
     match (is_refused, probes) {
         (false, _) => (doubled(FIRST, probes, LONGEST), OTHERS_FIRST),
-        // One token's word: another one is asked for soon, if there is any.
+        // Only one token has met the refusal, so another one probes soon.
         (true, 0) => (FIRST, FIRST_REFUSED),
         (true, _) => (
             doubled(FIRST_REFUSED, probes - 1, LONGEST_REFUSED),

@@ -1,9 +1,9 @@
 //! What is known of one client at one provider: its circuit, each token's
 //! backoff, and the turns in which its refreshes begin.
 //!
-//! While the circuit is open, it decides when the provider is asked again, in
-//! place of the tokens' own backoffs; but not in place of what the provider
-//! asked for, or of one token's refusal.
+//! While the circuit is open, it decides when the provider is asked again, and the
+//! tokens' own backoffs do not count. A wait that the provider asked for, and the
+//! backoff after a refusal of one token, count all the same.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -16,9 +16,9 @@ use crate::clock::{ClockReading, Cooldown, Env};
 use crate::identity::TokenId;
 use crate::oauth;
 
-/// How often one token is refreshed because somebody insists: a resource that
-/// refuses whatever it is shown must not cost a refresh at each request.
-const INSISTENCE: Duration = Duration::from_secs(30);
+/// How often a caller can force the refresh of one token: a resource that refuses
+/// every token must not cause a refresh at each request.
+const FORCED_INTERVAL: Duration = Duration::from_secs(30);
 
 /// The state of one client.
 #[derive(Debug, Default)]
@@ -26,31 +26,30 @@ pub(super) struct Client {
     circuit: Circuit,
     backoffs: HashMap<TokenId, Backoff>,
     turns: Turns,
-    /// Tokens that were refreshed because somebody insisted, until they may be
-    /// again.
-    insisted: HashMap<TokenId, Cooldown>,
+    /// Tokens whose refresh was forced, until it can be forced again.
+    forced: HashMap<TokenId, Cooldown>,
 }
 
-/// A refresh that may be tried.
+/// A refresh that is admitted.
 #[derive(Debug)]
 pub(super) struct Admission {
-    /// To be given back with how it ended.
+    /// The circuit's ticket, to be returned with the result.
     pub(super) ticket: Ticket,
-    /// When it may begin; `None` if at once, whatever else is under way.
+    /// When it may begin; `None` if at once.
     pub(super) turn: Option<Turn>,
 }
 
 /// How a refresh failed.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Failed<'a> {
-    /// Why.
+    /// The provider's error, or why there is no answer.
     pub(super) error: &'a oauth::Error,
-    /// What was sent, if it may be spent.
+    /// The refresh token that was sent, if it may be spent.
     pub(super) doubt: Option<Doubt>,
 }
 
 impl Client {
-    /// Whether a token's refresh may be tried now; else what to answer.
+    /// Admits a token's refresh, or says why it may not be tried now.
     pub(super) fn admit(
         &mut self,
         token: TokenId,
@@ -58,25 +57,27 @@ impl Client {
         now: ClockReading,
     ) -> Result<Admission, Refreshed> {
         let left = self.left(token, now);
-        match (purpose, self.insistence_left(token, now)) {
-            (Purpose::Refused, insisted) if !insisted.is_zero() => {
-                return Err(Refreshed::RetryAfter(insisted));
+        match (purpose, self.forced_left(token, now)) {
+            (Purpose::Refused, left) if !left.is_zero() => {
+                return Err(Refreshed::RetryAfter(left));
             }
-            (Purpose::Person, insisted) if !left.is_zero() && insisted.is_zero() => {
-                return Ok(self.insist(token, now));
+            (Purpose::Person, forced) if !left.is_zero() && forced.is_zero() => {
+                return Ok(self.force(token, now));
             }
             _ => {}
         }
         let admission = self.admit_in_time(token, purpose, left, now)?;
         if purpose == Purpose::Refused {
-            self.insisted.insert(token, Cooldown::new(now, INSISTENCE));
+            self.forced
+                .insert(token, Cooldown::new(now, FORCED_INTERVAL));
         }
         Ok(admission)
     }
 
-    /// Lets a token's refresh through although it is not its time.
-    fn insist(&mut self, token: TokenId, now: ClockReading) -> Admission {
-        self.insisted.insert(token, Cooldown::new(now, INSISTENCE));
+    /// Admits a token's refresh in spite of its backoff and the circuit.
+    fn force(&mut self, token: TokenId, now: ClockReading) -> Admission {
+        self.forced
+            .insert(token, Cooldown::new(now, FORCED_INTERVAL));
         let ticket = self.circuit.admit(token, now);
         Admission {
             ticket: ticket.unwrap_or_else(|_| Ticket::beside(token)),
@@ -84,14 +85,13 @@ impl Client {
         }
     }
 
-    /// How long until somebody may insist on a token's refresh.
-    fn insistence_left(&self, token: TokenId, now: ClockReading) -> Duration {
-        let insisted = self.insisted.get(&token);
-        insisted.map_or(Duration::ZERO, |pause| pause.left(now))
+    /// How long until a token's refresh can be forced again.
+    fn forced_left(&self, token: TokenId, now: ClockReading) -> Duration {
+        let forced = self.forced.get(&token);
+        forced.map_or(Duration::ZERO, |pause| pause.left(now))
     }
 
-    /// Lets a token's refresh through if `left`, the time until it may be tried,
-    /// is over.
+    /// Admits a token's refresh if `left`, the time until it may be tried, is zero.
     fn admit_in_time(
         &mut self,
         token: TokenId,
@@ -150,14 +150,13 @@ impl Client {
         }
     }
 
-    /// Notes that the provider answered as it should, with a grant or with the
-    /// end of one.
+    /// Notes a valid answer of the provider: a grant or `invalid_grant`.
     pub(super) fn succeed(&mut self, token: TokenId, now: ClockReading) {
         self.backoffs.remove(&token);
         self.answered(now);
     }
 
-    /// Notes that the provider is there and knows the client.
+    /// Notes that the provider answers and accepts the client.
     fn answered(&mut self, now: ClockReading) {
         if self.circuit.succeed() {
             self.backoffs
@@ -166,14 +165,14 @@ impl Client {
         }
     }
 
-    /// Notes that it did not; how long to wait before trying again.
+    /// Notes a failure. Returns how long to wait before trying again.
     pub(super) fn fail(&mut self, ticket: Ticket, failed: Failed<'_>, env: &Env) -> Duration {
         use oauth::Error as E;
         let (now, token) = (env.reading(), ticket.token());
         let below = |end| env.below(end);
         match failed.error {
             E::Refused { .. } => self.answered(now),
-            // Nothing was asked: this machine is at fault.
+            // Nothing was sent: the fault is on this machine.
             E::HttpClient { .. } => self.circuit.release(ticket, now),
             error => self.circuit.fail(ticket, error, now, below),
         }
@@ -187,15 +186,15 @@ impl Client {
         self.left(token, now)
     }
 
-    /// Notes a failure that says nothing about the provider, and waits so long.
+    /// Notes a failure that says nothing about the provider, and waits `wait`.
     pub(super) fn excuse(&mut self, ticket: Ticket, now: ClockReading, wait: Duration) {
         self.circuit.release(ticket, now);
         let backoff = self.backoffs.entry(ticket.token()).or_default();
         backoff.wait(now, wait);
     }
 
-    /// Notes a refresh that could not be tried for reasons of our own; how long
-    /// to wait before trying again.
+    /// Notes a refresh that the daemon itself could not do. Returns how long to wait
+    /// before trying again.
     pub(super) fn stall(&mut self, token: TokenId, env: &Env) -> Duration {
         let now = env.reading();
         let backoff = self.backoffs.entry(token).or_default();
@@ -211,7 +210,7 @@ impl Client {
         self.circuit.release(ticket, now);
     }
 
-    /// Forgets what the machine's sleep may have brought about.
+    /// Forgets the failures that the machine's sleep may have caused.
     pub(super) fn wake(&mut self, now: ClockReading) {
         if self.circuit.refusal().is_none() {
             self.circuit.reset();
@@ -221,19 +220,19 @@ impl Client {
         self.turns.spread(now);
     }
 
-    /// Forgets what is held against the client, whose settings were changed.
+    /// Forgets the failures of the client, whose settings were changed.
     pub(super) fn forget(&mut self) {
         self.circuit.reset();
         self.backoffs
             .retain(|_, backoff| *backoff.cause() == Cause::AskedFor);
     }
 
-    /// Forgets every token but these; whether there is anything left to know.
+    /// Forgets every token but these. Returns whether anything is left to remember.
     pub(super) fn keep(&mut self, tokens: &HashSet<TokenId>, now: ClockReading) -> bool {
         self.backoffs.retain(|id, _| tokens.contains(id));
-        self.insisted.retain(|_, pause| !pause.left(now).is_zero());
+        self.forced.retain(|_, pause| !pause.left(now).is_zero());
         let is_idle = self.backoffs.is_empty()
-            && self.insisted.is_empty()
+            && self.forced.is_empty()
             && !self.circuit.is_open()
             && self.turns.is_idle(now);
         !is_idle

@@ -1,8 +1,8 @@
-//! How old tokens are by the clock that cannot be set.
+//! The age of tokens by the monotonic clock.
 //!
-//! A wall clock that is set back makes a token look younger than it is. So the
-//! first sight of each grant is remembered by both clocks, and the time is
-//! never taken to be earlier than what the machine has run since.
+//! A wall clock that is set back makes a token look younger than it is. So both
+//! clocks are read when a grant is first seen, and the present is never taken to be
+//! earlier than that time plus the uptime since.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -11,10 +11,11 @@ use crate::clock::{ClockReading, Timestamp};
 use crate::identity::TokenId;
 use crate::token::{Freshness, Token};
 
+/// When each token's present grant was first seen.
 #[derive(Debug, Default)]
 pub(super) struct FirstSeen(Mutex<HashMap<TokenId, Observation>>);
 
-/// The first sight of a grant.
+/// When a grant was first seen.
 #[derive(Clone, Copy, Debug)]
 struct Observation {
     generation: i64,
@@ -22,7 +23,7 @@ struct Observation {
 }
 
 impl FirstSeen {
-    /// The earliest that it can be now, whatever the wall clock says.
+    /// The earliest time that it can be now, whatever the wall clock says.
     pub(super) fn earliest(&self, token: &Token, now: ClockReading) -> Timestamp {
         let mut observations = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let first = Observation {
@@ -41,7 +42,7 @@ impl FirstSeen {
         Timestamp::from_millis(observation.at.wall.as_millis().saturating_add(ran))
     }
 
-    /// How far a token is from its end, by whichever clock is the sterner.
+    /// How far a token is from its expiry, by the stricter of the two clocks.
     pub(super) fn freshness(&self, token: &Token, now: ClockReading) -> Freshness {
         let earliest = self.earliest(token, now);
         token.freshness(now.wall).max(token.freshness(earliest))
@@ -69,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_back_does_not_bring_a_dead_token_to_life() {
+    fn a_clock_that_is_set_back_does_not_make_an_expired_token_usable() {
         let (first_seen, token) = (FirstSeen::default(), token(Some(3600)));
         assert_eq!(first_seen.freshness(&token, at(0, 0)), Freshness::Fresh);
         for back in [600, 86_400] {
@@ -81,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grant_from_the_future_is_not_trusted_and_dies_in_its_time() {
+    fn a_grant_issued_in_the_future_is_stale_and_expires_by_uptime() {
         let (first_seen, token) = (FirstSeen::default(), token(Some(3600)));
         assert_eq!(
             first_seen.freshness(&token, at(-86_400, 0)),
@@ -94,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_grant_starts_anew() {
+    fn a_new_grant_is_observed_again() {
         let (first_seen, mut token) = (FirstSeen::default(), token(Some(3600)));
         assert_eq!(first_seen.freshness(&token, at(0, 0)), Freshness::Fresh);
         token.generation += 1;

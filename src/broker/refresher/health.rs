@@ -1,7 +1,7 @@
-//! Whether a refresh may be tried now: what is known of each client at its
-//! provider, and whether the machine has just woken.
+//! Whether a refresh may be tried now: what is known of each client at its provider,
+//! and whether the machine has just woken.
 //!
-//! In memory only: a daemon that starts anew tries everything anew.
+//! It is kept in memory only, so a restart tries everything again.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,17 +16,18 @@ use crate::oauth;
 use crate::provider::Binding;
 use crate::token::Token;
 
-/// Clocks that differ by more than this between two looks mean that the
-/// machine slept, or that its clock was set.
+/// If the two clocks advanced by amounts that differ by more than this, the machine
+/// slept or its clock was set.
 const JUMP: Duration = Duration::from_secs(10);
 
-/// How long after waking the network may take to be there; until then, a
-/// failure to reach a provider says nothing about the provider.
+/// How long the network may take to come up after waking. Until then, a failure to
+/// reach a provider says nothing about the provider.
 const NETWORK_GRACE: Duration = Duration::from_secs(60);
 
 /// The wait after such a failure.
 const NETWORK_WAIT: Duration = Duration::from_secs(2);
 
+/// What is known of all clients.
 #[derive(Debug, Default)]
 pub(super) struct Health(Mutex<State>);
 
@@ -37,7 +38,7 @@ struct State {
     seen: Option<ClockReading>,
     /// How often the machine was found to have slept.
     wakes: u64,
-    /// Runs from a wake-up for as long as the network may take.
+    /// Runs for [`NETWORK_GRACE`] after a wake-up.
     waking: Option<Cooldown>,
 }
 
@@ -53,9 +54,9 @@ impl Health {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Compares the clocks; how often, in all, the machine was found to have
-    /// slept, or its clock to have been set. What was held against providers
-    /// before that is forgotten, but for what they asked for themselves.
+    /// Compares the clocks. Returns how often the machine has slept, or its clock was
+    /// set, since the start. After a wake-up, earlier failures are forgotten, except
+    /// for the waits that providers asked for.
     pub(super) fn wakes(&self, now: ClockReading) -> u64 {
         let mut state = self.lock();
         let seen = state.seen.replace(now);
@@ -70,8 +71,8 @@ impl Health {
         state.wakes
     }
 
-    /// Whether a token's refresh may be tried now; else what to answer. Who is
-    /// let through says how it ended.
+    /// Admits a token's refresh, or says why it may not be tried now. The result of
+    /// an admitted one is reported by the methods below.
     pub(super) fn admit(
         &self,
         token: &Token,
@@ -81,13 +82,12 @@ impl Health {
         self.lock().client(token).admit(token.id, purpose, now)
     }
 
-    /// Notes that the provider answered as it should, with a grant or with
-    /// the end of one.
+    /// Notes a valid answer of the provider: a grant or `invalid_grant`.
     pub(super) fn succeeded(&self, token: &Token, now: ClockReading) {
         self.lock().client(token).succeed(token.id, now);
     }
 
-    /// Notes that it did not; how long to wait before trying again.
+    /// Notes a failure. Returns how long to wait before trying again.
     pub(super) fn failed(
         &self,
         token: &Token,
@@ -107,19 +107,19 @@ impl Health {
         client.fail(ticket, failed, env)
     }
 
-    /// Notes a refresh that could not be tried for reasons of our own.
+    /// Notes a refresh that the daemon itself could not do.
     pub(super) fn stalled(&self, token: &Token, env: &Env) -> Duration {
         self.lock().client(token).stall(token.id, env)
     }
 
-    /// Notes that a refresh that was let through has ended. If it asked the
-    /// provider nothing, and was the circuit's probe, the next one is.
+    /// Notes that an admitted refresh has ended. If it was the circuit's probe and
+    /// sent nothing, the next one becomes the probe.
     pub(super) fn ended(&self, token: &Token, ticket: Ticket, now: ClockReading) {
         self.lock().client(token).end(ticket, now);
     }
 
-    /// Forgets what is held against a client whose settings were changed: all
-    /// of its tokens may be refreshed now.
+    /// Forgets the failures of a client whose settings were changed: all of its
+    /// tokens may be refreshed now.
     pub(super) fn forget_client(&self, owner: Owner, binding: &Binding) {
         let key = (owner, binding.clone());
         if let Some(client) = self.lock().clients.get_mut(&key) {

@@ -1,4 +1,4 @@
-//! The refreshes that are under way: one per token, shared by all who ask.
+//! The refreshes that are under way: one per token, shared by all its callers.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,14 +10,15 @@ use tokio::time::Instant;
 use super::Refreshed;
 use crate::identity::TokenId;
 
-/// How long a refresh is waited for, counted from its beginning; it goes on
-/// without those who wait. Shorter than the 5 s after which Python's httpx, and
-/// with it the SDK, gives up.
+/// How long callers wait for a refresh, counted from its beginning. The refresh
+/// continues after that. Shorter than the 5 s after which Python's httpx, and with
+/// it the SDK, gives up.
 const TIMEOUT: Duration = Duration::from_secs(4);
 
-/// When a caller is told to try again who has waited long enough.
+/// What callers get as the time to retry when they have waited that long.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
+/// The refresh of each token that has one under way.
 #[derive(Debug, Default)]
 pub(super) struct InFlight(Mutex<HashMap<TokenId, RefreshTask>>);
 
@@ -28,8 +29,7 @@ pub(super) struct RefreshTask {
     outcome: watch::Receiver<Option<Refreshed>>,
 }
 
-/// Whoever holds it flies: it takes the flight off the list when it is
-/// dropped, even by a panic, and only then do those who wait wake.
+/// Removes the entry when dropped, even on panic, then wakes the waiters.
 #[derive(Debug)]
 pub(super) struct CompletionGuard<'a> {
     in_flight: &'a InFlight,
@@ -42,7 +42,7 @@ impl InFlight {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Joins the flight of a token, or has `start` begin one, unless
+    /// Joins the refresh of a token. If there is none, `start` begins one, unless
     /// `admission` refuses.
     pub(super) fn join<A>(
         &self,
@@ -85,7 +85,7 @@ impl InFlight {
 }
 
 impl RefreshTask {
-    /// Its outcome, if it ends while there is timeout.
+    /// The result, or [`Refreshed::RetryAfter`] after [`TIMEOUT`].
     pub(super) async fn finished(mut self) -> Refreshed {
         let ended = self.outcome.wait_for(Option::is_some);
         let outcome = tokio::time::timeout_at(self.began + TIMEOUT, ended).await;
@@ -97,10 +97,10 @@ impl RefreshTask {
 }
 
 impl CompletionGuard<'_> {
-    /// Ends the flight.
+    /// Removes the entry and gives the result to the waiters.
     pub(super) fn complete(mut self, refreshed: Refreshed) {
         let outcome = self.outcome.take();
-        // Taken off the list first: whoever comes now looks at the vault anew.
+        // The entry goes first, so that a new caller reads the vault again.
         drop(self);
         if let Some(outcome) = outcome {
             outcome.send_replace(Some(refreshed));
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_late_caller_of_a_long_refresh_does_not_wait_anew() {
+    async fn a_late_caller_of_a_long_refresh_shares_its_timeout() {
         let in_flight = InFlight::default();
         let (mut task, _started) = join(&in_flight);
         task.began = Instant::now() - TIMEOUT;

@@ -1,5 +1,5 @@
-//! How many refreshes of one client are under way at its provider, and how fast
-//! they follow on each other when it is back after an outage.
+//! How many refreshes of one client run at once, and at what rate they begin after
+//! an outage.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,28 +9,28 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::Purpose;
 use crate::clock::{ClockReading, Cooldown};
 
-/// How many refreshes of one client are under way at once. More would not be
-/// answered sooner, and each is a grant at risk if the connection breaks.
-const PLACES: usize = 32;
+/// How many refreshes of one client run at once. More would not be answered sooner,
+/// and each is a grant at risk if the connection breaks.
+const MAX_AT_ONCE: usize = 32;
 
-/// How long after an outage refreshes are spread.
+/// For how long after an outage refreshes are spread.
 const RECOVERY: Duration = Duration::from_secs(60);
 
-/// How far apart they are then, those that somebody waits for and those of the
-/// background each: at most forty in a second.
+/// The distance between two of them then, for those that callers wait for and those
+/// of the background each: at most forty in a second.
 const DISTANCE: Duration = Duration::from_millis(50);
 
-/// How long a refresh may wait for its turn, if somebody waits for it: less
-/// than a caller has timeout. Else it is not begun yet.
+/// How long a refresh that a caller waits for may wait for its turn: less than the
+/// caller's timeout. If it would be longer, the refresh is not begun yet.
 const LONGEST_WAIT: Duration = Duration::from_secs(3);
 
-/// The same in the background, where the next look comes soon.
+/// The same in the background, where the loop tries again soon.
 const LONGEST_BACKGROUND_WAIT: Duration = Duration::from_millis(100);
 
 /// The turns of one client.
 #[derive(Debug)]
 pub(super) struct Turns {
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
     recovery: Option<Cooldown>,
     asked: Lane,
     background: Lane,
@@ -40,18 +40,18 @@ pub(super) struct Turns {
 #[derive(Clone, Copy, Debug, Default)]
 struct Lane(Duration);
 
-/// A turn that has been given.
+/// When a refresh may begin.
 #[derive(Debug)]
 pub(super) struct Turn {
     /// How long to wait for it.
     pub(super) wait: Duration,
-    places: Arc<Semaphore>,
+    permits: Arc<Semaphore>,
 }
 
 impl Default for Turns {
     fn default() -> Self {
         Self {
-            places: Arc::new(Semaphore::new(PLACES)),
+            permits: Arc::new(Semaphore::new(MAX_AT_ONCE)),
             recovery: None,
             asked: Lane::default(),
             background: Lane::default(),
@@ -60,12 +60,12 @@ impl Default for Turns {
 }
 
 impl Turns {
-    /// Notes that the provider is back: for a while refreshes are spread.
+    /// Notes that the provider is back. Refreshes are spread from now on.
     pub(super) fn spread(&mut self, now: ClockReading) {
         self.recovery = Some(Cooldown::new(now, RECOVERY));
     }
 
-    /// Gives a turn, or says how long there is none.
+    /// Gives a turn, or says how long until there is one.
     pub(super) fn take(&mut self, purpose: Purpose, now: ClockReading) -> Result<Turn, Duration> {
         let is_spread = self.is_spread(now);
         let (lane, longest) = match purpose {
@@ -81,13 +81,13 @@ impl Turns {
             return Err(wait);
         }
         lane.0 = now.uptime + wait + DISTANCE;
-        let places = Arc::clone(&self.places);
-        Ok(Turn { wait, places })
+        let permits = Arc::clone(&self.permits);
+        Ok(Turn { wait, permits })
     }
 
-    /// Whether nothing would be lost with it.
+    /// Whether it can be dropped without a loss.
     pub(super) fn is_idle(&self, now: ClockReading) -> bool {
-        !self.is_spread(now) && Arc::strong_count(&self.places) == 1
+        !self.is_spread(now) && Arc::strong_count(&self.permits) == 1
     }
 
     fn is_spread(&self, now: ClockReading) -> bool {
@@ -97,11 +97,10 @@ impl Turns {
 }
 
 impl Turn {
-    /// A place among the refreshes that are under way, once there is one. It is
-    /// held until it is dropped.
-    pub(super) async fn place(self) -> Option<OwnedSemaphorePermit> {
+    /// Waits for a permit to run, which is held until it is dropped.
+    pub(super) async fn permit(self) -> Option<OwnedSemaphorePermit> {
         // An error means that the semaphore was closed, which nothing does.
-        self.places.acquire_owned().await.ok()
+        self.permits.acquire_owned().await.ok()
     }
 }
 
@@ -142,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn who_waits_is_told_to_come_again_rather_than_kept_waiting() {
+    fn a_caller_gets_a_time_to_retry_rather_than_a_long_wait() {
         let mut turns = Turns::default();
         turns.spread(at(0));
         let waits: Vec<_> = std::iter::repeat_with(|| turns.take(Purpose::Asked, at(0)))

@@ -17,7 +17,7 @@ pub(super) struct Candidate {
     /// Whether the agent that asks may use it with all the scopes that it has;
     /// without an agent as [`Self::is_bound`].
     pub(super) is_permitted: bool,
-    /// Whether it turned out that it cannot be handed out, whatever it says.
+    /// Whether its grant turned out to have ended while the request was served.
     pub(super) has_ended: bool,
 }
 

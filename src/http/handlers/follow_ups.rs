@@ -10,7 +10,11 @@ use crate::broker::{Missing, RenewedAccount};
 pub(in crate::http) async fn show_follow_up(call: Call) -> Answer {
     let (owner, flow) = (call.peer.owner, call.flow_id(Missing::CompletedLogin)?);
     reply::ok(&response(
-        &call.broker.logins().renewed_account(owner, flow)?,
+        &call
+            .broker
+            .logins()
+            .follow_ups()
+            .renewed_account(owner, flow)?,
     ))
 }
 
@@ -20,6 +24,7 @@ pub(in crate::http) async fn answer_follow_up(call: Call) -> Answer {
     let stored = call
         .broker
         .logins()
+        .follow_ups()
         .answer_renewed_account(owner, flow, request.same_account)
         .await?;
     reply::ok(&response(&stored))
