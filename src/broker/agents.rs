@@ -48,7 +48,7 @@ impl Agents {
             for connection in page.rows {
                 match view.token(owner, connection.token_id) {
                     Ok(Some(stored)) => connected.push((connection, stored.token)),
-                    // Deleted just now, or damaged: not to be used in either case.
+                    // Deleted just now, or damaged; it cannot be used in either case.
                     Ok(None) | Err(vault::Error::UnreadableRow { .. }) => {}
                     Err(error) => return Err(error),
                 }
@@ -61,8 +61,8 @@ impl Agents {
         Ok(self.context.vault.read(read)?)
     }
 
-    /// Lets an agent use a token; a permission that there is already stays as
-    /// it is.
+    /// Permits an agent to use a token. A permission that exists already stays as it
+    /// is.
     ///
     /// # Errors
     /// [`Error::NotFound`] if the token is not the owner's.
@@ -94,7 +94,7 @@ impl Agents {
             .map_err(Error::or_no_token)
     }
 
-    /// Takes a token away from an agent; the token stays.
+    /// Takes away an agent's permission for a token. The token stays.
     ///
     /// # Errors
     /// [`Error::NotFound`].
@@ -137,9 +137,9 @@ impl Agents {
         deleted.map_err(|error| Error::or_missing(error, Missing::Connection))
     }
 
-    /// Stores a token that was obtained elsewhere for one agent, in place of
-    /// whatever that agent could use of the provider so far. A token that is
-    /// replaced goes only if no user owns it and no other agent uses it.
+    /// Stores a token that was obtained elsewhere for one agent. It replaces what that
+    /// agent could use of the provider before. A replaced token is deleted unless it
+    /// is the user's own or another agent uses it.
     ///
     /// # Errors
     /// As [`super::Tokens::import`].

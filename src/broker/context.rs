@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::login_names::LoginNames;
-use super::long_reads::Turns;
+use super::long_reads::{FEW, Turn, Turns, off_worker};
 use super::tasks::Tasks;
 use crate::clock::Env;
 use crate::event::{Event, Kind, Source};
@@ -18,7 +18,7 @@ use crate::provider::Provider;
 use crate::provider::quirks::LoopbackHost;
 use crate::quota::Limits;
 use crate::token::Token;
-use crate::vault::Vault;
+use crate::vault::{self, Vault, View};
 
 /// The daemon's settings that the broker follows.
 #[derive(Clone, Debug)]
@@ -110,5 +110,26 @@ impl Context {
     pub(super) fn api_event(&self, token: &Token, kind: Kind) -> Event {
         let (id, now) = (self.env.uuid(), self.env.now());
         Event::about(token, kind, Source::Api, id, now)
+    }
+
+    /// Waits until no other long read of this owner's is under way.
+    pub(super) async fn long_read_turn(&self, owner: Owner) -> Turn {
+        self.long_reads.take(owner).await
+    }
+
+    /// Reads what may be all that an owner has stored.
+    ///
+    /// # Errors
+    /// Those of `work`.
+    pub(super) async fn read_at_length<T>(
+        &self,
+        owner: Owner,
+        work: impl FnOnce(&View<'_>) -> Result<T, vault::Error>,
+    ) -> Result<T, vault::Error> {
+        if self.vault.read(|view| view.token_count(owner))? <= FEW {
+            return self.vault.read(work);
+        }
+        let _turn = self.long_read_turn(owner).await;
+        off_worker(|| self.vault.read(work))
     }
 }

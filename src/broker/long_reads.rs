@@ -11,13 +11,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::context::Context;
 use crate::identity::Owner;
-use crate::vault::{self, View};
 
 /// Up to how many tokens of an owner are read like a look-up: about two
 /// milliseconds.
-const FEW: u64 = 128;
+pub(super) const FEW: u64 = 128;
 
 /// Each owner's turn for a long read.
 #[derive(Debug, Default)]
@@ -30,7 +28,8 @@ pub struct Turn {
 }
 
 impl Turns {
-    async fn take(&self, owner: Owner) -> Turn {
+    /// Waits until no other long read of this owner's is under way.
+    pub(super) async fn take(&self, owner: Owner) -> Turn {
         let turns = {
             let mut owners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             let turns = owners.entry(owner);
@@ -39,29 +38,6 @@ impl Turns {
         // An error would mean that the semaphore is closed, which it never is.
         let _permit = turns.acquire_owned().await.ok();
         Turn { _permit }
-    }
-}
-
-impl Context {
-    /// Waits until no other long read of this owner's is under way.
-    pub(super) async fn long_read_turn(&self, owner: Owner) -> Turn {
-        self.long_reads.take(owner).await
-    }
-
-    /// Reads what may be all that an owner has stored.
-    ///
-    /// # Errors
-    /// Those of `work`.
-    pub(super) async fn read_at_length<T>(
-        &self,
-        owner: Owner,
-        work: impl FnOnce(&View<'_>) -> Result<T, vault::Error>,
-    ) -> Result<T, vault::Error> {
-        if self.vault.read(|view| view.token_count(owner))? <= FEW {
-            return self.vault.read(work);
-        }
-        let _turn = self.long_read_turn(owner).await;
-        off_worker(|| self.vault.read(work))
     }
 }
 

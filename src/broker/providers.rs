@@ -125,10 +125,9 @@ impl Providers {
         self.lookup.of_owner(owner, id)
     }
 
-    /// Changes a provider. A secret never goes to an address that it was not
-    /// given for: another token endpoint without a new secret drops the
-    /// stored one, and tokens obtained under the old client or addresses need
-    /// the person again.
+    /// Changes a provider. A secret is never sent to an address that it was not given
+    /// for: a new token endpoint without a new secret removes the stored secret, and
+    /// tokens obtained under the old client or addresses need a person again.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Rule`].

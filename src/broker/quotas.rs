@@ -1,5 +1,5 @@
-//! Whether an owner has room for something new, asked in the change that makes
-//! it, so that two at once cannot both take the last place.
+//! Whether an owner's quotas have room for something new. It is checked in the
+//! change that makes it, so that two at once cannot both take the last place.
 
 use super::context::Context;
 use crate::clock::Timestamp;

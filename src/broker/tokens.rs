@@ -84,7 +84,7 @@ impl Tokens {
         Ok(!tokens.is_empty())
     }
 
-    /// An owner's tokens of Slack's, whatever their providers are called.
+    /// An owner's tokens from Slack, under any provider identifier.
     async fn slack_tokens(&self, owner: Owner) -> Result<Vec<Stored>, Error> {
         let all = self
             .context
@@ -100,10 +100,9 @@ impl Tokens {
         Ok(all.into_iter().filter(is_slack).collect())
     }
 
-    /// Changes what a person decides of a token: what its account is called
-    /// (an empty name gives it back the provider's), and whether it is the
-    /// default. A default that is to be none hands over to the most recently
-    /// used other one; without another one it stays.
+    /// Changes the name of a token's account (an empty name restores the provider's)
+    /// and whether the token is the default. If the default is unset, the most
+    /// recently used other token becomes it; without another one nothing changes.
     ///
     /// # Errors
     /// [`Error::NotFound`].

@@ -1,5 +1,5 @@
-//! The layers: a module uses only modules above it in `lib.rs`'s list, and its
-//! own children.
+//! The layers: a module uses only modules above it in `lib.rs`'s list, and its own
+//! children; a component of the broker only those above it in `broker.rs`'s list.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -7,8 +7,13 @@ use std::path::{Path, PathBuf};
 
 /// The modules in the order of `lib.rs`, lowest layer first.
 fn layers() -> Vec<String> {
-    let lib = fs::read_to_string(source().join("lib.rs")).unwrap();
-    let modules = lib.lines().filter_map(|line| {
+    declared("lib.rs")
+}
+
+/// The modules that a file declares, in its order.
+fn declared(file: &str) -> Vec<String> {
+    let text = fs::read_to_string(source().join(file)).unwrap();
+    let modules = text.lines().filter_map(|line| {
         let line = line.strip_prefix("pub ").unwrap_or(line);
         let name = line.strip_prefix("mod ")?.strip_suffix(';')?;
         Some(name.to_owned())
@@ -206,6 +211,24 @@ fn the_files_of_the_vault_use_each_other_in_one_direction() {
         }
     }
     assert!(uses.is_empty(), "circles: {uses:?}");
+}
+
+#[test]
+fn no_component_of_the_broker_uses_one_above_it() {
+    let components = declared("broker.rs");
+    assert!(components.len() > 10, "{components:?}");
+    let rank = |name: &str| components.iter().position(|component| component == name);
+    for component in &components {
+        for file in files(&format!("broker/{component}")) {
+            let text = fs::read_to_string(&file).unwrap();
+            let mut used = named_after(&text, "crate::broker::");
+            if file.parent() == Some(&source().join("broker")) {
+                used.extend(named_after(&text, "super::"));
+            }
+            used.retain(|name| rank(name) > rank(component));
+            assert!(used.is_empty(), "{} uses {used:?}", file.display());
+        }
+    }
 }
 
 #[test]

@@ -36,7 +36,7 @@ pub struct BrowserLink {
     pub expires_at: Timestamp,
 }
 
-/// Where a link leads.
+/// The target of a link.
 #[derive(Debug)]
 pub enum Followed {
     /// To the provider, or to the consent page.
@@ -102,7 +102,7 @@ fn digest(token: &str) -> Digest {
 }
 
 impl Logins {
-    /// Makes a link that starts a browser on a pending flow of the owner's.
+    /// Makes a link to one of the owner's pending flows, for a browser.
     ///
     /// # Errors
     /// [`Error::NotFound`] if the owner has no such flow, or it does not wait for
@@ -131,8 +131,8 @@ impl Logins {
         })
     }
 
-    /// Uses a link up, and says where it leads; `None` if it was used before, is
-    /// too old, unknown, or not for a browser of `owner`'s (`None`: of anybody's).
+    /// Follows a link, which is then used up. `None` if it is unknown, used, expired,
+    /// or another owner's than `owner` (`None` for a browser whose owner is unknown).
     ///
     /// # Errors
     /// [`Error::NotFound`] if the flow's provider is gone, [`Error::Vault`].

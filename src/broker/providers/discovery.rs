@@ -10,11 +10,12 @@ use crate::provider::{Pkce, Provider, Source as DefinedBy};
 use crate::quota::New;
 
 impl Providers {
-    /// Creates a provider from an MCP server's address alone, registering a
-    /// client of our own with the server that authorizes its callers.
+    /// Creates a provider from an MCP server's address, and registers a client with
+    /// its authorization server.
     ///
     /// # Errors
-    /// [`Error::AlreadyExists`] and [`Error::Reserved`], before anybody is asked; [`Error::Discovery`].
+    /// [`Error::AlreadyExists`] and [`Error::Reserved`], before any request is sent;
+    /// [`Error::Discovery`].
     pub async fn discover(
         &self,
         owner: Owner,
@@ -33,7 +34,7 @@ impl Providers {
         if known.is_some() {
             return Err(Error::provider_exists(&provider_id));
         }
-        // Before a client is registered that could not be kept.
+        // Checked before a client is registered that could not be stored.
         let room = self.context.room();
         self.context
             .vault

@@ -10,7 +10,7 @@ use crate::vault;
 
 impl Providers {
     /// Deletes a provider whose row cannot be read, with its tokens and flows.
-    /// Nothing is revoked: where to is what cannot be read.
+    /// Nothing is revoked, since the provider's addresses cannot be read.
     ///
     /// # Errors
     /// [`Error::NotFound`].

@@ -1,5 +1,5 @@
-//! Changes that delete tokens. One change deletes them and writes down what is to
-//! be revoked; the providers are asked after it is stored.
+//! Changes that delete tokens. One change deletes them and stores what is to be
+//! revoked; the providers are asked after that.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,8 +15,8 @@ use crate::provider::{Provider, Source as DefinedBy};
 use crate::token::{Sameness, State, Token};
 use crate::vault::{self, Change, Revocation, Stored};
 
-/// How long the answer to a deletion waits for the providers, which are asked on
-/// after it. Shorter than the 5 s after which Python's httpx gives up.
+/// How long the answer to a deletion waits for the providers. The revocations go on
+/// after that. Shorter than the 5 s after which Python's httpx gives up.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
 /// What a deletion did.
@@ -120,8 +120,8 @@ impl DeletedTokens {
         self.revocations.push(revocation);
     }
 
-    /// The tokens left that the revocations may end, too: those of the same
-    /// client for an account that is shown to be the same.
+    /// The remaining tokens that the revocations may end, too: those of the same
+    /// client for the same account.
     fn also_ended(&self, change: &Change<'_>) -> Result<Vec<TokenId>, vault::Error> {
         let Some(first) = self.authorizations.first() else {
             return Ok(Vec::new());
@@ -139,8 +139,8 @@ impl DeletedTokens {
 }
 
 impl Deletion {
-    /// The provider at which a token can be revoked; the error says why there
-    /// is none, in words for the event.
+    /// The provider at which a token can be revoked. The inner error says why there is
+    /// none, as text for the event.
     pub(in crate::broker) fn provider_of(
         &self,
         change: &Change<'_>,
@@ -157,7 +157,7 @@ impl Deletion {
         match found {
             Ok(None) => Ok(Err("its provider is no longer known here")),
             Ok(Some(provider)) => Ok(Self::require_same_client(provider, token)),
-            // Even then the token can be deleted.
+            // The token can be deleted all the same.
             Err(vault::Error::UnreadableRow { .. }) => Ok(Err("its provider's row is damaged")),
             Err(error) => Err(error),
         }
@@ -175,8 +175,8 @@ impl Deletion {
         }
     }
 
-    /// Writes down that a token that this change deletes is to be revoked at
-    /// `provider`; if it cannot be, the event that says why.
+    /// Stores that a token, which this change deletes, is to be revoked at `provider`.
+    /// If it cannot be revoked, stores the event that says why.
     pub(in crate::broker) fn record(
         &self,
         change: &Change<'_>,

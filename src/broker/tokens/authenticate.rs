@@ -1,4 +1,4 @@
-//! `authenticate`: a usable token, or the flow that will give one.
+//! `authenticate`: a usable token, or the login that brings one.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use crate::provider::ProviderRef;
 use crate::token::Token;
 use crate::vault::{self, Group, Stored, View};
 
-/// What a caller gets.
+/// The answer to `authenticate`.
 #[derive(Debug)]
 pub enum Authenticated {
     /// A usable token.
@@ -25,11 +25,11 @@ pub enum Authenticated {
     ConnectionRequired(AuthorizationRequired),
     /// The token that was named can only be renewed by a person, at `url`.
     TokenExpired(AuthorizationRequired),
-    /// No token, and no flow was to be started.
+    /// No token, and the caller asked to start no login.
     NoToken(UserId),
 }
 
-/// One request, resolved.
+/// A request with its user and its provider.
 pub(super) struct ResolvedRequest<'a> {
     owner: Owner,
     user_id: UserId,
@@ -38,7 +38,7 @@ pub(super) struct ResolvedRequest<'a> {
 }
 
 impl Tokens {
-    /// Returns a usable token, or starts the flow that will give one.
+    /// Returns a usable token, or begins the login that brings one.
     ///
     /// # Errors
     /// [`Error::NotFound`] for an unknown provider or token,
@@ -62,55 +62,55 @@ impl Tokens {
             return Err(Error::RedirectNotAllowed);
         }
         let user_id = self.context.user(owner, request.user_id.as_ref());
-        let question = ResolvedRequest {
+        let resolved = ResolvedRequest {
             owner,
             user_id,
             provider,
             request,
         };
         match request.token_id {
-            Some(token_id) => self.authenticate_with(&question, token_id).await,
+            Some(token_id) => self.authenticate_with(&resolved, token_id).await,
             None if request.force_new && !request.check_only => {
                 let flow = NewFlow {
                     is_shareable: false,
-                    ..question.flow(Purpose::New, &request.scopes)
+                    ..resolved.flow(Purpose::New, &request.scopes)
                 };
                 Ok(Authenticated::Pending(self.logins.begin(flow).await?))
             }
-            None => self.authenticate_with_any(&question).await,
+            None => self.authenticate_with_any(&resolved).await,
         }
     }
 
-    /// That token and no other.
+    /// Answers a request that names a token.
     async fn authenticate_with(
         &self,
-        question: &ResolvedRequest<'_>,
+        resolved: &ResolvedRequest<'_>,
         token_id: TokenId,
     ) -> Result<Authenticated, Error> {
         let read = |view: &View<'_>| {
-            let Some(stored) = view.token(question.owner, token_id)? else {
+            let Some(stored) = view.token(resolved.owner, token_id)? else {
                 return Ok(None);
             };
-            let agent = question.request.agent_id.as_ref();
+            let agent = resolved.request.agent_id.as_ref();
             let is_permitted = view.may_use(agent, &stored.token)?;
             Ok(Some((stored, is_permitted)))
         };
         let found = self.context.vault.read(read)?;
-        let found = found.filter(|(stored, _)| stored.token.provider == question.provider);
+        let found = found.filter(|(stored, _)| stored.token.provider == resolved.provider);
         let (stored, permitted) = found.ok_or_else(Error::no_token)?;
         if !permitted {
             return self
-                .ask_for(question, Decision::Connect(Some(token_id)))
+                .ask_for(resolved, Decision::Connect(Some(token_id)))
                 .await;
         }
-        let wanted = stored.token.requested.union(&question.request.scopes);
+        let wanted = stored.token.requested.union(&resolved.request.scopes);
         if stored.token.is_usable(self.context.env.now())
-            && let Served::Token(issued) = self.refresher.serve(stored, question.demand()).await?
+            && let Served::Token(issued) = self.refresher.serve(stored, resolved.demand()).await?
         {
             return Ok(Authenticated::Completed(issued));
         }
         match self
-            .ask_for(question, Decision::Renew(token_id, wanted))
+            .ask_for(resolved, Decision::Renew(token_id, wanted))
             .await?
         {
             Authenticated::Pending(ask) => Ok(Authenticated::TokenExpired(ask)),
@@ -118,45 +118,45 @@ impl Tokens {
         }
     }
 
-    /// Whichever stored token serves best.
+    /// Answers a request that names no token, with the best of those stored.
     async fn authenticate_with_any(
         &self,
-        question: &ResolvedRequest<'_>,
+        resolved: &ResolvedRequest<'_>,
     ) -> Result<Authenticated, Error> {
-        // Tokens that turned out to have ended.
+        // Tokens whose grant turned out to have ended.
         let mut ended = Vec::new();
         loop {
-            let (decision, used) = match self.default_that_serves(question, &ended)? {
+            let (decision, used) = match self.usable_default(resolved, &ended)? {
                 Some(stored) => (Decision::Use(stored.token.id), Some(stored)),
-                None => self.choose(question, &ended).await?,
+                None => self.choose(resolved, &ended).await?,
             };
             let Some(stored) = used else {
-                return self.ask_for(question, decision).await;
+                return self.ask_for(resolved, decision).await;
             };
             let (id, requested) = (stored.token.id, stored.token.requested.clone());
-            match self.refresher.serve(stored, question.demand()).await? {
+            match self.refresher.serve(stored, resolved.demand()).await? {
                 Served::Token(issued) => return Ok(Authenticated::Completed(issued)),
                 Served::Ended => ended.push(id),
                 Served::Refused => {
-                    let scopes = question.request.scopes.union(&requested);
-                    return self.ask_for(question, Decision::Renew(id, scopes)).await;
+                    let scopes = resolved.request.scopes.union(&requested);
+                    return self.ask_for(resolved, Decision::Renew(id, scopes)).await;
                 }
             }
         }
     }
 
-    /// The default token, if it serves: it comes before all others, so that
-    /// those need not be read.
-    fn default_that_serves(
+    /// The default token, if it satisfies the request. It is preferred to all others,
+    /// so that those need not be read.
+    fn usable_default(
         &self,
-        question: &ResolvedRequest<'_>,
+        resolved: &ResolvedRequest<'_>,
         ended: &[TokenId],
     ) -> Result<Option<Stored>, Error> {
-        let agent = question.request.agent_id.as_ref();
+        let agent = resolved.request.agent_id.as_ref();
         let group = Group {
-            owner: question.owner,
-            provider: &question.provider,
-            user_id: &question.user_id,
+            owner: resolved.owner,
+            provider: &resolved.provider,
+            user_id: &resolved.user_id,
             agent_id: agent,
         };
         let now = self.context.env.now();
@@ -167,57 +167,57 @@ impl Tokens {
             let permitted = match agent {
                 None => Some(stored.token.requested.clone()),
                 Some(agent) => view
-                    .connection(question.owner, agent, stored.token.id)?
+                    .connection(resolved.owner, agent, stored.token.id)?
                     .map(|connection| connection.scopes),
             };
             let candidate = Candidate::new(&stored.token, permitted.as_ref(), ended);
-            let decision = decide(&question.request.scopes, agent, vec![candidate], now);
+            let decision = decide(&resolved.request.scopes, agent, vec![candidate], now);
             Ok(matches!(decision, Decision::Use(_)).then_some(stored))
         })?;
         Ok(found)
     }
 
-    /// What is done, by all that is stored; with the token that serves.
+    /// Decides by all stored tokens. Returns the token as well, if one is to be used.
     async fn choose(
         &self,
-        question: &ResolvedRequest<'_>,
+        resolved: &ResolvedRequest<'_>,
         ended: &[TokenId],
     ) -> Result<(Decision, Option<Stored>), Error> {
         let now = self.context.env.now();
-        let agent = question.request.agent_id.as_ref();
+        let agent = resolved.request.agent_id.as_ref();
         let choose = |view: &View<'_>| {
-            let (candidates, mut stored) = candidates(view, question, ended)?;
-            let decision = decide(&question.request.scopes, agent, candidates, now);
+            let (candidates, mut stored) = candidates(view, resolved, ended)?;
+            let decision = decide(&resolved.request.scopes, agent, candidates, now);
             let used = match decision {
                 Decision::Use(id) => stored.iter().position(|stored| stored.token.id == id),
                 _ => None,
             };
             Ok((decision, used.map(|index| stored.swap_remove(index))))
         };
-        Ok(self.context.read_at_length(question.owner, choose).await?)
+        Ok(self.context.read_at_length(resolved.owner, choose).await?)
     }
 
-    /// Starts the flow that a decision asks for, unless the caller only looks.
+    /// Begins the login that a decision asks for, unless the caller wants none.
     async fn ask_for(
         &self,
-        question: &ResolvedRequest<'_>,
+        resolved: &ResolvedRequest<'_>,
         decision: Decision,
     ) -> Result<Authenticated, Error> {
-        if question.request.check_only {
-            return Ok(Authenticated::NoToken(question.user_id.clone()));
+        if resolved.request.check_only {
+            return Ok(Authenticated::NoToken(resolved.user_id.clone()));
         }
-        let wanted = &question.request.scopes;
+        let wanted = &resolved.request.scopes;
         let (flow, answer): (_, fn(_) -> _) = match decision {
             Decision::Use(_) | Decision::New => {
-                let flow = question.flow(Purpose::New, wanted);
+                let flow = resolved.flow(Purpose::New, wanted);
                 (flow, Authenticated::Pending)
             }
             Decision::Renew(token_id, scopes) => {
-                let flow = question.flow(Purpose::Renew(token_id), &scopes);
+                let flow = resolved.flow(Purpose::Renew(token_id), &scopes);
                 (flow, Authenticated::Pending)
             }
             Decision::Connect(token_id) => {
-                let flow = question.flow(Purpose::Connect(token_id), wanted);
+                let flow = resolved.flow(Purpose::Connect(token_id), wanted);
                 (flow, Authenticated::ConnectionRequired)
             }
         };
@@ -252,15 +252,15 @@ impl<'a> ResolvedRequest<'a> {
     }
 }
 
-/// Every token that could serve, and in the same order as it is stored.
+/// Every token that could be used, as a candidate and, in the same order, as stored.
 fn candidates(
     view: &View<'_>,
-    question: &ResolvedRequest<'_>,
+    resolved: &ResolvedRequest<'_>,
     ended: &[TokenId],
 ) -> Result<(Vec<Candidate>, Vec<Stored>), vault::Error> {
-    let (owner, user) = (question.owner, Some(&question.user_id));
-    let all = view.tokens_of_provider(owner, &question.provider, user, None)?;
-    let connections: Option<HashMap<_, _>> = match &question.request.agent_id {
+    let (owner, user) = (resolved.owner, Some(&resolved.user_id));
+    let all = view.tokens_of_provider(owner, &resolved.provider, user, None)?;
+    let connections: Option<HashMap<_, _>> = match &resolved.request.agent_id {
         None => None,
         Some(agent) => {
             let connections = view.connections_of_agent(owner, agent)?.into_iter();

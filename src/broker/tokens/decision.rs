@@ -1,18 +1,17 @@
-//! The decision table of authenticate: which of the stored tokens serves a
-//! request, or which flow is needed. Pure, row by row as the contract's
-//! semantics have it.
+//! The decision table of authenticate: which of the stored tokens is used for a
+//! request, or which login is needed. Pure; the rows are those of docs/api.md.
 
 use crate::broker::accounts::preference;
 use crate::clock::Timestamp;
 use crate::identity::{AgentId, Scopes, TokenId};
 use crate::token::{State, Token};
 
-/// A token that could serve a request, by its owner, provider and user.
+/// A token with the owner, provider and user of a request.
 #[derive(Clone, Debug)]
 pub(super) struct Candidate {
     pub(super) token: Token,
-    /// Whether the agent that asks was given it; without an agent, whether it is
-    /// the user's own.
+    /// Whether the agent that asks has a permission for it; without an agent, whether
+    /// it is the user's own.
     pub(super) is_bound: bool,
     /// Whether the agent that asks may use it with all the scopes that it has;
     /// without an agent as [`Self::is_bound`].
@@ -22,8 +21,9 @@ pub(super) struct Candidate {
 }
 
 impl Candidate {
-    /// A stored token: `permitted` are the scopes that the request may use of it,
-    /// `None` for none of it; `ended` turned out to have ended.
+    /// A stored token. `permitted` are the scopes that the request may use of it,
+    /// `None` if it may not use the token. The grants of `ended` turned out to have
+    /// ended.
     pub(super) fn new(token: &Token, permitted: Option<&Scopes>, ended: &[TokenId]) -> Self {
         let is_permitted = |scopes| token.widened_beyond(scopes).is_empty();
         Self {
@@ -35,10 +35,10 @@ impl Candidate {
     }
 }
 
-/// What authenticate does about a request.
+/// How authenticate answers a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Decision {
-    /// Hand this token out, refreshed if need be.
+    /// Issue this token, refreshed if need be.
     Use(TokenId),
     /// Ask the person whether the agent may use what is stored: this token,
     /// where one was named.
@@ -49,8 +49,8 @@ pub(super) enum Decision {
     New,
 }
 
-/// Decides, for a request without `token_id` and `force_new`. `agent` is the one
-/// that asks; its own default comes before the defaults of others.
+/// Decides about a request without `token_id` and `force_new`. The default of
+/// `agent`, which asks, comes before other defaults.
 pub(super) fn decide(
     wanted: &Scopes,
     agent: Option<&AgentId>,
@@ -72,7 +72,7 @@ pub(super) fn decide(
     if agent.is_some() && candidates.iter().any(|candidate| serves(&candidate)) {
         return Decision::Connect(None);
     }
-    // A grant that stands is widened before one that has ended is renewed.
+    // An active grant is widened in preference to renewing one that has ended.
     let bound = || candidates.iter().filter(|candidate| candidate.is_bound);
     let renewable = bound()
         .find(|candidate| candidate.token.state == State::Active)

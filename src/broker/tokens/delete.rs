@@ -71,7 +71,7 @@ impl Tokens {
         let change = move |change: &Change<'_>| {
             let mut deleted = DeletedTokens::default();
             for id in &ids {
-                // As it is now: it may have become the default since it was read.
+                // Read again: it may have become the default meanwhile.
                 let Some(stored) = change.token(owner, *id)? else {
                     continue;
                 };

@@ -28,8 +28,8 @@ impl Tokens {
         let imported = imported(&self.context, owner, &provider, &command.token);
         let event = self.context.api_event(&imported, Kind::Imported);
         let room = self.context.room();
-        // What is imported may have been taken from where it was: it is stored as
-        // surely as an answer of a provider's, or the import is not begun.
+        // The caller may not have another copy of the token. So room for it is
+        // reserved, as for a provider's answer, before the import begins.
         let vault = &self.context.vault;
         let renewed = vault.read(|view| holder_of(view, owner, &command.token))?;
         let _space = vault.reserve_space(renewed.as_ref()).await?;
@@ -143,8 +143,8 @@ pub(in crate::broker) fn holder_of(
     }
 }
 
-/// Stores an imported token: over `old`, which holds its refresh token, or in a
-/// row of its own.
+/// Stores an imported token: in place of `old`, which has the same refresh token, or
+/// as a new one.
 pub(in crate::broker) fn store_import(
     change: &Change<'_>,
     old: Option<Token>,
@@ -183,8 +183,8 @@ fn renew_by_import(
     Ok(stored.ok_or(vault::Error::NotFound)?.token)
 }
 
-/// The stored token with the grant of an import. One that is imported for the
-/// user is the user's own from then on; its agents may go on using it.
+/// The stored token with the grant of an import. If the import names no agent, the
+/// token becomes the user's own; agents keep their permissions.
 fn renewed_by_import(old: &Token, imported: Token) -> Token {
     let agent_id = imported.agent_id.as_ref().and(old.agent_id.clone());
     let is_silent = imported.granted.is_empty();
