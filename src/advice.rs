@@ -6,7 +6,7 @@ use std::error::Error;
 use crate::broker::{Maintenance, Missing};
 use crate::client;
 use crate::quota::Quota;
-use crate::trusted::shell_quoted;
+use crate::shell::quoted_path;
 use crate::vault::{self, Remedy};
 
 /// The clause that follows the text of an error, with its separator; empty if there is
@@ -113,9 +113,9 @@ pub fn for_remedy(remedy: &Remedy) -> String {
         } => format!(
             "; put the newest backup in its place with: \
              agent-auth vault restore --data-dir {} --key-file {} {}",
-            shell_quoted(data_dir),
-            shell_quoted(key_file),
-            shell_quoted(backup)
+            quoted_path(data_dir),
+            quoted_path(key_file),
+            quoted_path(backup)
         ),
         Remedy::PutBack => "; put it back, or save what the daemon has with \
              `agent-auth vault backup` before it is stopped"

@@ -1,8 +1,9 @@
-//! The command line `agent-auth`: its words, and one file per command.
+//! The command line `agent-auth`: its arguments, and one file per command.
 //!
 //! Results go to standard output, notes to standard error. The exit codes are
-//! an interface for scripts: 0, 1 for a failure, 2 for a wrong command line,
-//! 3 when a person must log in first; `run` hands on its command's own.
+//! an interface for scripts: 0 for success, 1 for a failure, 2 for invalid
+//! arguments, 3 if a person must log in first; `run` returns the exit code of its
+//! command.
 
 mod bridge;
 mod key;
@@ -32,8 +33,8 @@ use crate::identity::{AgentId, ProviderId, Scopes, TokenId, UserId};
 use crate::process::explained;
 use crate::visible::has_invisible;
 
-/// The exit code when a person must log in before there is a token.
-const PERSON_NEEDED: u8 = 3;
+/// The exit code if a person must log in first.
+const LOGIN_REQUIRED: u8 = 3;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -43,73 +44,74 @@ Examples:
   agent-auth run -- python agent.py
 
 Exit codes:
-  0  done
-  1  it failed; standard error says why
-  2  the command line is wrong
-  3  a person must log in first; standard error says with which command
-     (`status`: a stored token must be logged in again; its lines say which)
-  `run` ends with its command's exit code, or 128 and the signal that ended it.";
+  0  success
+  1  failure; standard error says why
+  2  invalid arguments
+  3  a person must log in first; standard error names the command
+     (`status`: a stored token needs a new login; the output says which)
+  `run` returns the exit code of its command, or 128 plus the number of the
+  signal that ended it.";
 
 /// Get OAuth tokens for local agents from agent-authd.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "agent-auth", version, after_help = EXAMPLES)]
 pub struct Cli {
-    /// The daemon's socket [default: $AGENT_AUTH_SOCK, else the one in
+    /// The socket of agent-authd [default: $AGENT_AUTH_SOCK, else the one in
     /// agent-authd's settings, else $XDG_RUNTIME_DIR/agent-authd/agent-auth.sock]
     #[arg(
         long,
         global = true,
         value_name = "PATH",
-        display_order = 100 // after each command's own flags
+        display_order = 100 // after the flags of each command
     )]
     pub socket: Option<PathBuf>,
 
-    /// What to do.
+    /// The command to run.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What the command line can do.
+/// The commands of `agent-auth`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
-    /// Manage the OAuth providers that tokens come from
+    /// Manage OAuth providers
     #[command(subcommand)]
     Provider(provider::ProviderCommand),
-    /// Log in at a provider, in the browser
+    /// Log in at a provider, in a browser
     Login(login::LoginArgs),
-    /// Print an access token, and nothing else
+    /// Print an access token
     Token(token::TokenArgs),
-    /// Look at the stored tokens
+    /// List, choose and remove stored tokens
     #[command(subcommand)]
     Tokens(tokens::TokensCommand),
-    /// Show how the daemon is
+    /// Show the state of the daemon and of the stored tokens
     Status(status::StatusArgs),
-    /// Run a command that knows only the hosted service's URL and key
+    /// Run a program that needs the URL and API key of the hosted service
     Run(run::RunArgs),
     /// Check, back up or restore the vault
     #[command(subcommand)]
     Vault(vault::VaultCommand),
-    /// Look at, renew or move the key of the vault
+    /// Show, rotate or move the vault's key
     #[command(subcommand)]
     Key(key::KeyCommand),
-    /// Have agent-authd started by itself
+    /// Install or manage the system service
     #[command(subcommand)]
     Service(service::ServiceCommand),
 }
 
-/// Which token is meant.
+/// The token that a command asks for.
 #[derive(Clone, Debug, Args)]
-pub struct Wanted {
-    /// The provider's identifier
+pub struct TokenQuery {
+    /// The provider's ID
     #[arg(value_name = "PROVIDER", value_parser = provider_id)]
     pub provider: ProviderId,
 
-    /// A scope that the token must have; may be repeated, or hold several
-    /// with blanks between them
+    /// A scope that the token must have; repeat the flag or separate scopes with
+    /// spaces
     #[arg(long = "scope", value_name = "SCOPE")]
     pub scopes: Vec<String>,
 
-    /// The human for whom the token speaks [default: your login name]
+    /// The user that the token belongs to [default: your login name]
     #[arg(long, value_name = "USER", value_parser = user_id)]
     pub user: Option<UserId>,
 
@@ -118,8 +120,8 @@ pub struct Wanted {
     pub agent: Option<AgentId>,
 }
 
-impl Wanted {
-    /// The request for it; with `check_only`, one that starts no flow.
+impl TokenQuery {
+    /// The request for the token; with `check_only` it starts no flow.
     fn request(&self, check_only: bool) -> Authenticate {
         Authenticate {
             provider: self.provider.clone(),
@@ -129,18 +131,18 @@ impl Wanted {
             check_only,
             force_new: false,
             newer_than: None,
-            // Whoever types a command should not have to wait out a backoff.
+            // A person at a terminal does not want to wait for a backoff to end.
             try_now: true,
         }
     }
 }
 
-/// Does what the command line says.
+/// Runs the command.
 ///
 /// # Errors
-/// Whatever went wrong, for a person to read; the exit code is then 1.
+/// Any failure, as a message for a person; the exit code is then 1.
 pub async fn execute(cli: Cli, env: &Env) -> Result<ExitCode> {
-    let client = || config::socket(cli.socket.or_else(named_socket)).map(Client::new);
+    let client = || config::socket(cli.socket.or_else(socket_in_environment)).map(Client::new);
     match cli.command {
         Command::Service(command) => service::execute(command),
         Command::Provider(command) => provider::execute(&client()?, command).await,
@@ -154,14 +156,14 @@ pub async fn execute(cli: Cli, env: &Env) -> Result<ExitCode> {
     }
 }
 
-/// The socket that the environment names. Read here and not by clap, whose
-/// usage lines would show `--socket` as if it had been typed.
-fn named_socket() -> Option<PathBuf> {
+/// The socket that the environment names. clap does not read it, because its usage
+/// lines would then show `--socket` as if it had been typed.
+fn socket_in_environment() -> Option<PathBuf> {
     let named = std::env::var_os("AGENT_AUTH_SOCK");
     named.filter(|path| !path.is_empty()).map(PathBuf::from)
 }
 
-/// Says on standard error what went wrong, with every cause.
+/// Writes an error and its causes to standard error.
 pub fn report(error: &anyhow::Error) {
     output::note(&format!("agent-auth: {}", explained(error)));
 }
@@ -189,7 +191,7 @@ fn agent_id(text: &str) -> Result<AgentId, &'static str> {
 
 fn check_label(text: &str) -> Result<(), &'static str> {
     if has_invisible(text) {
-        return Err("it must not have control characters or others that nobody can see");
+        return Err("it must not have control characters or invisible characters");
     }
     Ok(())
 }
@@ -201,7 +203,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_well_formed() {
+    fn clap_accepts_the_command_line() {
         Cli::command().debug_assert();
     }
 }

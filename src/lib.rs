@@ -40,6 +40,7 @@ mod log_limit;
 pub mod clock;
 pub mod secret;
 mod visible;
+mod shell;
 pub mod identity;
 mod provider;
 mod token;
@@ -63,6 +64,8 @@ mod http;
 pub mod daemon;
 #[cfg(feature = "cli")]
 mod inherited;
+#[cfg(feature = "cli")]
+mod atomic_file;
 #[cfg(feature = "cli")]
 mod config;
 #[cfg(feature = "cli")]

@@ -14,6 +14,8 @@ use std::path::{Component, Path, PathBuf};
 
 use nix::unistd::{Gid, Group, Uid, User, geteuid};
 
+use crate::shell::quoted_path;
+
 /// The most symbolic links on a path; Linux follows as many
 /// (path_resolution(7)).
 const MOST_LINKS: usize = 40;
@@ -70,7 +72,7 @@ impl Owners {
     /// # Errors
     /// [`Untrusted`] with `path`.
     pub fn require_own(&self, path: &Path, metadata: &Metadata) -> Result<(), Untrusted> {
-        let shown = shell_quoted(path);
+        let shown = quoted_path(path);
         self.require_owner(path, path, metadata)?;
         let (mode, kind) = (metadata.mode(), metadata.file_type());
         // A device such as /dev/null does not store what is written to it.
@@ -141,7 +143,7 @@ impl Owners {
         let is_sticky = mode & 0o1000 != 0;
         let by_group = mode & 0o020 != 0 && !is_private_group(found.gid(), found.uid());
         if (mode & 0o002 != 0 || by_group) && !is_sticky {
-            let (folder, mode) = (shell_quoted(folder), mode & 0o777);
+            let (folder, mode) = (quoted_path(folder), mode & 0o777);
             let why = format!(
                 "others can write into the folder {folder}, which is on the way to it (mode {mode:03o}); run: chmod go-w {folder}"
             );
@@ -166,7 +168,7 @@ impl Owners {
             0 => "root".to_owned(),
             own => format!("uid {own} or root"),
         };
-        let (own, shown) = (Uid::from_raw(self.own), shell_quoted(at));
+        let (own, shown) = (Uid::from_raw(self.own), quoted_path(at));
         let why = format!(
             "{what} belongs to uid {uid}, and not to {expected}; if its content is as it should be, run: chown -h {own} {shown}"
         );
@@ -211,17 +213,6 @@ fn unmapped_root() -> Option<u32> {
             .and_then(|uid| uid.trim().parse().ok())
             .unwrap_or(65_534),
     )
-}
-
-/// A path, quoted for a shell.
-#[must_use]
-pub fn shell_quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let is_plain = |c: char| c.is_alphanumeric() || "/._-".contains(c);
-    if text.chars().all(is_plain) {
-        return text;
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 fn untrusted(path: &Path, why: String) -> Untrusted {
@@ -342,11 +333,5 @@ mod tests {
         let (_home, folder, _) = file();
         let owners = Owners::of_this_process();
         assert_eq!(owners.require_way(&folder.join("new/deep/file")), Ok(()));
-    }
-
-    #[test]
-    fn a_path_with_blanks_is_quoted_for_the_shell() {
-        assert_eq!(shell_quoted(Path::new("/a/b-c.db")), "/a/b-c.db");
-        assert_eq!(shell_quoted(Path::new("/a b/it's")), r"'/a b/it'\''s'");
     }
 }

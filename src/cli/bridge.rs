@@ -1,14 +1,14 @@
-//! The bridge for programs that know only the hosted service's URL and key: a
-//! loopback TCP port that relays to the daemon's socket.
+//! The bridge for programs that need the hosted service's URL and API key: a loopback
+//! TCP port that relays to the daemon's socket.
 //!
-//! Any local user and any web page can reach a loopback port, so a request is
-//! relayed only if it has the key, names exactly this port as its `Host`, and
-//! comes from no browser; a connection of another user's is closed at once, where
-//! the kernel tells. The key is made for one command and ends with it; it never
-//! reaches the daemon, a log or a terminal.
+//! Any local user and any web page can reach a loopback port. So a request is relayed
+//! only if it has the key, has exactly this port as its `Host` and does not come from a
+//! browser. A connection of another user is closed at once, if the kernel reports the
+//! user. Each command gets a new key. The key never reaches the daemon, a log or a
+//! terminal.
 //!
-//! A program of the command's may outlive it and go on calling the port. It
-//! inherits a socket that keeps the port from other users (`PortGuard`).
+//! A program that the command starts may outlive it and keep calling the port. It
+//! inherits a socket that keeps other users from binding the port (`PortGuard`).
 
 mod port;
 
@@ -36,15 +36,15 @@ use crate::server::{self, Listener};
 
 use self::port::PortGuard;
 
-/// The header that carries the key, as the hosted service calls it.
+/// The header for the key; the hosted service has the same.
 const KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
 
-/// Connections at a time: one command's, so far fewer than the daemon's. Other
-/// users' connections are closed when they are accepted, and take none of them.
+/// Connections at a time. They are those of one command: connections of other users
+/// are closed when they are accepted and do not count.
 const MAX_CONNECTIONS: usize = 256;
 
-/// Headers that concern one connection only (RFC 9110, section 7.6.1), with
-/// those that the relay makes anew.
+/// The headers that are valid for one connection (RFC 9110, section 7.6.1), and those
+/// that the relay sets itself.
 const NOT_RELAYED: [HeaderName; 12] = [
     header::CONNECTION,
     header::CONTENT_LENGTH,
@@ -66,20 +66,20 @@ type Answer = Response<Either<Incoming, Full<Bytes>>>;
 #[derive(Debug)]
 pub(super) struct Bridge {
     listener: TcpListener,
-    /// Inherited by the command.
+    /// The command inherits it.
     _guard: PortGuard,
-    gate: Arc<Gate>,
+    relay: Arc<Relay>,
 }
 
-/// What a request must know to pass, and where it goes then.
+/// Checks requests and relays them.
 #[derive(Debug)]
-struct Gate {
+struct Relay {
     address: SocketAddr,
     key: BridgeKey,
     client: Client,
 }
 
-/// The port, for this user's and root's connections alone.
+/// The port's connections from this user and root.
 #[derive(Debug)]
 struct OwnConnections(TcpListener);
 
@@ -99,8 +99,8 @@ impl Listener for OwnConnections {
     }
 }
 
-/// Whether the bridge is for `visitor`. Where the kernel cannot be asked, the key
-/// alone decides.
+/// Whether this user may connect. If the kernel cannot report the user, the key alone
+/// decides.
 fn may_connect(peer_user: PeerUser) -> bool {
     match peer_user {
         PeerUser::User(uid) => uid == 0 || uid == nix::unistd::geteuid().as_raw(),
@@ -109,7 +109,7 @@ fn may_connect(peer_user: PeerUser) -> bool {
     }
 }
 
-/// Why a request is not relayed, or its answer does not come back.
+/// Why a request or its answer is not relayed.
 #[derive(Debug)]
 struct Refusal {
     status: StatusCode,
@@ -117,13 +117,13 @@ struct Refusal {
 }
 
 impl Bridge {
-    /// Opens a port that the system picks, with a new key.
+    /// Opens a port that the system chooses, with a new key.
     ///
     /// # Errors
     /// The port cannot be opened.
     pub(super) async fn open(client: Client, env: &Env) -> io::Result<Self> {
         let (listener, guard) = port::open(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
-        let gate = Gate {
+        let relay = Relay {
             address: listener.local_addr()?,
             key: BridgeKey::new(env.token()),
             client,
@@ -131,28 +131,28 @@ impl Bridge {
         Ok(Self {
             listener,
             _guard: guard,
-            gate: Arc::new(gate),
+            relay: Arc::new(relay),
         })
     }
 
-    /// What stands in for the hosted service's URL.
+    /// The value for `LANGSMITH_API_URL`.
     pub(super) fn url(&self) -> String {
-        format!("http://{}", self.gate.address)
+        format!("http://{}", self.relay.address)
     }
 
-    /// What stands in for the hosted service's API key.
+    /// The value for `LANGSMITH_API_KEY`.
     pub(super) fn key(&self) -> &BridgeKey {
-        &self.gate.key
+        &self.relay.key
     }
 
-    /// Relays until dropped. A request under way ends with the runtime.
+    /// Relays until dropped.
     pub(super) async fn serve(self) {
-        // Nothing ever stops it but the end of the command.
-        let (_forever, phases) = watch::channel(server::Phase::Serving);
-        let gate = self.gate;
+        // It serves until the command ends.
+        let (_phase, phases) = watch::channel(server::Phase::Serving);
+        let relay = self.relay;
         let answer = move |_, request| {
-            let gate = Arc::clone(&gate);
-            async move { gate.answer(request).await }
+            let relay = Arc::clone(&relay);
+            async move { relay.answer(request).await }
         };
         server::serve(
             OwnConnections(self.listener),
@@ -164,7 +164,7 @@ impl Bridge {
     }
 }
 
-impl Gate {
+impl Relay {
     async fn answer(&self, request: Request<RequestBody>) -> Answer {
         let answer = match self.check(&request) {
             Ok(()) => self.relay(request).await,
@@ -173,7 +173,7 @@ impl Gate {
         answer.unwrap_or_else(Refusal::into_answer)
     }
 
-    /// Lets pass what may be relayed.
+    /// Checks whether the request may be relayed.
     fn check(&self, request: &Request<RequestBody>) -> Result<(), Refusal> {
         let headers = request.headers();
         let own = self.address.to_string();
@@ -183,22 +183,23 @@ impl Gate {
                 .authority()
                 .is_none_or(|name| name.as_str() == own);
         if !host_is_own {
-            let detail = format!("this is {own} and nothing else");
+            let detail = format!("the Host must be {own}");
             return Err(Refusal::new(StatusCode::MISDIRECTED_REQUEST, detail));
         }
         if headers.contains_key(header::ORIGIN) || headers.contains_key(header::REFERER) {
-            let detail = "no browser may ask here (Origin or Referer is present)";
+            let detail = "requests from browsers are refused (Origin or Referer is present)";
             return Err(Refusal::new(StatusCode::FORBIDDEN, detail));
         }
         let key = only(headers, &KEY_HEADER);
         if !key.is_some_and(|key| self.key.matches(key.as_bytes())) {
-            let detail = "x-api-key must be the LANGSMITH_API_KEY that `agent-auth run` has set";
+            let detail =
+                "x-api-key must have the value of LANGSMITH_API_KEY that `agent-auth run` has set";
             return Err(Refusal::new(StatusCode::UNAUTHORIZED, detail));
         }
         Ok(())
     }
 
-    /// Sends the request on to the daemon and hands its answer back.
+    /// Sends the request to the daemon and returns its answer.
     async fn relay(&self, request: Request<RequestBody>) -> Result<Answer, Refusal> {
         let (head, body) = request.into_parts();
         let body = body::read(body).await.map_err(Refusal::of_body)?;
@@ -206,13 +207,13 @@ impl Gate {
             .uri
             .path_and_query()
             .map_or("/", |target| target.as_str());
-        let mut onward = Request::new(Full::new(body));
-        *onward.method_mut() = head.method;
-        *onward.uri_mut() = target
+        let mut relayed = Request::new(Full::new(body));
+        *relayed.method_mut() = head.method;
+        *relayed.uri_mut() = target
             .parse()
             .map_err(|_| Refusal::new(StatusCode::BAD_REQUEST, "the path is not valid"))?;
-        *onward.headers_mut() = end_to_end(head.headers);
-        let answer = client::send(self.client.socket(), onward)
+        *relayed.headers_mut() = end_to_end(head.headers);
+        let answer = client::send(self.client.socket(), relayed)
             .await
             .map_err(|error| unavailable(&error))?;
         let (mut head, body) = answer.into_parts();
@@ -225,14 +226,14 @@ impl Gate {
     }
 }
 
-/// A header's value if it is there exactly once.
+/// The value of a header that occurs exactly once.
 fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
     let mut values = headers.get_all(name).iter();
     values.next().filter(|_| values.next().is_none())
 }
 
-/// The headers without those of one connection: the known ones, and those
-/// that `Connection` names.
+/// The headers without those that are valid for one connection: the known ones and
+/// those that `Connection` names.
 fn end_to_end(mut headers: HeaderMap) -> HeaderMap {
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)

@@ -1,5 +1,5 @@
-//! The address that a browser was sent back to, typed or pasted by a person
-//! whose browser runs on another machine.
+//! Reads the redirect address that a person pastes whose browser runs on another
+//! machine.
 
 use std::io::{BufRead as _, IsTerminal as _, stdin};
 
@@ -10,38 +10,38 @@ use zeroize::Zeroizing;
 
 use crate::secret::{AuthorizationCode, State};
 
-/// What a redirect carries (RFC 6749, section 4.1.2).
+/// The parameters of a redirect (RFC 6749, section 4.1.2).
 #[derive(Debug)]
 pub(super) struct Redirect {
     /// The authorization code.
     pub(super) code: AuthorizationCode,
     /// The flow's state.
     pub(super) state: State,
-    /// Who sent it (RFC 9207), where it says so.
+    /// The issuer (RFC 9207), if it was sent.
     pub(super) iss: Option<String>,
 }
 
-/// Why a line is no redirect that could be used.
+/// Why a line cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum Error {
-    /// It has no code and state.
+    /// The line is not an address with a code and a state.
     #[error(
-        "that is not the address the browser was sent to: it begins with http and has code= and state= in it"
+        "this is not the address that the browser was redirected to; that one starts with http and contains code= and state="
     )]
     NotARedirect,
-    /// The provider refused (RFC 6749, section 4.1.2.1).
-    #[error("the provider refused: {0}")]
+    /// The provider refused the login (RFC 6749, section 4.1.2.1).
+    #[error("the provider refused the login: {0}")]
     Refused(String),
 }
 
-/// The lines a person types.
+/// The lines that a person types.
 pub(super) type Lines = UnboundedReceiver<Zeroizing<String>>;
 
-/// The lines a person types, as they come; `None` if standard input is no
+/// Reads the lines that a person types; `None` if standard input is not a
 /// terminal.
 ///
-/// A thread of its own reads them, since a read cannot be called off; it ends
-/// with the process.
+/// A separate thread reads them, since a read cannot be cancelled. It ends with the
+/// process.
 pub(super) fn lines() -> Option<Lines> {
     if !stdin().is_terminal() {
         return None;
@@ -57,14 +57,14 @@ pub(super) fn lines() -> Option<Lines> {
     Some(receiver)
 }
 
-/// Discards what was typed so far.
+/// Discards the input that has been typed but not read.
 pub(super) fn discard(typed: &mut Lines) {
-    // It may be no terminal any more; then nothing waits in it.
+    // This fails if the terminal is closed. Then there is no input to discard.
     tcflush(stdin(), FlushArg::TCIFLUSH).ok();
     while typed.try_recv().is_ok() {}
 }
 
-/// Takes code and state out of a redirected address.
+/// Reads code and state from a redirect address.
 pub(super) fn parse(line: &str) -> Result<Redirect, Error> {
     let url = Url::parse(line.trim()).map_err(|_| Error::NotARedirect)?;
     let parameter = |name: &str| {
@@ -95,14 +95,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_redirected_address_gives_code_and_state() {
+    fn a_redirect_address_has_code_and_state() {
         let redirect = parse(" http://127.0.0.1:8252/cb/x?code=a%2Bb&state=s&iss=i\r").unwrap();
         assert!(redirect.state.matches(&State::new("s")));
         assert_eq!(redirect.iss.as_deref(), Some("i"));
     }
 
     #[test]
-    fn anything_else_is_explained() {
+    fn other_lines_are_refused() {
         for line in [
             "",
             "yes",

@@ -1,10 +1,11 @@
-//! Times and commands in words for a person.
+//! Formats times, counts and commands for a person.
 
 use crate::api::replies::TokenSummary;
-use crate::cli::Wanted;
+use crate::cli::TokenQuery;
 use crate::clock::Timestamp;
+use crate::shell::quoted;
 
-/// The units in which a time is told, largest first, in seconds.
+/// The units of a time span in seconds, largest first.
 const UNITS: [(i64, &str); 4] = [
     (86_400, "day"),
     (3_600, "hour"),
@@ -12,7 +13,7 @@ const UNITS: [(i64, &str); 4] = [
     (1, "second"),
 ];
 
-/// When a token expires, seen from `now`: `in 59 minutes`, `2 days ago`, `never`.
+/// A time relative to `now`: `in 59 minutes`, `2 days ago`; `never` for `None`.
 pub(super) fn expiry(expires_at: Option<Timestamp>, now: Timestamp) -> String {
     let Some(expires_at) = expires_at else {
         return "never".to_owned();
@@ -24,16 +25,16 @@ pub(super) fn expiry(expires_at: Option<Timestamp>, now: Timestamp) -> String {
     }
 }
 
-/// How a token's refreshes went and when the next one is due, seen from `now`;
-/// empty if there is nothing to say.
+/// The last refreshes of a token and the time of the next one, relative to `now`;
+/// empty if none is known.
 pub(super) fn refreshes(token: &TokenSummary, now: Timestamp) -> String {
     let at = |time: Timestamp| expiry(Some(time), now);
-    let mut said = Vec::new();
+    let mut clauses = Vec::new();
     if let Some(refreshed_at) = token.refreshed_at {
-        said.push(format!("refreshed {}", at(refreshed_at)));
+        clauses.push(format!("refreshed {}", at(refreshed_at)));
     }
     if let (Some(error), Some(failed_at)) = (&token.last_error, token.last_error_at) {
-        said.push(format!("failed {} ({error})", at(failed_at)));
+        clauses.push(format!("failed {} ({error})", at(failed_at)));
     }
     if let Some(next) = token.next_refresh_at {
         let when = if next > now {
@@ -41,12 +42,12 @@ pub(super) fn refreshes(token: &TokenSummary, now: Timestamp) -> String {
         } else {
             "now".to_owned()
         };
-        said.push(format!("next refresh {when}"));
+        clauses.push(format!("next refresh {when}"));
     }
-    said.join(", ")
+    clauses.join(", ")
 }
 
-/// A span of time in its largest whole unit: `1 hour`, `59 minutes`.
+/// A time span in its largest whole unit: `1 hour`, `59 minutes`.
 pub(super) fn span(seconds: i64) -> String {
     let unit = UNITS.iter().find(|(length, _)| seconds >= *length);
     let (length, name) = unit.unwrap_or(&(1, "second"));
@@ -62,28 +63,16 @@ pub(super) fn count(number: u64, noun: &str) -> String {
     }
 }
 
-/// The command that a person types to log in for the token that is `wanted`.
-pub(super) fn login_command(wanted: &Wanted) -> String {
-    let mut command = format!("agent-auth login {}", wanted.provider);
-    let scopes = wanted
-        .scopes
-        .iter()
-        .map(|scope| ("--scope", scope.as_str()));
-    let user = wanted.user.iter().map(|user| ("--user", user.as_str()));
-    let agent = wanted.agent.iter().map(|agent| ("--agent", agent.as_str()));
+/// The command that logs in for this token.
+pub(super) fn login_command(query: &TokenQuery) -> String {
+    let mut command = format!("agent-auth login {}", query.provider);
+    let scopes = query.scopes.iter().map(|scope| ("--scope", scope.as_str()));
+    let user = query.user.iter().map(|user| ("--user", user.as_str()));
+    let agent = query.agent.iter().map(|agent| ("--agent", agent.as_str()));
     for (flag, value) in scopes.chain(user).chain(agent) {
         command.push_str(&format!(" {flag} {}", quoted(value)));
     }
     command
-}
-
-/// `text` as one word of a POSIX shell (XCU, section 2.2).
-pub(super) fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "._:/@%+=,-".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]
@@ -92,29 +81,29 @@ mod tests {
     use crate::identity::{ProviderId, UserId};
 
     #[test]
-    fn an_expiry_is_told_in_its_largest_unit() {
+    fn a_time_is_shown_in_its_largest_unit() {
         let now = Timestamp::from_millis(0);
-        let told = |seconds| expiry(Some(now.plus_seconds(seconds)), now);
-        assert_eq!(told(1), "in 1 second");
-        assert_eq!(told(3_599), "in 59 minutes");
-        assert_eq!(told(3_600), "in 1 hour");
-        assert_eq!(told(172_800), "in 2 days");
-        assert_eq!(told(-90), "1 minute ago");
-        assert_eq!(told(0), "now");
+        let shown = |seconds| expiry(Some(now.plus_seconds(seconds)), now);
+        assert_eq!(shown(1), "in 1 second");
+        assert_eq!(shown(3_599), "in 59 minutes");
+        assert_eq!(shown(3_600), "in 1 hour");
+        assert_eq!(shown(172_800), "in 2 days");
+        assert_eq!(shown(-90), "1 minute ago");
+        assert_eq!(shown(0), "now");
         assert_eq!(expiry(None, now), "never");
     }
 
     #[test]
     fn the_login_command_can_be_pasted_into_a_shell() {
-        let wanted = Wanted {
+        let query = TokenQuery {
             provider: ProviderId::parse("google").unwrap(),
             scopes: vec!["https://x.example/a.b".into(), "two words".into()],
-            user: UserId::parse("it's me"),
+            user: UserId::parse("ada b"),
             agent: None,
         };
         assert_eq!(
-            login_command(&wanted),
-            r"agent-auth login google --scope https://x.example/a.b --scope 'two words' --user 'it'\''s me'"
+            login_command(&query),
+            "agent-auth login google --scope https://x.example/a.b --scope 'two words' --user 'ada b'"
         );
     }
 }

@@ -1,5 +1,5 @@
-//! `agent-auth key`: where the vault's key is, a new key, another place.
-//! Works on the files, not through the daemon.
+//! `agent-auth key`: shows where the vault's key is, rotates it, moves it.
+//! These commands open the files; they do not ask the daemon.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,80 +12,80 @@ use serde_json::json;
 use super::output;
 use super::vault_args::VaultArgs;
 use crate::clock::Env;
-use crate::config::{self, settle_key_store};
+use crate::config::{self, set_key_store};
 use crate::paths::Defaults;
 use crate::process::vault_options;
 use crate::vault::{self, KeyStore, check, key_move, rotation};
 
 const ROTATE: &str = "\
-Stop agent-authd first. Every secret in the vault is sealed anew; then a backup
-is made, and what only the old key opens is deleted: the backups, and the
-vaults that `vault restore` has replaced. If it is cut
-off, agent-authd's next start or another `key rotate` goes on with it.
+Stop agent-authd first. The command encrypts every secret in the vault with the
+new key and makes a backup. It then deletes what only the old key opens: older
+backups, and vaults that `vault restore` has replaced. After an interruption, the
+next start of agent-authd or another `key rotate` continues the rotation.
 
-A key that systemd gives as a credential cannot be changed from here. Write the
-new key in a line before the old one, encrypt both with
-`systemd-creds encrypt --name=vault-key`, restart the service, and take the old
-line out when the log says so.";
+This command cannot change a key that systemd passes as a credential. Write the
+new key on a line before the old one, encrypt both with
+`systemd-creds encrypt --name=vault-key`, restart the service, and remove the old
+line when the log says that the rotation is complete.";
 
 const MOVE: &str = "\
-Stop agent-authd first. The key is copied and read back, `key_store` is set in
-the settings' file, and only then is the old place emptied.
+Stop agent-authd first. The command copies the key, reads the copy back, sets
+`key_store` in the settings file, and then removes the key from the old place.
 
 Examples:
   agent-auth key move secret-service
   agent-auth key move file";
 
-/// What can be done with the key.
+/// The commands on the vault's key.
 #[derive(Clone, Debug, Subcommand)]
 pub enum KeyCommand {
-    /// Show where the key is, and whether it opens the vault
+    /// Show where the key is and whether it opens the vault
     Status(StatusArgs),
-    /// Give the vault a new key
+    /// Replace the key with a new one
     #[command(after_help = ROTATE)]
     Rotate(VaultArgs),
-    /// Keep the key in another place
+    /// Move the key to another key store
     #[command(after_help = MOVE)]
     Move(MoveArgs),
 }
 
-/// How to show it.
+/// The arguments of `key status`.
 #[derive(Clone, Debug, Args)]
 pub struct StatusArgs {
-    /// Where.
+    /// Which vault.
     #[command(flatten)]
-    places: VaultArgs,
+    vault: VaultArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-/// Where to.
+/// The arguments of `key move`.
 #[derive(Clone, Debug, Args)]
 pub struct MoveArgs {
-    /// The new place
-    #[arg(value_name = "PLACE", value_parser = place_parser())]
+    /// The new key store
+    #[arg(value_name = "PLACE", value_parser = store_parser())]
     to: KeyStore,
-    /// Where from.
+    /// Which vault.
     #[command(flatten)]
-    places: VaultArgs,
+    vault: VaultArgs,
 }
 
-/// Reads a place that can keep the key: every one but `auto`, which chooses
-/// among them.
-fn place_parser() -> impl TypedValueParser<Value = KeyStore> {
-    let places = KeyStore::value_variants().iter();
-    let named = places.filter(|place| **place != KeyStore::Auto);
+/// Parses a key store that can keep the key: all but `auto`, which chooses among
+/// the others.
+fn store_parser() -> impl TypedValueParser<Value = KeyStore> {
+    let stores = KeyStore::value_variants().iter();
+    let named = stores.filter(|store| **store != KeyStore::Auto);
     let offered: Vec<_> = named.filter_map(ValueEnum::to_possible_value).collect();
     PossibleValuesParser::new(offered).try_map(|name| KeyStore::from_str(&name, false))
 }
 
-/// Does it.
+/// Runs the command.
 pub(super) fn execute(command: &KeyCommand, env: &Env) -> Result<ExitCode> {
     match command {
         KeyCommand::Status(args) => status(args)?,
-        KeyCommand::Rotate(places) => {
-            let rotated = match rotation::rotate(&places.options()?, env) {
+        KeyCommand::Rotate(vault_args) => {
+            let rotated = match rotation::rotate(&vault_args.options()?, env) {
                 Err(error @ vault::Error::RotationUnfinished { .. }) => return Err(error.into()),
                 rotated => rotated.context("the key was not changed")?,
             };
@@ -95,7 +95,7 @@ pub(super) fn execute(command: &KeyCommand, env: &Env) -> Result<ExitCode> {
             ))?;
             for path in &rotated.removed {
                 output::line(&format!(
-                    "deleted {}, which the old key opened",
+                    "deleted {}, which only the old key opens",
                     path.display()
                 ))?;
             }
@@ -106,7 +106,7 @@ pub(super) fn execute(command: &KeyCommand, env: &Env) -> Result<ExitCode> {
 }
 
 fn status(args: &StatusArgs) -> Result<()> {
-    let key = check::key_of(&args.places.options()?)?;
+    let key = check::key_of(&args.vault.options()?)?;
     if args.json {
         return Ok(output::json(&json!({
             "key_id": key.id,
@@ -118,7 +118,7 @@ fn status(args: &StatusArgs) -> Result<()> {
     output::line(&format!("key {}", key.id))?;
     output::line(&format!("  kept in  {} ({})", key.place, key.store))?;
     let state = if key.is_rotating {
-        "opens the vault; an older key is not retired yet"
+        "opens the vault; the rotation from an older key is not complete"
     } else {
         "opens the vault"
     };
@@ -126,7 +126,7 @@ fn status(args: &StatusArgs) -> Result<()> {
 }
 
 fn move_key(args: &MoveArgs, env: &Env) -> Result<()> {
-    let config = args.places.config()?;
+    let config = args.vault.config()?;
     let file: PathBuf = match &config.file {
         Some(file) => file.clone(),
         None if config.system => Defaults::of_the_system().config_file(),
@@ -137,22 +137,22 @@ fn move_key(args: &MoveArgs, env: &Env) -> Result<()> {
     let moving = key_move::move_key(&vault_options(&config), args.to, env)
         .context("the key was not moved")?;
     let (from, to) = (moving.from.clone(), moving.to.clone());
-    settle_key_store(&file, moving.store).with_context(|| {
-        format!("the key is in {to} now, and still in {from}, since the settings cannot name its new place")
+    set_key_store(&file, moving.store).with_context(|| {
+        format!("the key was copied to {to} and is still in {from}, since the settings file was not changed")
     })?;
     let is_emptied = moving
         .finish()
-        .with_context(|| format!("the key is in {to} now, and a copy of it is left behind"))?;
+        .with_context(|| format!("the key is now in {to}, but the old copy was not removed"))?;
     output::line(&format!("the vault's key is now in {to}"))?;
     if !is_emptied {
         output::line(&format!(
-            "it is still in {from}: take it out of the service's unit"
+            "a copy is still in {from}: remove it from the service unit"
         ))?;
     }
     output::line(&format!(
-        "{} says so: key_store = \"{}\"",
-        file.display(),
-        args.to
+        "set key_store = \"{}\" in {}",
+        args.to,
+        file.display()
     ))?;
     Ok(())
 }

@@ -1,8 +1,7 @@
-//! What the command line writes: results on standard output, notes on standard
-//! error, both a line at a time.
+//! Output of the command line: results on standard output, notes on standard error.
 //!
-//! Every line passes through here, so that nothing a provider or a daemon says
-//! can steer the terminal. A reader that has gone (`| head`) is no failure.
+//! All output passes through this module, which escapes characters that would control
+//! the terminal. A reader that closes the pipe (`| head`) is not a failure.
 
 use std::io::{self, ErrorKind, IsTerminal as _, Write};
 
@@ -13,7 +12,7 @@ use crate::visible::{is_invisible, shown};
 /// Writes a line of the result.
 ///
 /// # Errors
-/// Standard output cannot be written, and not because its reader has gone.
+/// Standard output cannot be written, for another reason than a closed pipe.
 pub(super) fn line(text: &str) -> io::Result<()> {
     write_line(&mut io::stdout().lock(), &shown(text))
 }
@@ -21,27 +20,26 @@ pub(super) fn line(text: &str) -> io::Result<()> {
 /// Writes the result as indented JSON.
 ///
 /// # Errors
-/// As [`line`], or the value has no JSON.
+/// As [`line`], or the value cannot be written as JSON.
 pub(super) fn json(value: &impl Serialize) -> io::Result<()> {
     let text = serde_json::to_string_pretty(value)?;
     write_line(&mut io::stdout().lock(), &escaped(&text))
 }
 
-/// Writes a note for the person. That it cannot be written is no reason to
-/// stop what the note is about.
+/// Writes a note for the person. A failure to write it is ignored.
 pub(super) fn note(text: &str) {
     write_line(&mut io::stderr().lock(), &shown(text)).ok();
 }
 
-/// Asks the person: as [`note`], and the answer is typed on the same line.
+/// Writes a question, as [`note`] does, without a line end: the answer follows it.
 pub(super) fn prompt(text: &str) {
     let mut stderr = io::stderr().lock();
     write!(stderr, "{}", shown(text)).ok();
     stderr.flush().ok();
 }
 
-/// Shows how things stand on the terminal's current line, over what was shown
-/// before; nothing if standard error is no terminal.
+/// Replaces the terminal's current line with `text`. Writes nothing if standard error
+/// is not a terminal.
 pub(super) fn progress(text: &str) {
     let mut stderr = io::stderr().lock();
     if stderr.is_terminal() {
@@ -78,7 +76,7 @@ fn write_line(to: &mut impl Write, text: &str) -> io::Result<()> {
     }
 }
 
-/// JSON in which such characters, which stand only inside strings, are escaped.
+/// Escapes invisible characters in JSON. They occur only inside strings.
 fn escaped(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for c in json.chars() {
@@ -99,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escaped_json_means_the_same() {
+    fn escaped_json_has_the_same_value() {
         let value = serde_json::json!({"a": "x\u{9b}\u{202e}\u{7f}\u{200b}\u{e0041}y", "b": [1]});
         let text = escaped(&serde_json::to_string_pretty(&value).unwrap());
         assert!(!text.chars().any(|c| c != '\n' && is_invisible(c)));
@@ -110,9 +108,9 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_has_gone_is_no_failure() {
-        struct Gone;
-        impl Write for Gone {
+    fn a_closed_pipe_is_not_a_failure() {
+        struct Closed;
+        impl Write for Closed {
             fn write(&mut self, _: &[u8]) -> io::Result<usize> {
                 Err(ErrorKind::BrokenPipe.into())
             }
@@ -120,6 +118,6 @@ mod tests {
                 Ok(())
             }
         }
-        assert!(write_line(&mut Gone, "x").is_ok());
+        assert!(write_line(&mut Closed, "x").is_ok());
     }
 }

@@ -1,5 +1,5 @@
-//! `agent-auth provider`: list, show and remove; `add` and `discover` have files
-//! of their own.
+//! `agent-auth provider`: list, show and remove. `add` and `discover` are in files of
+//! their own.
 
 mod add;
 mod discover;
@@ -18,12 +18,12 @@ use crate::identity::ProviderId;
 use crate::provider::catalog::PRESETS;
 use crate::provider::{EndpointError, parse_endpoint};
 
-/// What can be done with providers.
+/// The commands on providers.
 #[derive(Clone, Debug, Subcommand)]
 pub enum ProviderCommand {
-    /// Add a provider, and say which redirect address to register there
+    /// Add a provider and print the redirect address to register with it
     Add(Box<add::AddArgs>),
-    /// Add the provider of an MCP server, by the server's address alone
+    /// Add the provider of an MCP server from the server's address
     Discover(discover::DiscoverArgs),
     /// List the providers
     List {
@@ -31,25 +31,25 @@ pub enum ProviderCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Show one provider; its client secret is never shown
+    /// Show a provider, without its client secret
     Show {
-        /// Which.
+        /// Which provider.
         #[command(flatten)]
         which: Which,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// List the well-known providers whose addresses need not be given
+    /// List the well-known providers, whose addresses are built in
     Presets,
-    /// Remove a provider; its tokens are revoked and deleted
+    /// Remove a provider; revoke and delete its tokens
     Remove(Which),
 }
 
-/// Names a provider.
+/// The provider that a command is about.
 #[derive(Clone, Debug, Args)]
 pub struct Which {
-    /// The provider's identifier
+    /// The provider's ID
     #[arg(value_name = "PROVIDER", value_parser = super::provider_id)]
     id: ProviderId,
 }
@@ -59,14 +59,14 @@ pub struct Which {
 struct Listed {
     #[serde(flatten)]
     provider: ProviderResponse,
-    /// Whether the machine's administrator offers it to every user.
+    /// Whether the machine's administrator provides it for every user.
     is_platform: bool,
 }
 
 impl Listed {
     fn row(self) -> [String; 4] {
-        let remark = if self.is_platform {
-            "of the machine"
+        let note = if self.is_platform {
+            "provided by this machine"
         } else {
             ""
         };
@@ -75,17 +75,17 @@ impl Listed {
             provider.provider_id,
             provider.name,
             provider.auth_url,
-            remark.to_owned(),
+            note.to_owned(),
         ]
     }
 }
 
-/// An endpoint's address, as it is sent on.
+/// Parses an endpoint's address; it is sent to the daemon as typed.
 fn endpoint(text: &str) -> Result<String, EndpointError> {
     parse_endpoint(text).map(|_| text.to_owned())
 }
 
-/// Does what was asked for.
+/// Runs the command.
 pub(super) async fn execute(client: &Client, command: ProviderCommand) -> Result<ExitCode> {
     match command {
         ProviderCommand::Add(args) => add::execute(client, *args).await?,
@@ -122,7 +122,7 @@ async fn list(client: &Client, json: bool) -> Result<()> {
     if json {
         output::json(&providers)?;
     } else if providers.is_empty() {
-        output::note("There are no providers yet. Add one: agent-auth provider add --help");
+        output::note("No providers are stored. To add one: agent-auth provider add --help");
     } else {
         let rows: Vec<_> = providers.into_iter().map(Listed::row).collect();
         output::table(["PROVIDER", "NAME", "LOGIN AT", ""], &rows)?;
@@ -142,7 +142,7 @@ async fn show(client: &Client, id: &ProviderId, json: bool) -> Result<()> {
     Ok(())
 }
 
-/// What a person wants to know of a provider, each with its name.
+/// A provider's properties as pairs of name and value.
 fn described(provider: &ProviderResponse) -> Vec<(&'static str, String)> {
     let some = |value: &Option<String>| value.clone().unwrap_or_else(|| "none".to_owned());
     let mut lines = vec![

@@ -1,8 +1,8 @@
-//! `agent-auth run`: a command beside its own bridge to the daemon.
+//! `agent-auth run`: runs a command and a bridge to the daemon for it.
 //!
-//! The command stays in the terminal's foreground; what the terminal sends it,
-//! it gets from the terminal, and every other signal from here. This process
-//! ends after the command, never before it, and with its exit code.
+//! The command stays in the terminal's foreground and gets the terminal's signals from
+//! the terminal. This process forwards all other signals. It ends after the command and
+//! returns the command's exit code.
 
 mod environment;
 mod signals;
@@ -22,11 +22,11 @@ use super::output;
 use crate::client::Client;
 use crate::clock::Env;
 
-/// The exit code for a command that is there and cannot be run, as POSIX
-/// shells have it (XCU, section 2.8.2).
+/// The exit code for a command that exists but cannot be executed, as in POSIX
+/// shells (XCU, section 2.8.2).
 const NOT_EXECUTABLE: u8 = 126;
 
-/// The exit code for a command that is not there.
+/// The exit code for a command that does not exist.
 const NOT_FOUND: u8 = 127;
 
 const EXAMPLES: &str = "\
@@ -34,16 +34,16 @@ Examples:
   agent-auth run -- python agent.py
   agent-auth run -- npm start
 
-For the command, and for it alone, these are set:
-  LANGSMITH_API_URL  a loopback port that relays to agent-authd while the command lives
-  LANGSMITH_API_KEY  a key for that port, made anew each time
+The command gets these environment variables:
+  LANGSMITH_API_URL  a loopback port that relays to agent-authd while the command runs
+  LANGSMITH_API_KEY  a random key for that port, new for each run
   AGENT_AUTH_SOCK    agent-authd's socket
-Where a proxy is set, NO_PROXY gets 127.0.0.1 added.
+If a proxy is set, 127.0.0.1 is added to NO_PROXY.
 
-Ends with the command's exit code, or 128 and the number of the signal that
-ended it; 126 if it cannot be run, 127 if it is not found.";
+The exit code is the command's, or 128 plus the number of the signal that ended
+it; 126 if it cannot be executed, 127 if it is not found.";
 
-/// Run a command that knows only the hosted service's URL and key.
+/// Run a program that needs the URL and API key of the hosted service.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct RunArgs {
@@ -52,14 +52,14 @@ pub struct RunArgs {
     command: Vec<OsString>,
 }
 
-/// Runs the command to its end.
+/// Runs the command until it ends.
 pub(super) async fn execute(client: Client, args: &RunArgs, env: &Env) -> Result<ExitCode> {
     client.ok().await?;
     let socket = client.socket().to_owned();
     let bridge = Bridge::open(client, env)
         .await
         .context("cannot open a loopback port")?;
-    let signals = signals::listen().context("cannot listen to signals")?;
+    let signals = signals::listen().context("cannot receive signals")?;
     let Some((program, arguments)) = args.command.split_first() else {
         return Ok(ExitCode::from(NOT_FOUND));
     };
@@ -70,13 +70,13 @@ pub(super) async fn execute(client: Client, args: &RunArgs, env: &Env) -> Result
         Ok(child) => child,
         Err(error) => return Ok(not_started(program.as_ref(), &error)),
     };
-    drop(command); // it holds a copy of the key
+    drop(command); // it contains a copy of the key
     tokio::spawn(bridge.serve());
-    see_through(child, signals).await
+    wait_for_end(child, signals).await
 }
 
-/// Waits for the child to end, and hands on to it what it should hear.
-async fn see_through(mut child: Child, mut signals: signals::Received) -> Result<ExitCode> {
+/// Waits for the child to end and forwards signals to it.
+async fn wait_for_end(mut child: Child, mut signals: signals::Received) -> Result<ExitCode> {
     loop {
         tokio::select! {
             status = child.wait() => {
@@ -84,7 +84,7 @@ async fn see_through(mut child: Child, mut signals: signals::Received) -> Result
             }
             Some(signal) = signals.recv() => {
                 if let Some(pid) = child.id() {
-                    signals::hand_on(signal, pid);
+                    signals::forward(signal, pid);
                 }
             }
         }
@@ -97,11 +97,11 @@ fn not_started(program: &Path, error: &std::io::Error) -> ExitCode {
         output::note(&format!("agent-auth: {program}: command not found"));
         return ExitCode::from(NOT_FOUND);
     }
-    output::note(&format!("agent-auth: {program} cannot be run: {error}"));
+    output::note(&format!("agent-auth: cannot execute {program}: {error}"));
     ExitCode::from(NOT_EXECUTABLE)
 }
 
-/// The child's exit code, or 128 and the signal that ended it.
+/// The child's exit code, or 128 plus the number of the signal that ended it.
 fn exit_code(status: ExitStatus) -> ExitCode {
     let code = status
         .code()

@@ -1,8 +1,8 @@
-//! `agent-auth service`: has the platform's service manager start agent-authd.
+//! `agent-auth service`: installs agent-authd with the platform's service manager.
 //!
-//! The unit files are those of the folders `systemd/` and `launchd/`, with the
-//! daemon's own path put in. Doing it twice changes nothing the second time,
-//! and each step is told of. Nothing here touches the vault or its key.
+//! The unit files are those in the folders `systemd/` and `launchd/`, with the path of
+//! this daemon. Each step is printed. A second installation changes nothing. These
+//! commands do not touch the vault or its key.
 
 mod launchd;
 mod steps;
@@ -17,47 +17,47 @@ use nix::unistd::geteuid;
 
 use self::steps::Step;
 
-/// What an uninstallation leaves.
-const KEPT: &str = ". The vault and its key stay where they are.";
+/// What an uninstallation keeps.
+const KEPT: &str = ". The vault and its key were not removed.";
 
-/// What can be done with the service.
+/// The commands on the service.
 #[derive(Clone, Copy, Debug, Subcommand)]
 pub enum ServiceCommand {
-    /// Have agent-authd started by itself, now and from now on
+    /// Install the service and start its sockets
     Install(ServiceArgs),
-    /// Undo that; the vault and its key stay
+    /// Stop and remove the service; keep the vault and its key
     Uninstall(ServiceArgs),
-    /// Show what the service manager knows of it
+    /// Show the service manager's status of the service
     Status(ServiceArgs),
-    /// Show the end of its log
+    /// Show the end of the log
     Logs(ServiceArgs),
 }
 
-/// Which service is meant, and whether to do anything.
+/// The arguments of each command.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct ServiceArgs {
-    /// The machine's service, for every user, instead of your own; needs root
+    /// The system service, for every user, instead of your own; requires root
     #[arg(long)]
     system: bool,
-    /// Only say what would be done
+    /// Print the steps without doing them
     #[arg(long)]
     dry_run: bool,
 }
 
-/// Where things are on this machine.
+/// Where the service is installed.
 #[derive(Debug)]
 struct Installation {
-    /// The daemon's binary.
+    /// The daemon's program file.
     daemon: PathBuf,
-    /// The user's home; the system's service needs none.
+    /// The user's home folder; not used for the system service.
     home: PathBuf,
-    /// The user's settings, such as `~/.config`.
+    /// The user's configuration folder, such as `~/.config`.
     config_home: PathBuf,
     system: bool,
     uid: u32,
 }
 
-/// Does what was asked for.
+/// Runs the command.
 pub(super) fn execute(command: ServiceCommand) -> Result<ExitCode> {
     let (ServiceCommand::Install(args)
     | ServiceCommand::Uninstall(args)
@@ -87,7 +87,7 @@ pub(super) fn execute(command: ServiceCommand) -> Result<ExitCode> {
     );
     ensure!(
         !(changes && args.system && !args.dry_run && place.uid != 0),
-        "the machine's service is root's to change: use sudo, or leave --system out for your own"
+        "only root can change the system service: use sudo, or leave out --system for your own service"
     );
     steps::run(&steps, args.dry_run)
 }
@@ -95,8 +95,8 @@ pub(super) fn execute(command: ServiceCommand) -> Result<ExitCode> {
 impl Installation {
     fn find(system: bool) -> Result<Self> {
         let dirs = directories::BaseDirs::new();
-        let dirs = dirs.context("there is no home folder: set HOME")?;
-        let beside = std::env::current_exe().context("this program's own place is not known")?;
+        let dirs = dirs.context("the home folder is unknown: set HOME")?;
+        let beside = std::env::current_exe().context("the path of this program is unknown")?;
         Ok(Self {
             daemon: beside.with_file_name("agent-authd"),
             home: dirs.home_dir().to_owned(),
@@ -106,35 +106,35 @@ impl Installation {
         })
     }
 
-    /// The daemon must be there, and where the service can see it.
+    /// Checks that the daemon is beside this program and that the service can read it.
     fn check_daemon(&self) -> Result<()> {
         let daemon = self.daemon.display();
         ensure!(
             self.daemon.is_file(),
-            "agent-authd is not beside agent-auth: there is no {daemon}"
+            "agent-authd must be beside agent-auth, but {daemon} does not exist"
         );
         let text = self.daemon.to_str();
         ensure!(
             text.is_some_and(|text| !text.contains(['\n', '"', '\\'])),
-            "the service manager cannot be told of such a path: {daemon}"
+            "the service manager cannot use this path, because of a quote, backslash or line end in it: {daemon}"
         );
         let is_hidden = ["/home", "/root", "/run/user", "/tmp"]
             .iter()
             .any(|folder| self.daemon.starts_with(folder));
         ensure!(
             !(self.system && is_hidden && cfg!(target_os = "linux")),
-            "the machine's service cannot see {daemon}: put agent-authd and agent-auth where every user finds them, such as /usr/local/bin, and call that agent-auth"
+            "the system service cannot read {daemon}: install agent-authd and agent-auth in a folder such as /usr/local/bin and run agent-auth from there"
         );
         Ok(())
     }
 }
 
-/// A note to show at the end.
+/// A step that prints a note.
 fn note(text: impl Into<String>) -> Step {
     Step::Note(text.into())
 }
 
-/// The last step: what has been, or would be, done.
+/// The last step, which prints the result.
 fn done(done: &str, would: &str, what: &str) -> Step {
     Step::Done {
         done: format!("{done}{what}"),

@@ -1,4 +1,4 @@
-//! `agent-auth status`: whether the daemon is there and well.
+//! `agent-auth status`: the state of the daemon and of the stored tokens.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,20 +8,20 @@ use clap::Args;
 use serde::Serialize;
 
 use super::format::{self, count};
-use super::{PERSON_NEEDED, output};
+use super::{LOGIN_REQUIRED, output};
 use crate::api::replies::{Health, Info, TokenSummary};
 use crate::client::Client;
 use crate::clock::Timestamp;
 
-/// How long it may take to answer. While it cannot start, a service manager
-/// that holds its socket lets everybody wait.
+/// How long the daemon may take to answer. If it cannot start, its service manager
+/// still accepts connections, and they get no answer.
 const TIMEOUT: Duration = Duration::from_secs(15);
 
 const EXIT_CODES: &str = "\
-Ends with exit code 1 when the daemon works only in part, the vault is damaged or a
-token could not be refreshed, and with 3 when all else is well and a person must log in again.";
+The exit code is 1 if the daemon is degraded, the vault is damaged or a token could not be
+refreshed; otherwise 3 if a person must log in again; otherwise 0.";
 
-/// Show how the daemon is.
+/// Show the state of the daemon and of the stored tokens.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXIT_CODES)]
 pub struct StatusArgs {
@@ -30,7 +30,7 @@ pub struct StatusArgs {
     json: bool,
 }
 
-/// What `--json` prints.
+/// The output of `--json`.
 #[derive(Serialize)]
 struct Status<'a> {
     #[serde(flatten)]
@@ -40,12 +40,12 @@ struct Status<'a> {
     token_list: &'a [TokenSummary],
 }
 
-/// How many tokens are not as they should be.
+/// How many tokens need attention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 struct Attention {
-    /// Only a person can renew them.
+    /// Tokens that only a new login can renew.
     tokens_to_log_in: u64,
-    /// Their last refresh failed; it is tried again.
+    /// Tokens whose last refresh failed and will be repeated.
     tokens_failing: u64,
 }
 
@@ -56,7 +56,7 @@ impl Attention {
             tokens_failing: 0,
         };
         for token in tokens {
-            if needs_person(token, now).is_some() {
+            if login_reason(token, now).is_some() {
                 attention.tokens_to_log_in += 1;
             } else if token.last_error.is_some() {
                 attention.tokens_failing += 1;
@@ -65,27 +65,27 @@ impl Attention {
         attention
     }
 
-    /// What is wrong, a clause each.
+    /// One clause for each problem.
     fn clauses(self) -> impl Iterator<Item = String> {
         let of = |number: u64, what: &str| {
             (number > 0).then(|| format!("{} {what}", count(number, "token")))
         };
-        let to_log_in = of(self.tokens_to_log_in, "must be logged in again by a person");
+        let to_log_in = of(self.tokens_to_log_in, "must be renewed by a new login");
         let failing = of(self.tokens_failing, "could not be refreshed");
         to_log_in.into_iter().chain(failing)
     }
 }
 
-/// Why only a person can renew a token; `None` if nobody has to.
-fn needs_person(token: &TokenSummary, now: Timestamp) -> Option<&str> {
+/// Why only a new login can renew a token; `None` if none is needed.
+fn login_reason(token: &TokenSummary, now: Timestamp) -> Option<&str> {
     let has_expired = token.expires_at.is_some_and(|expires_at| expires_at <= now);
     let is_spent = has_expired && token.next_refresh_at.is_none() && token.last_error.is_none();
-    let spent = is_spent.then_some("it has expired, and cannot be refreshed");
+    let spent = is_spent.then_some("it has expired and cannot be refreshed");
     token.reconnect_reason.as_deref().or(spent)
 }
 
-/// Shows it. The exit code is 1 if the daemon works only in part, the vault is
-/// damaged or a refresh fails, else 3 if a person must log in again, else 0.
+/// Runs the command. The exit code is 1 if the daemon is degraded, the vault is
+/// damaged or a refresh has failed, else 3 if a person must log in again, else 0.
 pub(super) async fn execute(
     client: &Client,
     args: &StatusArgs,
@@ -94,7 +94,7 @@ pub(super) async fn execute(
     let asked = tokio::time::timeout(TIMEOUT, client.info()).await;
     let info = asked.with_context(|| {
         format!(
-            "agent-authd does not answer at {}: `agent-auth service logs` may say why",
+            "agent-authd does not answer at {}; `agent-auth service logs` may show the reason",
             client.socket().display()
         )
     })??;
@@ -116,13 +116,13 @@ pub(super) async fn execute(
     Ok(if !is_whole || attention.tokens_failing > 0 {
         ExitCode::FAILURE
     } else if attention.tokens_to_log_in > 0 {
-        ExitCode::from(PERSON_NEEDED)
+        ExitCode::from(LOGIN_REQUIRED)
     } else {
         ExitCode::SUCCESS
     })
 }
 
-/// The daemon in a few lines, how it stands first.
+/// Prints the state of the daemon, the summary first.
 fn show(client: &Client, info: &Info, attention: Attention) -> Result<()> {
     let degraded = (info.status != Health::Ok).then(|| match &info.degraded_reason {
         Some(reason) => format!("degraded: {reason}"),
@@ -158,11 +158,11 @@ fn show(client: &Client, info: &Info, attention: Attention) -> Result<()> {
     Ok(())
 }
 
-/// A token in a line: whose it is, and how its refreshes go.
+/// A token in one line: its provider and account, and its refreshes.
 fn described(token: &TokenSummary, now: Timestamp) -> String {
     let account = token.provider_account_label.as_ref();
     let account = account.map_or(String::new(), |account| format!(" ({account})"));
-    let state = match needs_person(token, now) {
+    let state = match login_reason(token, now) {
         Some(reason) => format!("log in again ({reason})"),
         None => format::refreshes(token, now),
     };
@@ -181,13 +181,13 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_daemon_that_never_answers_is_told_of() {
+    async fn a_daemon_that_does_not_answer_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("s");
         let _listener = UnixListener::bind(&socket).unwrap();
         let args = StatusArgs { json: false };
         let asked = execute(&Client::new(socket), &args, Timestamp::from_millis(0)).await;
-        let told = asked.unwrap_err().to_string();
-        assert!(told.contains("agent-auth service logs"), "{told}");
+        let error = asked.unwrap_err().to_string();
+        assert!(error.contains("agent-auth service logs"), "{error}");
     }
 }

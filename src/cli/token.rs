@@ -1,14 +1,14 @@
-//! `agent-auth token`: one token on standard output, for scripts.
+//! `agent-auth token`: prints one token on standard output, for scripts.
 //!
-//! It starts no login: where a person is needed, it says with which command,
-//! and ends with an exit code of its own.
+//! It starts no login. If a person must log in, it names the command to run and
+//! returns a separate exit code.
 
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
 
-use super::{PERSON_NEEDED, Wanted, format, output};
+use super::{LOGIN_REQUIRED, TokenQuery, format, output};
 use crate::client::Client;
 use crate::secret::{AccessToken, ExposeSecret as _};
 
@@ -18,16 +18,16 @@ Examples:
   TOKEN=$(agent-auth token google --scope https://www.googleapis.com/auth/drive.readonly) || exit
   agent-auth token github --scope repo --json | jq -r .metadata.expires_at
 
-Ends with exit code 3 when a person must log in first.";
+The exit code is 3 if a person must log in first.";
 
-/// Print an access token, and nothing else.
+/// Print an access token.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct TokenArgs {
     /// Which token.
     #[command(flatten)]
-    wanted: Wanted,
-    /// Print the daemon's whole answer as JSON
+    query: TokenQuery,
+    /// Print the daemon's complete answer as JSON
     #[arg(long)]
     json: bool,
 }
@@ -35,19 +35,19 @@ pub struct TokenArgs {
 /// Prints the token.
 pub(super) async fn execute(client: &Client, args: &TokenArgs) -> Result<ExitCode> {
     let answer = client
-        .authenticate(&args.wanted.request(true))
+        .authenticate(&args.query.request(true))
         .await
-        .with_context(|| format!("no token for {}", args.wanted.provider))?;
+        .with_context(|| format!("no token for {}", args.query.provider))?;
     if args.json {
         output::json(&answer)?;
     }
     let Some(token) = &answer.token else {
         output::note(&format!(
-            "agent-auth: no token for {}: a person must log in first, with:",
-            args.wanted.provider
+            "agent-auth: no token for {}: a person must log in first. Run:",
+            args.query.provider
         ));
-        output::note(&format!("  {}", format::login_command(&args.wanted)));
-        return Ok(ExitCode::from(PERSON_NEEDED));
+        output::note(&format!("  {}", format::login_command(&args.query)));
+        return Ok(ExitCode::from(LOGIN_REQUIRED));
     };
     if !args.json {
         print(token)?;
@@ -57,7 +57,7 @@ pub(super) async fn execute(client: &Client, args: &TokenArgs) -> Result<ExitCod
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "the person at the terminal asked to see it"
+    reason = "the person asked for the token on standard output"
 )]
 fn print(token: &AccessToken) -> Result<()> {
     Ok(output::line(token.expose_secret())?)

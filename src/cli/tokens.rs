@@ -1,4 +1,4 @@
-//! `agent-auth tokens`: what is stored, without its secrets.
+//! `agent-auth tokens`: lists, chooses and removes stored tokens. Secrets are not shown.
 
 use std::process::ExitCode;
 
@@ -12,30 +12,30 @@ use crate::client::{self, Client};
 use crate::clock::Timestamp;
 use crate::identity::{ProviderId, TokenId};
 
-/// What can be done with the stored tokens.
+/// The commands on stored tokens.
 #[derive(Clone, Debug, Subcommand)]
 pub enum TokensCommand {
     /// List the stored tokens, without their secrets
     List(ListArgs),
-    /// Make one token the default of its provider, user and agent
+    /// Make a token the default for its provider, user and agent
     Default(DefaultArgs),
-    /// Revoke and delete one token
+    /// Revoke and delete a token
     Remove(RemoveArgs),
 }
 
-/// Names a token.
+/// The arguments of `tokens remove`.
 #[derive(Clone, Debug, Args)]
 pub struct RemoveArgs {
-    /// The token's identifier, as `agent-auth tokens list --json` and
-    /// `agent-auth vault check` show it
+    /// The token's ID, as shown by `agent-auth tokens list --json` and
+    /// `agent-auth vault check`
     #[arg(value_name = "TOKEN_ID", value_parser = NonEmptyStringValueParser::new())]
     id: String,
 }
 
-/// Names the token that becomes the default.
+/// The arguments of `tokens default`.
 #[derive(Clone, Debug, Args)]
 pub struct DefaultArgs {
-    /// The token's identifier, as `agent-auth tokens list --json` shows it
+    /// The token's ID, as shown by `agent-auth tokens list --json`
     #[arg(value_name = "TOKEN_ID", value_parser = super::token_id)]
     id: TokenId,
 }
@@ -43,7 +43,7 @@ pub struct DefaultArgs {
 /// List the stored tokens, without their secrets.
 #[derive(Clone, Debug, Args)]
 pub struct ListArgs {
-    /// Only this provider's
+    /// List only tokens of this provider
     #[arg(long, value_name = "PROVIDER", value_parser = super::provider_id)]
     provider: Option<ProviderId>,
     /// Print JSON
@@ -51,7 +51,7 @@ pub struct ListArgs {
     json: bool,
 }
 
-/// Does what was asked for.
+/// Runs the command.
 pub(super) async fn execute(
     client: &Client,
     command: &TokensCommand,
@@ -63,15 +63,15 @@ pub(super) async fn execute(
         TokensCommand::Remove(args) => {
             let also_ended = client.delete_token(&args.id).await.with_context(|| {
                 format!(
-                    "{} was not removed (`agent-auth tokens list --json` shows the identifiers)",
+                    "{} was not removed (`agent-auth tokens list --json` shows the IDs)",
                     args.id
                 )
             })?;
             output::note(&format!("Removed the token {}.", args.id));
             if !also_ended.is_empty() {
                 output::note(&format!(
-                    "At many providers that also ends other logins of the same account: {}. \
-                     Where they no longer work, the person is asked to log in again.",
+                    "At many providers this also ends other logins of the same account: {}. \
+                     If one of them no longer works, a person must log in again.",
                     also_ended.join(", ")
                 ));
             }
@@ -90,7 +90,7 @@ pub(super) async fn execute(
             .as_ref()
             .map_or("PROVIDER", ProviderId::as_str);
         output::note(&format!(
-            "There are no tokens yet. Log in for one: agent-auth login {provider}"
+            "No tokens are stored. Log in to get one: agent-auth login {provider}"
         ));
     } else {
         let rows: Vec<_> = tokens.iter().map(|token| row(token, now)).collect();
@@ -104,18 +104,16 @@ pub(super) async fn execute(
 
 async fn make_default(client: &Client, id: TokenId) -> Result<ExitCode> {
     let token = client.make_default(id).await.with_context(|| {
-        format!(
-            "{id} was not made the default (`agent-auth tokens list --json` shows the identifiers)"
-        )
+        format!("{id} was not made the default (`agent-auth tokens list --json` shows the IDs)")
     })?;
     output::note(&format!(
-        "{id} is the default for {} now.",
+        "{id} is now the default for {}.",
         token.provider_id
     ));
     Ok(ExitCode::SUCCESS)
 }
 
-/// Fails if there is no such provider, neither this owner's nor the machine's.
+/// Fails if neither this owner nor the platform has the provider.
 async fn require_provider(client: &Client, provider: &ProviderId) -> Result<()> {
     let Err(error) = client.provider(provider).await else {
         return Ok(());

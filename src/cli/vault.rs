@@ -1,6 +1,6 @@
-//! `agent-auth vault`: looking the vault through, copying it, and putting a
-//! copy in its place. Works on the files, but for a backup while the daemon
-//! runs: that is of the file which the daemon has open.
+//! `agent-auth vault`: checks the vault, backs it up, restores a backup. These
+//! commands open the files. Only a backup while the daemon runs is made by the daemon,
+//! from the file that it has open.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -18,65 +18,66 @@ use crate::vault::check::{Key, Report};
 use crate::vault::{self, Options, backup, check, restore};
 
 const CHECK: &str = "\
-Reads only, whether or not agent-authd is running. Ends with exit code 1 if
-something is wrong, and says on standard error what.";
+The command only reads, and agent-authd may be running. If it finds a problem, it
+describes it on standard error and the exit code is 1.";
 
 const BACKUP: &str = "\
-agent-authd makes one every day, and keeps three, in `backups` in the vault's
-folder. The key is not in a backup: keep a copy of it somewhere else. A daemon that
-runs gives the copy itself, though the vault's file was deleted or replaced.";
+agent-authd makes a backup every day in the folder `backups` in the vault's folder,
+and keeps three. A backup does not contain the key: keep a copy of the key somewhere
+else. While agent-authd runs, it makes the backup itself, even if the vault's file was
+deleted or replaced.";
 
 const RESTORE: &str = "\
-Stop agent-authd first. What is replaced is kept beside it. Grants of providers
-that give a new refresh token with every use may have moved on since the backup
-was made; such a login has to be made anew, and the event then says
+Stop agent-authd first. The replaced vault is kept beside the new one. A provider
+that issues a new refresh token at each use may have issued some since the backup was
+made. The stored one is then refused: a person must log in again, and the event says
 `rotation_lost`.
 
 Examples:
   agent-auth vault check        lists the backups
   agent-auth vault restore ~/.local/share/agent-authd/backups/vault-20260102T030405Z.db";
 
-/// What can be done with the vault.
+/// The commands on the vault.
 #[derive(Clone, Debug, Subcommand)]
 pub enum VaultCommand {
-    /// Look the vault, its key and its backups through
+    /// Check the vault, its key and its backups
     #[command(after_help = CHECK)]
     Check(CheckArgs),
     /// Make a backup now
     #[command(after_help = BACKUP)]
     Backup(VaultArgs),
-    /// Put a backup in the vault's place
+    /// Replace the vault with a backup
     #[command(after_help = RESTORE)]
     Restore(RestoreArgs),
 }
 
-/// How to look.
+/// The arguments of `vault check`.
 #[derive(Clone, Debug, Args)]
 pub struct CheckArgs {
-    /// Where.
+    /// Which vault.
     #[command(flatten)]
-    places: VaultArgs,
+    vault: VaultArgs,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
-/// What to restore.
+/// The arguments of `vault restore`.
 #[derive(Clone, Debug, Args)]
 pub struct RestoreArgs {
-    /// The backup
+    /// The backup file
     #[arg(value_name = "FILE")]
     from: PathBuf,
-    /// Take a backup from before addresses were authenticated: shows each
-    /// address that a secret would be sent to, and asks
+    /// Accept a backup from a version that did not authenticate addresses: shows
+    /// each address that secrets would be sent to, and asks for confirmation
     #[arg(long)]
     accept_unauthenticated: bool,
-    /// Where to.
+    /// Which vault.
     #[command(flatten)]
-    places: VaultArgs,
+    vault: VaultArgs,
 }
 
-/// Does it.
+/// Runs the command.
 pub(super) async fn execute(
     command: &VaultCommand,
     client: &Client,
@@ -84,8 +85,8 @@ pub(super) async fn execute(
 ) -> Result<ExitCode> {
     match command {
         VaultCommand::Check(args) => check_vault(args),
-        VaultCommand::Backup(places) => {
-            let made = back_up(&places.options()?, client, env)
+        VaultCommand::Backup(vault_args) => {
+            let made = back_up(&vault_args.options()?, client, env)
                 .await
                 .context("the vault was not backed up")?;
             output::line(&made.display().to_string())?;
@@ -95,8 +96,8 @@ pub(super) async fn execute(
     }
 }
 
-/// Asks the daemon for a copy where it runs and holds this vault: the file of
-/// that name may have been deleted or replaced under it.
+/// Asks the daemon for a copy if it runs with this vault, because the file of that
+/// name may have been deleted or replaced. Otherwise copies the file.
 async fn back_up(options: &Options, client: &Client, env: &Env) -> Result<PathBuf, vault::Error> {
     let is_ours = |folder: &Path| {
         let real = options.data_dir.canonicalize();
@@ -104,13 +105,13 @@ async fn back_up(options: &Options, client: &Client, env: &Env) -> Result<PathBu
     };
     match client.copy_vault().await {
         Ok((folder, copy)) if is_ours(&folder) => backup::keep(&copy, &options.data_dir, env.now()),
-        // No daemon, that of another vault, or one of an older version.
+        // There is no daemon, or it has another vault, or it is an older version.
         _ => backup::now(options, env),
     }
 }
 
 fn check_vault(args: &CheckArgs) -> Result<ExitCode> {
-    let report = check::check(&args.places.options()?)?;
+    let report = check::check(&args.vault.options()?)?;
     if args.json {
         output::json(&Answer::of(&report))?;
     } else {
@@ -132,12 +133,12 @@ fn show(report: &Report) -> Result<()> {
     output::line(&format!("  vault    schema {}, {kib} KiB", report.schema))?;
     let key = match &report.key {
         Some(Key { place, id, .. }) => format!("{id}, in {place}"),
-        None => "none that opens the vault".to_owned(),
+        None => "none opens the vault".to_owned(),
     };
     output::line(&format!("  key      {key}"))?;
     let secrets = match report.opened as u64 {
-        0 => "none can be opened, or none is stored".to_owned(),
-        opened => format!("{} can be opened", count(opened, "sealed value")),
+        0 => "none is stored, or none can be decrypted".to_owned(),
+        opened => format!("{} can be decrypted", count(opened, "encrypted value")),
     };
     output::line(&format!("  secrets  {secrets}"))?;
     let kept = if report.backups.is_empty() {
@@ -150,37 +151,41 @@ fn show(report: &Report) -> Result<()> {
         let health = if fault.is_none() { "ok" } else { "damaged" };
         output::line(&format!("    {health}  {}", path.display()))?;
     }
-    let health = if report.is_well() { "ok" } else { "not well" };
+    let health = if report.is_well() {
+        "ok"
+    } else {
+        "problems found"
+    };
     Ok(output::line(&format!("  status   {health}"))?)
 }
 
 fn restore_vault(args: &RestoreArgs, env: &Env) -> Result<ExitCode> {
-    let options = args.places.options()?;
+    let options = args.vault.options()?;
     let mut accept = |addresses: &[String]| args.accept_unauthenticated && confirms(addresses);
     let restored = restore::restore(&options, &args.from, env, &mut accept)
-        .context("nothing was restored; the vault is as it was")?;
+        .context("nothing was restored; the vault is unchanged")?;
     output::line(&format!("restored {}", args.from.display()))?;
     if let Some(replaced) = restored.replaced {
         output::line(&format!(
-            "what it replaced is kept in {}",
+            "the replaced vault is kept in {}",
             replaced.display()
         ))?;
     }
     if restored.in_doubt > 0 {
         output::line(&format!(
-            "{} may have moved on since; the next refresh shows it",
+            "{} may have a newer refresh token at the provider; the next refresh will tell",
             count(restored.in_doubt as u64, "grant")
         ))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Shows the addresses and asks whether they are right.
+/// Shows the addresses and asks for confirmation.
 fn confirms(addresses: &[String]) -> bool {
     for address in addresses {
         output::note(&format!("  {address}"));
     }
-    output::note("Secrets will be sent to these addresses. Type `yes` if each of them is right:");
+    output::note("Secrets will be sent to these addresses. Type `yes` if all of them are correct:");
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer).is_ok() && answer.trim() == "yes"
 }

@@ -1,5 +1,5 @@
-//! Where the vault and its key lie, for the commands that open them
-//! themselves: by the daemon's own settings.
+//! Which vault and key a command opens: those in the daemon's settings, unless flags
+//! name others.
 
 use std::path::PathBuf;
 
@@ -11,10 +11,10 @@ use crate::config::args::Flags;
 use crate::process::vault_options;
 use crate::vault;
 
-/// The places, as on the daemon's command line.
+/// The flags that choose the vault, as for the daemon.
 #[derive(Clone, Debug, Args)]
 pub struct VaultArgs {
-    /// The folder of the vault [default: the one in agent-authd's settings]
+    /// The vault's folder [default: the one in agent-authd's settings]
     #[arg(
         long,
         value_name = "DIR",
@@ -23,22 +23,22 @@ pub struct VaultArgs {
     )]
     data_dir: Option<PathBuf>,
 
-    /// The file of the vault's key [default: the one in agent-authd's settings]
+    /// The key file [default: the one in agent-authd's settings]
     #[arg(long, value_name = "PATH")]
     key_file: Option<PathBuf>,
 
-    /// agent-authd's settings' file [default: config.toml in the platform's
-    /// config folder]
+    /// The settings file of agent-authd [default: config.toml in the platform's
+    /// configuration folder]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// Those of the system's daemon
+    /// Use the vault of the system daemon
     #[arg(long)]
     system: bool,
 }
 
 impl VaultArgs {
-    /// The settings that a daemon would have.
+    /// The settings that the daemon would use.
     pub(super) fn config(&self) -> Result<Config> {
         let flags = Flags {
             data_dir: self.data_dir.clone(),
@@ -50,7 +50,7 @@ impl VaultArgs {
         Ok(Config::resolve(&flags)?)
     }
 
-    /// How a daemon would open the vault.
+    /// How the daemon would open the vault.
     pub(super) fn options(&self) -> Result<vault::Options> {
         Ok(vault_options(&self.config()?))
     }

@@ -1,8 +1,8 @@
 //! The daemon's command line: `agent-authd [serve] [flags]`.
 //!
-//! Flags are optional here, whatever their default: a flag that is left out
-//! leaves the word to the file (see [`super::Config::resolve`]). clap itself
-//! puts a flag before its environment variable.
+//! Every flag is optional: without it the settings file decides (see
+//! [`super::Config::resolve`]). clap itself gives a flag precedence over its environment
+//! variable.
 
 use std::path::PathBuf;
 
@@ -13,38 +13,37 @@ use crate::redirect::address::RedirectAddress;
 
 const EXAMPLES: &str = "\
 Examples:
-  agent-authd                        serve, with everything in its usual place
-  agent-authd --check-config         print the settings that would be used, and end
+  agent-authd                        serve with the default settings
+  agent-authd --check-config         check and print the effective settings
   agent-authd --redirect-listen localhost:8252
-                                     for providers that insist on the name localhost
+                                     for providers that require the name localhost
 
-Settings are looked for in the flags, then in the environment, then in the
-file, then the default holds. Every flag has its key in the file (--data-dir is
-`data_dir`); further keys there: key_store, platform_dir (a folder of providers for every
-local user, /etc/agent-authd/providers.d by default; providers.d beside the file
-is read, too), flow_lifetime, max_connections, max_waiters, max_events,
-refresh_active_within, redirect_check_uid, and what each user may store: max_providers,
-max_tokens, max_flows (logins under way), max_agent_connections, max_stored_mib.";
+A flag takes precedence over an environment variable, that over the settings file,
+and that over the default. Every flag but --config and --check-config has a key in the
+settings file (--data-dir is `data_dir`). Further keys: key_store, platform_dir,
+flow_lifetime, max_connections, max_waiters, max_events, refresh_active_within,
+redirect_check_uid, and the quotas of each user: max_providers, max_tokens, max_flows,
+max_agent_connections, max_stored_mib. docs/settings.md describes them.";
 
 /// One OAuth token daemon per machine.
 ///
-/// Serves tokens to local agents over a Unix socket, and keeps them in an
-/// encrypted vault.
+/// Stores OAuth grants in an encrypted vault, refreshes them, and serves tokens to
+/// local programs over a Unix socket.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "agent-authd", version, after_help = EXAMPLES)]
 pub struct DaemonArgs {
     /// The settings.
     #[command(flatten)]
     pub flags: Flags,
-    /// What to do; without a word, to serve.
+    /// Command to run [default: serve]
     #[command(subcommand)]
     pub command: Option<DaemonCommand>,
 }
 
-/// What the daemon's binary can do.
+/// The commands of `agent-authd`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Subcommand)]
 pub enum DaemonCommand {
-    /// Serve tokens until told to stop (what happens without a command, too)
+    /// Serve tokens until SIGTERM or SIGINT
     #[default]
     Serve,
 }
@@ -52,13 +51,13 @@ pub enum DaemonCommand {
 /// The settings that can be given on the command line.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Flags {
-    /// Serve every user of the machine, each apart, from the system's own
-    /// places [default: serve the user who starts it]
+    /// Serve every user of the machine, each with a separate store, with the
+    /// system's default paths [default: serve only the user who starts it]
     #[arg(long, global = true)]
     pub system: bool,
 
     /// The Unix socket to listen on [default: $XDG_RUNTIME_DIR/agent-authd/agent-auth.sock,
-    /// or agent-auth.sock in the data folder where there is no runtime folder]
+    /// or agent-auth.sock in the data folder if there is no runtime folder]
     #[arg(
         long,
         global = true,
@@ -78,22 +77,22 @@ pub struct Flags {
     )]
     pub data_dir: Option<PathBuf>,
 
-    /// The file of the vault's key, made where missing; outside the vault's
-    /// folder [default: vault.key in the platform's config folder]
+    /// The key file, outside the vault's folder; created if the vault is new
+    /// [default: vault.key in the platform's configuration folder]
     #[arg(long, global = true, value_name = "PATH")]
     pub key_file: Option<PathBuf>,
 
-    /// Where browsers come back to after a login: a loopback address; port 0
-    /// picks a free one [default: 127.0.0.1:8252]
+    /// The loopback address that providers redirect browsers to after a login;
+    /// port 0 chooses a free port [default: 127.0.0.1:8252]
     #[arg(long, global = true, value_name = "HOST:PORT")]
     pub redirect_listen: Option<RedirectAddress>,
 
-    /// The settings' file [default: config.toml in the platform's config
-    /// folder, if there is one]
+    /// The settings file [default: config.toml in the platform's configuration
+    /// folder, if it exists]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
-    /// The form of the log on standard error [default: text]
+    /// The format of the log on standard error [default: text]
     #[arg(long, global = true, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
 
@@ -101,7 +100,7 @@ pub struct Flags {
     #[arg(long, global = true, value_name = "LEVEL")]
     pub log_level: Option<LogLevel>,
 
-    /// Check the settings, print those that would be used as TOML, and end
+    /// Check the settings, print the effective ones as TOML, and exit
     #[arg(long, global = true)]
     pub check_config: bool,
 }
@@ -113,12 +112,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_line_is_well_formed() {
+    fn clap_accepts_the_command_line() {
         DaemonArgs::command().debug_assert();
     }
 
     #[test]
-    fn flags_stand_before_or_after_serve() {
+    fn flags_may_be_before_or_after_serve() {
         for words in [
             ["agent-authd", "--key-file", "/k", "serve"],
             ["agent-authd", "serve", "--key-file", "/k"],

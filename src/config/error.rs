@@ -1,4 +1,4 @@
-//! What can be wrong with the settings, each told with its place.
+//! Errors in the settings, each with its place.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use crate::paths;
 use crate::redirect::address::RedirectAddressError;
 use crate::trusted::Untrusted;
+use crate::visible::shown;
 
 /// Why there is no valid configuration.
 #[derive(Debug, thiserror::Error)]
@@ -16,13 +17,13 @@ pub enum Error {
         /// Why.
         error: paths::Error,
     },
-    /// A check was asked for that this system has no means for.
+    /// This system cannot do the check that the setting asks for.
     #[error(
-        "redirect_check_uid = true cannot be done here: only Linux tells whose program is at the other end of a connection; leave it out"
+        "redirect_check_uid = true is not supported on this system: only Linux reports which user is at the other end of a connection; remove the setting"
     )]
     CannotCheckUid,
     /// The file named by `--config` does not exist.
-    #[error("there is no configuration file {}", .path.display())]
+    #[error("the settings file {} does not exist", .path.display())]
     Missing {
         /// The file.
         path: PathBuf,
@@ -35,11 +36,11 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
-    /// Others could have written the file.
+    /// Other users could have written the file.
     #[error(transparent)]
     Untrusted(#[from] Untrusted),
     /// The file cannot be changed.
-    #[error("the configuration file {} cannot be written", .path.display())]
+    #[error("the settings file {} cannot be written", .path.display())]
     Unwritable {
         /// The file.
         path: PathBuf,
@@ -53,11 +54,11 @@ pub enum Error {
         path: PathBuf,
         /// The line, from 1.
         line: usize,
-        /// What the parser said.
+        /// The parser's message.
         what: String,
     },
-    /// The file has a key that means nothing.
-    #[error("{}, line {line}: unknown key `{}`; {hint}", .path.display(), .key.escape_debug())]
+    /// The file has an unknown key.
+    #[error("{}, line {line}: unknown key `{}`; {hint}", .path.display(), shown(.key))]
     UnknownKey {
         /// The file.
         path: PathBuf,
@@ -65,7 +66,7 @@ pub enum Error {
         line: usize,
         /// The key.
         key: String,
-        /// The nearest known key, or all of them.
+        /// The nearest known key, or a list of all of them.
         hint: String,
     },
     /// A value is of the wrong type or out of range.
@@ -77,10 +78,10 @@ pub enum Error {
         line: usize,
         /// The key.
         key: String,
-        /// What was expected.
+        /// The type or range of the setting.
         expected: String,
     },
-    /// A file of the platform's providers is none.
+    /// A provider file is invalid.
     #[error("{}: {what}", .path.display())]
     Provider {
         /// The file.
@@ -88,21 +89,21 @@ pub enum Error {
         /// What is wrong with it; never a secret.
         what: String,
     },
-    /// The redirect listener's address is none.
-    #[error("{place} cannot be used: {fault}")]
+    /// The address of the redirect listener is invalid.
+    #[error("{place} cannot be used: {why}")]
     Address {
-        /// Where it was given.
+        /// The file, line and key of the setting.
         place: String,
         /// What is wrong with it.
-        fault: RedirectAddressError,
+        why: RedirectAddressError,
     },
-    /// The key lies in the vault's folder.
+    /// The key file is in the vault's folder.
     #[error(
-        "the key file {} lies in the vault's folder {}: whoever copies the folder has both; choose another place with --key-file or --data-dir",
+        "the key file {} is in the vault's folder {}, so a copy of the folder would contain both; choose another place with --key-file or --data-dir",
         .key_file.display(), .data_dir.display()
     )]
     KeyBesideVault {
-        /// The key's file.
+        /// The key file.
         key_file: PathBuf,
         /// The vault's folder.
         data_dir: PathBuf,

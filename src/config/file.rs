@@ -1,19 +1,19 @@
-//! The settings' file: TOML, one flat table, every key known.
+//! The settings file: TOML, one flat table in which every key is known.
 //!
-//! A fault names the file, the line, the key and what was expected; an unknown
-//! key names the nearest known one. Values are checked for their type and
-//! range here, for sense together in `config.rs`.
+//! An error names the file, the line, the key and the expected value, or the
+//! nearest known key. The type and range of each value are checked here; how
+//! settings fit together is checked in `config.rs`.
 
 use std::fs;
 use std::io::{ErrorKind, Read as _};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use clap::ValueEnum;
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 use super::Error;
+use super::entry::{Entry, line_of};
 use super::log::{LogFormat, LogLevel};
 use crate::quota::{Limits, MIB};
 use crate::redirect::address::RedirectAddress;
@@ -21,7 +21,7 @@ use crate::trusted::Owners;
 use crate::vault::KeyStore;
 
 /// Every key, in the order of `--check-config`.
-const KEYS: [&str; 20] = [
+pub(super) const KEYS: [&str; 20] = [
     "system",
     "socket",
     "data_dir",
@@ -44,14 +44,10 @@ const KEYS: [&str; 20] = [
     "refresh_active_within",
 ];
 
-/// What a quota of things can be set to.
+/// The range of the quotas that count something.
 const QUOTA: RangeInclusive<u32> = 1..=10_000_000;
 
-/// How alike a mistyped key and a known one must be, from 0 to 1, for the one
-/// to be suggested for the other.
-const ALIKE: f64 = 0.7;
-
-/// What a file says; `None` where it does not.
+/// The settings in a file; `None` for a key that is not in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct File {
     pub(super) system: Option<bool>,
@@ -64,7 +60,7 @@ pub(super) struct File {
     pub(super) redirect_check_uid: Option<bool>,
     pub(super) log_format: Option<LogFormat>,
     pub(super) log_level: Option<LogLevel>,
-    pub(super) flow_lifetime: Option<u32>,
+    pub(super) flow_lifetime: Option<Duration>,
     pub(super) max_connections: Option<u32>,
     pub(super) max_waiters: Option<u32>,
     pub(super) max_events: Option<u32>,
@@ -73,7 +69,7 @@ pub(super) struct File {
     pub(super) max_flows: Option<u32>,
     pub(super) max_agent_connections: Option<u32>,
     pub(super) max_stored_mib: Option<u32>,
-    pub(super) refresh_active_within: Option<u32>,
+    pub(super) refresh_active_within: Option<Duration>,
 }
 
 impl File {
@@ -105,20 +101,20 @@ impl File {
 
     /// What each owner may store.
     pub(super) fn limits(&self) -> Limits {
-        let usual = Limits::default();
-        let or = |set: Option<u32>, usual| set.map_or(usual, u64::from);
+        let default = Limits::default();
+        let or = |set: Option<u32>, default| set.map_or(default, u64::from);
         Limits {
-            providers: or(self.max_providers, usual.providers),
-            tokens: or(self.max_tokens, usual.tokens),
-            flows: or(self.max_flows, usual.flows),
-            connections: or(self.max_agent_connections, usual.connections),
-            bytes: or(self.max_stored_mib, usual.bytes / MIB) * MIB,
+            providers: or(self.max_providers, default.providers),
+            tokens: or(self.max_tokens, default.tokens),
+            flows: or(self.max_flows, default.flows),
+            connections: or(self.max_agent_connections, default.connections),
+            bytes: or(self.max_stored_mib, default.bytes / MIB) * MIB,
         }
     }
 
     fn set(&mut self, entry: &Entry<'_>) -> Result<(), Error> {
         match entry.key {
-            "system" => self.system = Some(entry.truth()?),
+            "system" => self.system = Some(entry.boolean()?),
             "socket" => self.socket = Some(entry.path()?),
             "data_dir" => self.data_dir = Some(entry.path()?),
             "key_store" => {
@@ -129,13 +125,13 @@ impl File {
             "key_file" => self.key_file = Some(entry.path()?),
             "platform_dir" => self.platform_dir = Some(entry.path()?),
             "redirect_listen" => self.redirect_listen = Some(entry.address()?),
-            "redirect_check_uid" => self.redirect_check_uid = Some(entry.truth()?),
+            "redirect_check_uid" => self.redirect_check_uid = Some(entry.boolean()?),
             "log_format" => self.log_format = Some(entry.choice("\"text\" or \"json\"")?),
             "log_level" => {
                 self.log_level =
                     Some(entry.choice("\"error\", \"warn\", \"info\", \"debug\" or \"trace\"")?);
             }
-            "flow_lifetime" => self.flow_lifetime = Some(entry.number(10..=86_400)?),
+            "flow_lifetime" => self.flow_lifetime = Some(entry.seconds(10..=86_400)?),
             "max_connections" => self.max_connections = Some(entry.number(1..=65_536)?),
             "max_waiters" => self.max_waiters = Some(entry.number(1..=65_536)?),
             "max_events" => self.max_events = Some(entry.number(0..=10_000_000)?),
@@ -145,7 +141,7 @@ impl File {
             "max_agent_connections" => self.max_agent_connections = Some(entry.number(QUOTA)?),
             "max_stored_mib" => self.max_stored_mib = Some(entry.number(1..=1_048_576)?),
             "refresh_active_within" => {
-                self.refresh_active_within = Some(entry.number(0..=31_536_000)?);
+                self.refresh_active_within = Some(entry.seconds(0..=31_536_000)?);
             }
             _ => return Err(entry.unknown()),
         }
@@ -153,8 +149,8 @@ impl File {
     }
 }
 
-/// The text of the file at `path`, which only this user and root can have
-/// written; `None` if there is none.
+/// The text of the file at `path`; `None` if there is none. A file that another
+/// user than this one and root could have written is refused.
 pub(super) fn read_trusted(path: &Path) -> Result<Option<String>, Error> {
     let unreadable = |source| Error::Unreadable {
         path: path.to_owned(),
@@ -172,104 +168,11 @@ pub(super) fn read_trusted(path: &Path) -> Result<Option<String>, Error> {
     Ok(Some(text))
 }
 
-/// One `key = value`, with where it stands.
-struct Entry<'a> {
-    path: &'a Path,
-    line: usize,
-    key: &'a str,
-    value: &'a Spanned<DeValue<'a>>,
-}
-
-impl Entry<'_> {
-    /// A path; one that is not absolute is taken from the file's own folder.
-    fn path(&self) -> Result<PathBuf, Error> {
-        let text = self.text("a path as a string")?;
-        if text.is_empty() || text.starts_with('~') {
-            return Err(self.wrong("a path, written out in full (~ is not expanded)"));
-        }
-        Ok(self.path.parent().unwrap_or(Path::new("")).join(text))
-    }
-
-    fn address(&self) -> Result<RedirectAddress, Error> {
-        let text = self.text("an address as a string, such as \"127.0.0.1:8252\"")?;
-        text.parse().map_err(|fault| Error::Address {
-            place: format!("{}, line {}: {}", self.path.display(), self.line, self.key),
-            fault,
-        })
-    }
-
-    fn truth(&self) -> Result<bool, Error> {
-        match self.value.get_ref() {
-            DeValue::Boolean(truth) => Ok(*truth),
-            _ => Err(self.wrong("true or false")),
-        }
-    }
-
-    fn choice<T: ValueEnum>(&self, expected: &str) -> Result<T, Error> {
-        T::from_str(self.text(expected)?, false).map_err(|_| self.wrong(expected))
-    }
-
-    fn number(&self, range: RangeInclusive<u32>) -> Result<u32, Error> {
-        let parsed = match self.value.get_ref() {
-            DeValue::Integer(number) => u32::from_str_radix(number.as_str(), number.radix()).ok(),
-            _ => None,
-        };
-        parsed
-            .filter(|number| range.contains(number))
-            .ok_or_else(|| {
-                self.wrong(&format!(
-                    "a whole number from {} to {}",
-                    range.start(),
-                    range.end()
-                ))
-            })
-    }
-
-    fn text(&self, expected: &str) -> Result<&str, Error> {
-        self.value
-            .get_ref()
-            .as_str()
-            .ok_or_else(|| self.wrong(expected))
-    }
-
-    fn wrong(&self, expected: &str) -> Error {
-        Error::WrongValue {
-            path: self.path.to_owned(),
-            line: self.line,
-            key: self.key.to_owned(),
-            expected: expected.to_owned(),
-        }
-    }
-
-    fn unknown(&self) -> Error {
-        let nearest = KEYS
-            .into_iter()
-            .map(|known| (strsim::jaro_winkler(self.key, known), known))
-            .filter(|(alike, _)| *alike >= ALIKE)
-            .max_by(|left, right| left.0.total_cmp(&right.0));
-        Error::UnknownKey {
-            path: self.path.to_owned(),
-            line: self.line,
-            key: self.key.to_owned(),
-            hint: nearest.map_or_else(
-                || format!("known are {}", KEYS.join(", ")),
-                |(_, known)| format!("did you mean `{known}`?"),
-            ),
-        }
-    }
-}
-
-/// The line, from 1, of the byte at `offset`.
-pub(super) fn line_of(text: &str, offset: usize) -> usize {
-    let before = text.as_bytes().iter().take(offset);
-    1 + before.filter(|byte| **byte == b'\n').count()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn fault(text: &str) -> String {
+    fn error(text: &str) -> String {
         File::parse(Path::new("/etc/a/config.toml"), text)
             .unwrap_err()
             .to_string()
@@ -297,7 +200,7 @@ mod tests {
                 redirect_listen: Some("localhost:0".parse().unwrap()),
                 log_format: Some(LogFormat::Json),
                 log_level: Some(LogLevel::Warn),
-                flow_lifetime: Some(60),
+                flow_lifetime: Some(Duration::from_secs(60)),
                 max_connections: Some(1),
                 max_waiters: Some(16),
                 max_events: Some(0),
@@ -306,37 +209,37 @@ mod tests {
                 max_flows: Some(3),
                 max_agent_connections: Some(4),
                 max_stored_mib: Some(5),
-                refresh_active_within: Some(0),
+                refresh_active_within: Some(Duration::ZERO),
             }
         );
     }
 
     #[test]
-    fn an_unknown_key_names_its_line_and_the_nearest_known_one() {
+    fn an_unknown_key_is_reported_with_its_line_and_the_nearest_known_key() {
         assert_eq!(
-            fault("# mine\n\nredirct_listen = 'x'\n"),
+            error("# mine\n\nredirct_listen = 'x'\n"),
             "/etc/a/config.toml, line 3: unknown key `redirct_listen`; did you mean `redirect_listen`?"
         );
-        assert!(fault("zzz = 1").contains("known are system, socket, data_dir"));
-        assert!(fault("[server]\nsocket = '/s'").contains("line 1: unknown key `server`"));
+        assert!(error("zzz = 1").contains("the known keys are system, socket, data_dir"));
+        assert!(error("[server]\nsocket = '/s'").contains("line 1: unknown key `server`"));
     }
 
     #[test]
-    fn a_wrong_value_names_its_line_key_and_what_was_expected() {
+    fn a_wrong_value_is_reported_with_its_line_key_and_expected_value() {
         assert_eq!(
-            fault("\nmax_waiters = 'many'"),
+            error("\nmax_waiters = 'many'"),
             "/etc/a/config.toml, line 2: `max_waiters` must be a whole number from 1 to 65536"
         );
-        assert!(fault("flow_lifetime = -1").contains("`flow_lifetime` must be a whole number"));
-        assert!(fault("socket = 1").contains("`socket` must be a path as a string"));
-        assert!(fault("socket = '~/s'").contains("~ is not expanded"));
-        assert!(fault("system = 'yes'").contains("`system` must be true or false"));
-        assert!(fault("log_level = 'loud'").contains("\"info\""));
+        assert!(error("flow_lifetime = -1").contains("`flow_lifetime` must be a whole number"));
+        assert!(error("socket = 1").contains("`socket` must be a path as a string"));
+        assert!(error("socket = '~/s'").contains("~ is not expanded"));
+        assert!(error("system = 'yes'").contains("`system` must be true or false"));
+        assert!(error("log_level = 'loud'").contains("\"info\""));
     }
 
     #[test]
-    fn broken_toml_names_its_line() {
-        assert!(fault("socket = '/s'\nlog_level = \n").starts_with("/etc/a/config.toml, line 2: "));
-        assert!(fault("socket = '/s'\nsocket = '/t'\n").contains("line 2: "));
+    fn invalid_toml_is_reported_with_its_line() {
+        assert!(error("socket = '/s'\nlog_level = \n").starts_with("/etc/a/config.toml, line 2: "));
+        assert!(error("socket = '/s'\nsocket = '/t'\n").contains("line 2: "));
     }
 }

@@ -1,6 +1,6 @@
-//! What holds for every text in the settings' file: a fault is one line that
-//! names a line of the file, and the place of the key can be settled in every
-//! file that is valid, with all else as it was.
+//! The properties of every text in the settings file: an error is one line that names
+//! a line of the file, and `key_store` can be set in every valid file without changing
+//! the rest.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use super::change::with_key_store;
 use super::file::File;
 use crate::vault::KeyStore;
 
-/// Where the file would be.
+/// The path in error messages.
 const PATH: &str = "/etc/agent-authd/config.toml";
 
 /// The target `config_file`.
@@ -19,13 +19,13 @@ pub(crate) fn config_file(data: &[u8]) {
         return;
     };
     match File::parse(Path::new(PATH), text) {
-        Ok(file) => settles_the_key_store(text, &file),
-        Err(error) => names_a_line(text, &error.to_string()),
+        Ok(file) => assert_key_store_can_be_set(text, &file),
+        Err(error) => assert_names_a_line(text, &error.to_string()),
     }
 }
 
 /// `PATH, line N: what is wrong`, where line N is one of the file's.
-fn names_a_line(text: &str, said: &str) {
+fn assert_names_a_line(text: &str, said: &str) {
     assert!(!said.contains(char::is_control), "{said:?}");
     let place = said.strip_prefix(PATH);
     let place = place.and_then(|rest| rest.strip_prefix(", line "));
@@ -37,17 +37,17 @@ fn names_a_line(text: &str, said: &str) {
     );
 }
 
-fn settles_the_key_store(text: &str, file: &File) {
+fn assert_key_store_can_be_set(text: &str, file: &File) {
     for store in KeyStore::value_variants() {
-        let settled = with_key_store(text, *store);
-        let read = File::parse(Path::new(PATH), &settled);
+        let changed = with_key_store(text, *store);
+        let read = File::parse(Path::new(PATH), &changed);
         let expected = File {
             key_store: Some(*store),
             ..file.clone()
         };
-        assert_eq!(read.ok(), Some(expected), "{settled:?}");
-        assert_eq!(with_key_store(&settled, *store), settled);
+        assert_eq!(read.ok(), Some(expected), "{changed:?}");
+        assert_eq!(with_key_store(&changed, *store), changed);
         let comments = |text: &str| text.matches('#').count();
-        assert_eq!(comments(&settled), comments(text), "{settled:?}");
+        assert_eq!(comments(&changed), comments(text), "{changed:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! The place of the vault's key, as the settings and the command line name it.
+//! The values of the setting `key_store`, with their help texts.
 
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
@@ -14,8 +14,8 @@ impl ValueEnum for KeyStore {
     fn to_possible_value(&self) -> Option<PossibleValue> {
         let help = match self {
             Self::Auto => {
-                "systemd's credential where the service manager gives one, else the Keychain on \
-                 macOS, else the file"
+                "The credential if systemd passes one, else the Keychain on macOS, else the key \
+                 file"
             }
             Self::Credential => {
                 "`vault-key` in `$CREDENTIALS_DIRECTORY` (systemd.exec(5), \
@@ -23,7 +23,7 @@ impl ValueEnum for KeyStore {
             }
             Self::Keychain => "The login keychain of macOS",
             Self::File => "The key file",
-            Self::SecretService => "The desktop's Secret Service; only on request",
+            Self::SecretService => "The desktop's Secret Service",
         };
         Some(PossibleValue::new(self.as_str()).help(help))
     }

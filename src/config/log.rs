@@ -1,17 +1,17 @@
-//! How much the daemon logs, and in what form.
+//! The settings for the level and format of the log.
 
 use clap::ValueEnum;
 use strum::Display;
 use tracing::level_filters::LevelFilter;
 
-/// The form of a log line.
+/// The format of a log line.
 #[derive(Clone, Copy, Debug, Default, Display, PartialEq, Eq, ValueEnum)]
 #[strum(serialize_all = "snake_case")]
 pub enum LogFormat {
     /// For people.
     #[default]
     Text,
-    /// One JSON object a line, for machines.
+    /// One JSON object per line, for programs.
     Json,
 }
 
@@ -19,16 +19,16 @@ pub enum LogFormat {
 #[derive(Clone, Copy, Debug, Default, Display, PartialEq, Eq, ValueEnum)]
 #[strum(serialize_all = "snake_case")]
 pub enum LogLevel {
-    /// Failures that need somebody.
+    /// Failures that need attention.
     Error,
-    /// What may become one.
+    /// Conditions that may become failures.
     Warn,
-    /// What happened: logins, refreshes, starts and stops.
+    /// Logins, refreshes, starts and stops.
     #[default]
     Info,
     /// Every request, without its secrets.
     Debug,
-    /// Everything, still without secrets.
+    /// Everything, also without secrets.
     Trace,
 }
 

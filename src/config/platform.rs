@@ -21,7 +21,8 @@ use crate::clock::Timestamp;
 use crate::identity::ProviderId;
 use crate::provider::{Builder, Fault, Provider};
 use crate::secret::ClientSecret;
-use crate::trusted::{Owners, shell_quoted};
+use crate::shell::quoted_path;
+use crate::trusted::Owners;
 
 /// What a file's name ends with.
 const EXTENSION: &str = "toml";
@@ -113,7 +114,7 @@ impl ProviderFile {
             let before = error.span().map_or(0, |span| span.start);
             Error::Syntax {
                 path: path.to_owned(),
-                line: super::file::line_of(text, before),
+                line: super::entry::line_of(text, before),
                 what: error.message().to_owned(),
             }
         })
@@ -190,7 +191,7 @@ fn read_secret(path: &Path, named: &Path) -> Result<ClientSecret, Error> {
     if metadata.mode() & 0o007 != 0 {
         let what = format!(
             "others can read this secret; run: chmod o= {}",
-            shell_quoted(&secret_path)
+            quoted_path(&secret_path)
         );
         return Err(fault(&secret_path, what));
     }

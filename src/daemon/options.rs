@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::quota::Limits;
 
-/// How long a person has to finish a login, in seconds.
-pub(crate) const FLOW_LIFETIME: u32 = 600;
+/// How long a person has to finish a login.
+pub(crate) const FLOW_LIFETIME: Duration = Duration::from_secs(600);
 
 /// Connections to the socket at a time: a few for each agent of a busy machine.
 pub(crate) const MAX_CONNECTIONS: u32 = 1024;
@@ -20,9 +20,9 @@ pub(crate) const MAX_EVENTS: u32 = 10_000;
 /// loopback connection.
 pub(crate) const CAN_CHECK_UID: bool = cfg!(target_os = "linux");
 
-/// How long after its last use a token is still refreshed in the background, in
-/// seconds: a day, so that a token in daily use is always fresh.
-pub(crate) const REFRESH_ACTIVE_WITHIN: u32 = 86_400;
+/// How long after its last use a token is still refreshed in the background: a day,
+/// so that a token in daily use is always fresh.
+pub(crate) const REFRESH_ACTIVE_WITHIN: Duration = Duration::from_secs(86_400);
 
 /// The settings that only the program `agent-authd` changes.
 #[derive(Clone, Copy, Debug)]
@@ -49,17 +49,16 @@ pub(crate) struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        let seconds = |seconds: u32| Duration::from_secs(seconds.into());
         let count = |count| usize::try_from(count).unwrap_or(usize::MAX);
         Self {
             serves_all_users: false,
             checks_redirect_uid: CAN_CHECK_UID,
-            flow_lifetime: seconds(FLOW_LIFETIME),
+            flow_lifetime: FLOW_LIFETIME,
             max_connections: count(MAX_CONNECTIONS),
             max_waiters: count(MAX_WAITERS),
             max_events: MAX_EVENTS,
             limits: Limits::default(),
-            refresh_active_within: seconds(REFRESH_ACTIVE_WITHIN),
+            refresh_active_within: REFRESH_ACTIVE_WITHIN,
         }
     }
 }

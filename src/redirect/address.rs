@@ -24,7 +24,7 @@ pub struct RedirectAddress {
 pub(crate) enum RedirectHost {
     /// 127.0.0.0/8 or `::1`.
     Ip(IpAddr),
-    /// `localhost`, which some providers insist on.
+    /// `localhost`, which some providers require.
     Localhost,
 }
 
@@ -34,9 +34,9 @@ pub enum RedirectAddressError {
     /// Not of the form `HOST:PORT`.
     #[error("it must be HOST:PORT, such as 127.0.0.1:8252")]
     Form,
-    /// Another machine could reach it, or be meant by it.
+    /// The host is not a loopback host.
     #[error(
-        "its host must be 127.0.0.1, [::1] or localhost: the redirect may reach this machine only"
+        "its host must be 127.0.0.1, [::1] or localhost, so that redirects reach only this machine"
     )]
     NotLoopback,
 }
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_of_this_machine_is_kept_as_it_was_spelled() {
+    fn a_loopback_address_is_displayed_as_it_was_written() {
         for text in ["127.0.0.1:8252", "[::1]:0", "localhost:80", "127.0.0.9:1"] {
             let listen: RedirectAddress = text.parse().unwrap();
             assert_eq!(listen.to_string(), text);

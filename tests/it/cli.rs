@@ -1,5 +1,5 @@
-//! The command line as a person or a script meets it: the real binary, its two
-//! streams and its exit codes, before a stand-in for the daemon.
+//! The command line as a person or a script uses it: the real program, its output
+//! streams and exit codes, with a fake daemon.
 
 mod daemon;
 mod login;
@@ -18,7 +18,7 @@ use daemon::Daemon;
 const AUTHENTICATE: &str = "POST /v2/auth/authenticate";
 const FLOW: &str = "11111111-2222-4333-8444-555555555555";
 
-/// The binary, told of no socket but this one.
+/// The program, with this socket.
 fn agent_auth(socket: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_agent-auth"));
     command
@@ -29,7 +29,7 @@ fn agent_auth(socket: &Path) -> Command {
     command
 }
 
-/// Runs the binary with these words to its end.
+/// Runs the program with these arguments to its end.
 fn ran(daemon: &Daemon, words: &[&str]) -> Output {
     agent_auth(&daemon.socket()).args(words).output().unwrap()
 }
@@ -51,7 +51,7 @@ fn completed(token: &str) -> Value {
 }
 
 #[test]
-fn every_command_says_that_the_daemon_is_not_running_and_how_to_start_it() {
+fn every_command_reports_a_missing_daemon_and_how_to_start_it() {
     let folder = tempfile::tempdir().unwrap();
     for words in [
         vec!["status"],
@@ -72,7 +72,7 @@ fn every_command_says_that_the_daemon_is_not_running_and_how_to_start_it() {
 }
 
 #[test]
-fn a_wrong_command_line_ends_with_2() {
+fn invalid_arguments_give_exit_code_2() {
     let daemon = Daemon::answering(&[]);
     for words in [
         vec![],
@@ -86,7 +86,7 @@ fn a_wrong_command_line_ends_with_2() {
 }
 
 #[test]
-fn a_token_is_printed_alone() {
+fn only_the_token_is_printed() {
     let daemon = Daemon::answering(&[(AUTHENTICATE, 200, completed("t0ken"))]);
     let words = ["token", "example", "--scope", "b a", "--agent", "bot"];
     let output = ran(&daemon, &words);
@@ -102,7 +102,7 @@ fn a_token_is_printed_alone() {
 }
 
 #[test]
-fn a_token_that_needs_a_person_ends_with_3_and_names_the_command() {
+fn a_missing_login_gives_exit_code_3_and_names_the_command() {
     let answer = json!({"status": "connection_required", "url": null, "auth_id": null});
     let daemon = Daemon::answering(&[(AUTHENTICATE, 200, answer)]);
     let output = ran(&daemon, &["token", "example", "--scope", "a"]);
@@ -112,7 +112,7 @@ fn a_token_that_needs_a_person_ends_with_3_and_names_the_command() {
 }
 
 #[test]
-fn a_refusal_is_told_in_the_daemons_words() {
+fn the_daemons_error_message_is_printed() {
     let detail = json!({"detail": "there is no provider \u{1b}[2Jexample"});
     let daemon = Daemon::answering(&[(AUTHENTICATE, 404, detail)]);
     let output = ran(&daemon, &["token", "example"]);
@@ -140,11 +140,11 @@ fn tokens_are_listed_in_columns() {
     let none = Daemon::answering(&[("GET /v2/auth/tokens", 200, json!([]))]);
     let output = ran(&none, &["tokens", "list"]);
     assert_eq!((output.status.code(), stdout(&output)), (Some(0), ""));
-    assert!(stderr(&output).contains("There are no tokens yet"));
+    assert!(stderr(&output).contains("No tokens are stored"));
 }
 
 #[test]
-fn a_dry_run_ends_in_what_would_be_done() {
+fn a_dry_run_ends_with_a_summary() {
     let daemon = Daemon::answering(&[]);
     for (word, end) in [
         ("install", "Would install"),

@@ -1,8 +1,8 @@
-//! The bridge's port, and what keeps it after the bridge is gone.
+//! The bridge's port, and a guard that keeps it reserved after the bridge has ended.
 //!
-//! A program that outlives `agent-auth run` goes on sending its requests to the
-//! port. If another user could listen there, that user would read them, and could
-//! answer with a token of their own.
+//! A program that outlives `agent-auth run` keeps sending its requests to the port. If
+//! another user could listen there, that user could read the requests and answer with
+//! another token.
 
 use std::io;
 use std::net::SocketAddr;
@@ -11,18 +11,18 @@ use std::os::fd::AsFd as _;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use tokio::net::{TcpListener, TcpSocket};
 
-/// Connections that wait to be accepted.
+/// Connections that may wait to be accepted.
 const BACKLOG: u32 = 128;
 
-/// A socket that is bound to the port and does not listen. The command inherits
-/// it, and what the command starts. While any of them has it, no other user can
-/// bind the port, and a connection to it is refused.
+/// A socket that is bound to the port and does not listen. The command and its
+/// children inherit it. While any of them has it open, other users cannot bind the
+/// port, and connections to it are refused.
 #[derive(Debug)]
 pub(super) struct PortGuard {
     _socket: TcpSocket,
 }
 
-/// Listens on a port at `address` that the system picks, and guards it.
+/// Listens on a port at `address` that the system chooses, and opens its guard.
 ///
 /// # Errors
 /// The port cannot be bound.
@@ -34,8 +34,8 @@ pub(super) fn open(address: SocketAddr) -> io::Result<(TcpListener, PortGuard)> 
     Ok((listener, PortGuard { _socket: guard }))
 }
 
-/// A socket at `address` that another one of this user can be bound beside
-/// (`SO_REUSEPORT`, socket(7)), and none of another user.
+/// A socket at `address` that shares its port with other sockets of this user
+/// (`SO_REUSEPORT`, socket(7)), but not of other users.
 fn shared(address: SocketAddr) -> io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseport(true)?;

@@ -50,7 +50,7 @@ impl Stage {
             .await
             .unwrap();
         let stage = Self {
-            address: bridge.gate.address,
+            address: bridge.relay.address,
             key: bridge.key().expose_secret().to_owned(),
             _folder: folder,
         };

@@ -1,8 +1,8 @@
-//! After a login that was to renew a token: whether it came back with the same
-//! account, where the provider does not say.
+//! After a login that renews a token: asks whether it is the same account, if the
+//! provider does not say.
 //!
-//! The login's final page asks the same. The first answer counts, and what was
-//! answered there is told here.
+//! The final page of the login asks the same question. The first answer counts. An
+//! answer on the page is reported here.
 
 use std::io::{IsTerminal as _, stderr, stdin};
 use std::time::Duration;
@@ -11,51 +11,51 @@ use anyhow::{Context as _, Result};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::callback_paste::{self, Lines};
-use super::{format, output};
+use super::output;
 use crate::api::replies::{FollowUpResponse, FollowUpToken};
 use crate::client::{self, Client};
 use crate::identity::{FlowId, ProviderId};
+use crate::shell::quoted;
 
-/// The name of the operation in the daemon's `features`.
+/// The name of this operation in the daemon's `features`.
 const FEATURE: &str = "follow_up";
 
-/// How often an answer is sent again while the token is being refreshed, once a
-/// second.
+/// How often, once a second, an answer is sent again while the token is being
+/// refreshed.
 const MAX_RETRIES: u32 = 10;
 
-/// Asks the question if there is one, and says what became of the login. `typed` is
-/// what the person types, if that is read already.
-pub(super) async fn settle(
+/// Asks the question if it is open, and reports where the login is stored. `typed` is
+/// the person's input, if it is read already.
+pub(super) async fn resolve(
     client: &Client,
     provider: &ProviderId,
     flow: FlowId,
     typed: Option<Lines>,
 ) -> Result<()> {
-    let Some(found) = look(client, flow).await else {
+    let Some(found) = fetch(client, flow).await else {
         return Ok(());
     };
     if !found.asks_same_account {
         if found.same_account == Some(false) {
-            say_outcome(&found);
+            report_outcome(&found);
         }
         return Ok(());
     }
     output::note(&format!(
-        "{provider} does not say whose account this is. The login was to renew one that is \
-         stored already."
+        "{provider} does not say which account this login is for. The login was meant to \
+         renew one that is stored already."
     ));
     if !stdin().is_terminal() || !stderr().is_terminal() {
-        say_outcome(&found);
+        report_outcome(&found);
         return Ok(());
     }
     let ended = ask(client, flow, &found, typed).await?;
-    say_outcome(&ended);
+    report_outcome(&ended);
     Ok(())
 }
 
-/// What there is to ask; `None` if that cannot be found out, which is no failure of
-/// the login.
-async fn look(client: &Client, flow: FlowId) -> Option<FollowUpResponse> {
+/// The open question; `None` if it cannot be fetched, which does not fail the login.
+async fn fetch(client: &Client, flow: FlowId) -> Option<FollowUpResponse> {
     let error = match client.follow_up(flow).await {
         Ok(found) => return Some(found),
         Err(error) => error,
@@ -63,24 +63,24 @@ async fn look(client: &Client, flow: FlowId) -> Option<FollowUpResponse> {
     let is_missing = status_of(&error) == Some(404);
     if !is_missing {
         output::note(&format!(
-            "Whether this is the account from before is not known: {error}"
+            "Cannot find out whether this is the same account as before: {error}"
         ));
     } else if !is_known(client).await {
         output::note(
-            "The running agent-authd is older than this command and cannot say whether this is \
-             the account from before; upgrade and restart it.",
+            "The running agent-authd is too old to tell whether this is the same account as \
+             before. Upgrade and restart it.",
         );
     }
     None
 }
 
-/// Whether the daemon knows the operation.
+/// Whether the daemon supports the operation.
 async fn is_known(client: &Client) -> bool {
     let info = client.info().await;
     info.is_ok_and(|info| info.features.iter().any(|name| name == FEATURE))
 }
 
-/// Asks the person until there is an answer, here or elsewhere, or no more is read.
+/// Asks the person until there is an answer, here or on the page, or the input ends.
 async fn ask(
     client: &Client,
     flow: FlowId,
@@ -91,7 +91,7 @@ async fn ask(
         Some(typed) => typed,
         None => return Ok(found.clone()),
     };
-    // What was typed before the question is no answer to it.
+    // Input from before the question does not answer it.
     callback_paste::discard(&mut typed);
     let question = question(found);
     output::prompt(&question);
@@ -109,21 +109,21 @@ async fn ask(
             },
             _ = ticks.tick() => match client.follow_up(flow).await {
                 Ok(ended) if !ended.asks_same_account => {
-                    leave_prompt("It was answered elsewhere.");
+                    leave_prompt("The question was answered on the page.");
                     return Ok(ended);
                 }
                 Err(error) if status_of(&error) == Some(404) => {
-                    leave_prompt("It is asked no more.");
+                    leave_prompt("The time for an answer is over.");
                     return Ok(found.clone());
                 }
-                // A restart of the daemon passes.
+                // The daemon may be restarting.
                 Ok(_) | Err(_) => {}
             },
         }
     }
 }
 
-/// Ends the line of a question that is not answered here, and says why.
+/// Ends the line of an unanswered question and says why.
 fn leave_prompt(why: &str) {
     output::note("");
     output::note(why);
@@ -134,7 +134,7 @@ fn question(found: &FollowUpResponse) -> String {
     format!("Is this the same account as before{label}? [y/N] ")
 }
 
-/// What a line answers: no without a word, `None` if it is neither.
+/// The answer in a line: an empty line means no; `None` if it is neither yes nor no.
 fn yes_or_no(line: &str) -> Option<bool> {
     match line.trim().to_ascii_lowercase().as_str() {
         "y" | "yes" => Some(true),
@@ -143,22 +143,22 @@ fn yes_or_no(line: &str) -> Option<bool> {
     }
 }
 
-/// Sends the answer; where another came first, gives that.
+/// Sends the answer. If another one came first, returns that one.
 async fn answer(client: &Client, flow: FlowId, same_account: bool) -> Result<FollowUpResponse> {
     let mut retries = MAX_RETRIES;
     loop {
         match client.answer_follow_up(flow, same_account).await {
             Err(error) if status_of(&error) == Some(409) => {
-                output::note("It was answered elsewhere before.");
+                output::note("The question was already answered on the page.");
                 let found = client.follow_up(flow).await;
-                return found.context("the other answer is not known");
+                return found.context("cannot fetch that answer");
             }
-            Err(error) if retries > 0 && super::is_passing(&error) => {
+            Err(error) if retries > 0 && super::is_transient(&error) => {
                 retries -= 1;
                 sleep(Duration::from_secs(1)).await;
             }
             answered => {
-                return answered.context("the login is stored, and your answer is not");
+                return answered.context("the login is stored, but your answer is not");
             }
         }
     }
@@ -171,35 +171,35 @@ fn status_of(error: &client::Error) -> Option<u16> {
     }
 }
 
-/// Says where the login is stored, and how to change that.
-fn say_outcome(found: &FollowUpResponse) {
+/// Reports where the login is stored, and how to change that.
+fn report_outcome(found: &FollowUpResponse) {
     let Some(previous) = &found.previous else {
-        output::note("The stored login was renewed; what used it goes on with this one.");
+        output::note("The stored login was renewed; the programs that use it get the new token.");
         return;
     };
     output::note(&format!(
-        "This login was stored beside the one from before{}, which stays as it was.",
+        "This login was stored beside the earlier one{}, which is unchanged.",
         label(previous)
     ));
     if !found.current.is_default {
         output::note(&format!(
             "To make it the default:  agent-auth tokens default {}",
-            format::quoted(&found.current.token_id)
+            quoted(&found.current.token_id)
         ));
     }
     output::note(&format!(
-        "To remove the other one: agent-auth tokens remove {}",
-        format::quoted(&previous.token_id)
+        "To remove the earlier one: agent-auth tokens remove {}",
+        quoted(&previous.token_id)
     ));
     if found.same_account.is_none() {
         output::note(
-            "If both are of one account, many providers end this login with the other one; \
-             then log in again.",
+            "If both are for the same account, removing the earlier one may end this one at \
+             the provider, too. Then log in again.",
         );
     }
 }
 
-/// The account's label in brackets, with a blank before; empty if it has none.
+/// The account's label in parentheses after a space; empty if there is none.
 fn label(token: &FollowUpToken) -> String {
     let label = token.provider_account_label.as_ref();
     label.map_or_else(String::new, |label| format!(" ({label})"))
@@ -210,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_yes_renews_and_what_is_neither_is_asked_again() {
+    fn other_lines_than_yes_and_no_are_asked_again() {
         for (line, answer) in [
             ("y", Some(true)),
             (" YES\r", Some(true)),

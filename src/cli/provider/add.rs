@@ -26,42 +26,42 @@ Examples:
       --auth-url https://login.example.com/authorize \\
       --token-url https://login.example.com/token
 
-`agent-auth provider presets` lists the providers whose addresses are known.";
+`agent-auth provider presets` lists the providers whose addresses are built in.";
 
-/// Add a provider, and say which redirect address to register there.
+/// Add a provider and print the redirect address to register with it.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct AddArgs {
-    /// The identifier to give it: a letter or digit, then letters, digits,
-    /// dots, underscores or hyphens
+    /// The ID for the provider: a letter or digit, then letters, digits, dots,
+    /// underscores or hyphens
     #[arg(value_name = "PROVIDER", value_parser = crate::cli::provider_id)]
     id: ProviderId,
 
-    /// The client's identifier, as the provider gave it
+    /// The client ID, from the provider
     #[arg(long, value_name = "ID", value_parser = client_id)]
     client_id: String,
 
-    /// The file of the client's secret; - reads standard input, and asks if
-    /// that is a terminal. Without it the client is a public one
+    /// The file with the client secret; - reads standard input, or prompts if that
+    /// is a terminal. Without it the client is a public client
     #[arg(long, value_name = "FILE")]
     client_secret_file: Option<PathBuf>,
 
-    /// The well-known provider whose addresses to use [default: the one that
-    /// is called PROVIDER, if there is one]
+    /// The well-known provider whose addresses to use [default: the preset named
+    /// PROVIDER, if there is one]
     #[arg(long, value_name = "PRESET",
           value_parser = PossibleValuesParser::new(PRESETS.map(|preset| preset.id)),
           hide_possible_values = true)]
     preset: Option<String>,
 
-    /// The authorization endpoint; needed where no preset knows it
+    /// The authorization endpoint; required without a preset
     #[arg(long, value_name = "URL", value_parser = super::endpoint)]
     auth_url: Option<String>,
 
-    /// The token endpoint; needed where no preset knows it
+    /// The token endpoint; required without a preset
     #[arg(long, value_name = "URL", value_parser = super::endpoint)]
     token_url: Option<String>,
 
-    /// What people call it [default: the preset's name, or the identifier]
+    /// The display name [default: the preset's name, or the ID]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
 
@@ -73,20 +73,20 @@ pub struct AddArgs {
           value_parser = PossibleValuesParser::new(AuthMethod::VARIANTS.iter().map(|method| method.as_str())))]
     auth_method: Option<String>,
 
-    /// Do without PKCE, for servers that reject it; needs a client secret
+    /// Do not use PKCE, for servers that reject it; requires a client secret
     #[arg(long, requires = "client_secret_file")]
     no_pkce: bool,
 
-    /// Whose quirks it has, if its host name does not tell
+    /// The kind of provider, if its host name does not show it
     #[arg(long = "type", value_name = "TYPE",
           value_parser = PossibleValuesParser::new(Kind::VARIANTS.iter().map(|kind| kind.as_str())))]
     kind: Option<String>,
 
-    /// A fixed parameter of the authorization request; may be repeated
+    /// An extra parameter of each authorization request; may be repeated
     #[arg(long = "param", value_name = "KEY=VALUE", value_parser = pair)]
     params: Vec<(String, String)>,
 
-    /// A redirect address allowed beside this machine's own; may be repeated
+    /// A redirect address to allow in addition to the local one; may be repeated
     #[arg(long = "allow-redirect", value_name = "URI", value_parser = parse_redirect)]
     allowed_redirects: Vec<String>,
 }
@@ -126,7 +126,7 @@ pub(super) async fn execute(client: &Client, args: AddArgs) -> Result<()> {
     let added = client.create_provider(&provider).await?;
     output::note(&format!("Added {}.", added.provider_id));
     if is_public {
-        output::note("It has no client secret, so it is a public client.");
+        output::note("The client has no secret, so it is a public client.");
     }
     if let Some(redirect_uri) = added.default_redirect_uri {
         output::note("Register this redirect address with the provider:");
@@ -139,18 +139,15 @@ pub(super) async fn execute(client: &Client, args: AddArgs) -> Result<()> {
     Ok(())
 }
 
-/// Ends as clap does for an argument that is missing: which are needed only
-/// shows when the catalog was asked.
+/// Exits as clap does for a missing argument. Which arguments are required is known
+/// only after the look-up in the catalog.
 fn missing_addresses(id: &ProviderId) -> ! {
     let similar = catalog::similar(id.as_str());
     let similar = similar.map_or_else(String::new, |preset| {
-        format!(
-            "; a similar one is {:?}, to be named with --preset",
-            preset.id
-        )
+        format!("; for the similar preset {:?} use --preset", preset.id)
     });
     let message = format!(
-        "no preset is called {id:?}, so --auth-url and --token-url are needed \
+        "there is no preset {id:?}, so --auth-url and --token-url are required \
          (`agent-auth provider presets` lists the presets{similar})",
         id = id.as_str()
     );
@@ -170,7 +167,7 @@ fn client_id(text: &str) -> Result<String, &'static str> {
     if is_client_id(text) {
         Ok(text.to_owned())
     } else {
-        Err("it must be 1 to 2048 visible ASCII characters or blanks")
+        Err("it must be 1 to 2048 visible ASCII characters or spaces")
     }
 }
 
@@ -180,6 +177,8 @@ fn pair(text: &str) -> Result<(String, String), &'static str> {
             Err("agent-authd sets this parameter itself, for each login")
         }
         Some((key, value)) if is_parameter_name(key) => Ok((key.to_owned(), value.to_owned())),
-        _ => Err("it must be KEY=VALUE, and KEY of letters, digits, dots, underscores and hyphens"),
+        _ => Err(
+            "it must be KEY=VALUE, and KEY may have letters, digits, dots, underscores and hyphens",
+        ),
     }
 }

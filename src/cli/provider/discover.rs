@@ -12,15 +12,14 @@ Example:
   agent-auth provider discover linear https://mcp.linear.app/mcp
   agent-auth login linear";
 
-/// Add the provider that authorizes an MCP server's callers, by the server's
-/// address alone
+/// Add the provider of an MCP server from the server's address
 ///
-/// A client is registered there by itself; nothing needs to be copied.
+/// agent-authd finds the server's authorization server and registers a client there.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct DiscoverArgs {
-    /// The identifier to give it: a letter or digit, then letters, digits,
-    /// dots, underscores or hyphens
+    /// The ID for the provider: a letter or digit, then letters, digits, dots,
+    /// underscores or hyphens
     #[arg(value_name = "PROVIDER", value_parser = crate::cli::provider_id)]
     id: ProviderId,
 
@@ -28,7 +27,7 @@ pub struct DiscoverArgs {
     #[arg(value_name = "URL", value_parser = super::endpoint)]
     url: String,
 
-    /// What people call it [default: the identifier]
+    /// The display name [default: the ID]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
 }
@@ -42,7 +41,7 @@ pub(super) async fn execute(client: &Client, args: DiscoverArgs) -> Result<()> {
     };
     let added = client.discover_provider(&server).await?;
     output::note(&format!(
-        "Added {}, which logs in at {}.",
+        "Added {}. Its login page is {}.",
         added.provider_id, added.auth_url
     ));
     output::note(&format!(

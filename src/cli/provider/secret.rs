@@ -1,5 +1,5 @@
-//! Where a client secret comes from: a file, standard input, or a person's
-//! fingers. Never the command line, which every local user can read.
+//! Reads a client secret from a file, standard input or a prompt. Never from the
+//! command line, which every local user can read.
 
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Read};
@@ -10,14 +10,14 @@ use zeroize::Zeroizing;
 
 use crate::secret::ClientSecret;
 
-/// The longest secret that is read, in bytes. Real ones have less than 200; a
-/// longer file was surely named by mistake.
-const LONGEST: u64 = 8 * 1024;
+/// The longest secret that is read, in bytes. Real secrets are shorter than 200 bytes,
+/// so a longer file was probably named by mistake.
+const MAX_LENGTH: u64 = 8 * 1024;
 
-/// Reads the secret from the file at `path`, or from standard input if that
-/// is `-`; asks for it, unseen, if standard input is a terminal.
+/// Reads the secret from the file at `path`; if `path` is `-`, from standard input, or
+/// from a prompt without echo if standard input is a terminal.
 ///
-/// Blanks and line ends around it are not part of it.
+/// White space around the secret is removed.
 ///
 /// # Errors
 /// It cannot be read, is empty, too long, or not UTF-8.
@@ -25,13 +25,14 @@ pub(super) fn read(path: &Path) -> Result<ClientSecret> {
     let text = if path != Path::new("-") {
         let file = File::open(path);
         from(file.with_context(|| format!("cannot open {}", path.display()))?)
-            .with_context(|| format!("cannot take the client secret from {}", path.display()))?
+            .with_context(|| format!("cannot read the client secret from {}", path.display()))?
     } else if io::stdin().is_terminal() {
         Zeroizing::new(
-            rpassword::prompt_password("Client secret: ").context("cannot ask for the secret")?,
+            rpassword::prompt_password("Client secret: ")
+                .context("cannot prompt for the client secret")?,
         )
     } else {
-        from(io::stdin().lock()).context("cannot take the client secret from standard input")?
+        from(io::stdin().lock()).context("cannot read the client secret from standard input")?
     };
     let text = text.trim();
     ensure!(!text.is_empty(), "the client secret is empty");
@@ -40,9 +41,9 @@ pub(super) fn read(path: &Path) -> Result<ClientSecret> {
 
 fn from(source: impl Read) -> Result<Zeroizing<String>> {
     let mut text = Zeroizing::new(String::new());
-    let length = source.take(LONGEST + 1).read_to_string(&mut text)?;
-    if length as u64 > LONGEST {
-        bail!("it is longer than {LONGEST} bytes");
+    let length = source.take(MAX_LENGTH + 1).read_to_string(&mut text)?;
+    if length as u64 > MAX_LENGTH {
+        bail!("it is longer than {MAX_LENGTH} bytes");
     }
     Ok(text)
 }
@@ -54,7 +55,7 @@ mod tests {
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "a test looks inside")]
-    fn a_file_gives_its_secret_without_the_line_end() {
+    fn the_line_end_is_not_part_of_the_secret() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret");
         std::fs::write(&path, "s3cret\n").unwrap();
@@ -62,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn no_secret_or_a_huge_one_is_refused() {
+    fn an_empty_or_overlong_secret_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("secret");
         std::fs::write(&path, " \n").unwrap();

@@ -1,4 +1,4 @@
-//! What the command finds in its environment.
+//! The environment variables of the command.
 
 use std::path::Path;
 
@@ -10,16 +10,16 @@ use crate::secret::ExposeSecret as _;
 /// The variables that send a program's requests through a proxy.
 const PROXIES: [&str; 4] = ["HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"];
 
-/// The variables that name exceptions from it.
+/// The variables that name exceptions from the proxy.
 const EXCEPTIONS: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
 /// The bridge's host.
 const HOST: &str = "127.0.0.1";
 
-/// Sets the variables of the hosted service for the command, and for it alone.
+/// Sets the variables of the hosted service for the command.
 #[expect(
     clippy::disallowed_methods,
-    reason = "the command must send the bridge's key; it opens nothing but this bridge, while it lives"
+    reason = "the command must send the bridge's key, which is valid only for this bridge"
 )]
 pub(super) fn prepare(command: &mut Command, bridge: &Bridge, socket: &Path) {
     command
@@ -29,7 +29,7 @@ pub(super) fn prepare(command: &mut Command, bridge: &Bridge, socket: &Path) {
         .envs(proxy_exceptions(|name| std::env::var(name).ok()));
 }
 
-/// What keeps the command from sending the bridge's key to a proxy.
+/// Keeps the command from sending the bridge's key to a proxy.
 fn proxy_exceptions(
     variable: impl Fn(&str) -> Option<String>,
 ) -> impl Iterator<Item = (&'static str, String)> {
@@ -48,7 +48,7 @@ fn proxy_exceptions(
 
 fn with_host(known: String) -> String {
     if known.trim() == "*" {
-        return known; // everything is an exception already
+        return known; // every host is an exception already
     }
     format!("{known},{HOST}")
 }

@@ -1,4 +1,4 @@
-//! Signals on their way to the command.
+//! Forwards signals to the command.
 
 use std::fs::File;
 use std::io;
@@ -8,8 +8,8 @@ use nix::unistd::{Pid, getpgrp, tcgetpgrp};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-/// What people and supervisors send to end a program or to tell it something.
-const HANDED_ON: [Signal; 6] = [
+/// The signals that are forwarded.
+const FORWARDED: [Signal; 6] = [
     Signal::SIGTERM,
     Signal::SIGHUP,
     Signal::SIGINT,
@@ -18,21 +18,20 @@ const HANDED_ON: [Signal; 6] = [
     Signal::SIGUSR2,
 ];
 
-/// The signals as they come.
+/// The signals that were received.
 pub(super) type Received = UnboundedReceiver<Signal>;
 
-/// Listens to the signals that are handed on; from here on none of them ends
-/// this process.
+/// Receives the signals that are forwarded. From now on none of them ends this process.
 ///
-/// One that is ignored, as `nohup` ignores SIGHUP, stays ignored, here and in
-/// the command, which inherits that.
+/// An ignored signal, such as SIGHUP under `nohup`, stays ignored, also in the
+/// command, which inherits this.
 ///
 /// # Errors
-/// The system refuses to deliver them.
+/// A signal handler cannot be installed.
 pub(super) fn listen() -> io::Result<Received> {
     let (sender, receiver) = unbounded_channel();
     let ignored = ignored();
-    for number in HANDED_ON {
+    for number in FORWARDED {
         if ignored & (1 << (number as u32 - 1)) != 0 {
             continue;
         }
@@ -45,25 +44,24 @@ pub(super) fn listen() -> io::Result<Received> {
     Ok(receiver)
 }
 
-/// Hands a signal on to the child, unless it has it already.
-pub(super) fn hand_on(signal: Signal, child: u32) {
+/// Forwards a signal to the child, unless the terminal sends it to the child, too.
+pub(super) fn forward(signal: Signal, child: u32) {
     let is_typed = matches!(signal, Signal::SIGINT | Signal::SIGQUIT);
     if is_typed && is_in_foreground() {
-        return; // the terminal has sent it to the child too
+        return; // the terminal sends it to the child, too
     }
     if let Ok(child) = i32::try_from(child) {
-        kill(Pid::from_raw(child), signal).ok(); // it may have ended just now
+        kill(Pid::from_raw(child), signal).ok(); // the child may have ended
     }
 }
 
-/// Whether this process, and its child with it, gets what is typed at the
-/// terminal.
+/// Whether this process and its child are in the terminal's foreground.
 fn is_in_foreground() -> bool {
     File::open("/dev/tty").is_ok_and(|tty| tcgetpgrp(tty) == Ok(getpgrp()))
 }
 
-/// The signals that were ignored when this process began, a bit for each
-/// (`SigIgn` of proc(5)); none where the system does not tell.
+/// The signals that were ignored when this process started, one bit for each
+/// (`SigIgn` in proc(5)); 0 if the system does not report them.
 fn ignored() -> u64 {
     std::fs::read_to_string("/proc/self/status")
         .ok()

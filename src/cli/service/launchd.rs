@@ -1,4 +1,4 @@
-//! launchd: a user's agent, or the machine's daemon.
+//! launchd: a user's agent or the system daemon.
 
 use std::path::PathBuf;
 
@@ -7,14 +7,16 @@ use super::{Installation, KEPT, done};
 
 const LABEL: &str = "org.agent-auth.agent-authd";
 
-/// A user's property list, and the paths in it that are put right.
+/// The property list of a user's agent.
 const AGENT: &str = include_str!("../../../launchd/agent.plist");
-/// The machine's.
+/// The property list of the system daemon.
 const DAEMON: &str = include_str!("../../../launchd/daemon.plist");
+/// The daemon's path in the property lists, which is replaced.
 const PACKAGED: &str = "/usr/local/bin/agent-authd";
+/// The log's path in the property lists, which is replaced.
 const PACKAGED_LOG: &str = "/Users/you/Library/Logs/agent-authd.log";
 
-/// Writes the property list and loads it anew.
+/// Writes the property list and loads it.
 pub(super) fn install(place: &Installation) -> Vec<Step> {
     let path = property_list(place);
     let mut steps = vec![Step::Write(path.clone(), text(place))];
@@ -26,7 +28,7 @@ pub(super) fn install(place: &Installation) -> Vec<Step> {
         &domain(place),
         &path,
     ])));
-    let what = ": agent-authd runs, and is started again when it fails.";
+    let what = ": agent-authd runs, and launchd restarts it after a failure.";
     steps.push(done("Installed", "Would install", what));
     steps
 }

@@ -1,50 +1,50 @@
-//! What is to be done, laid down first, then done step by step or only told.
+//! The steps of a command: first listed, then done or, in a dry run, printed.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::atomic_file;
 use crate::cli::output;
 
 /// One step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Write a file that others may read, if it is not so already.
+    /// Write a file that every user can read, unless it is up to date.
     Write(PathBuf, String),
-    /// Remove a file, if it is there.
+    /// Remove a file, if it exists.
     Remove(PathBuf),
     /// Run a command, which must succeed.
     Run(Vec<String>),
-    /// Run a command; that it fails is no matter.
+    /// Run a command; a failure is ignored.
     Try(Vec<String>),
-    /// Run a command and end as it does.
+    /// Run a command and return its exit code.
     End(Vec<String>),
-    /// Say something, whether or not anything is done.
+    /// Print a note.
     Note(String),
-    /// Say what all steps together have done.
+    /// Print the result of all steps.
     Done {
-        /// The sentence after they were taken.
+        /// The sentence after the steps were done.
         done: String,
         /// The sentence of a dry run.
         would: String,
     },
 }
 
-/// A command in arguments.
+/// A command as a list of arguments.
 pub(super) fn arguments(command: &[&str]) -> Vec<String> {
     command.iter().map(|word| (*word).to_owned()).collect()
 }
 
-/// Takes every step in turn, or tells what it would be.
+/// Does each step in turn, or only prints it.
 pub(super) fn run(steps: &[Step], dry_run: bool) -> Result<ExitCode> {
     for step in steps {
         if dry_run {
             output::line(&describe(step))?;
-        } else if let Some(code) = step_taken(step)? {
+        } else if let Some(code) = execute(step)? {
             return Ok(code);
         }
     }
@@ -54,7 +54,7 @@ pub(super) fn run(steps: &[Step], dry_run: bool) -> Result<ExitCode> {
 fn describe(step: &Step) -> String {
     match step {
         Step::Write(path, _) => format!("would write {}", path.display()),
-        Step::Remove(path) => format!("would remove {} if it is there", path.display()),
+        Step::Remove(path) => format!("would remove {}, if it exists", path.display()),
         Step::Run(command) | Step::Try(command) | Step::End(command) => {
             format!("would run {}", command.join(" "))
         }
@@ -63,13 +63,12 @@ fn describe(step: &Step) -> String {
     }
 }
 
-/// Takes one step; an exit code ends all.
-fn step_taken(step: &Step) -> Result<Option<ExitCode>> {
+/// Does one step. An exit code ends the command.
+fn execute(step: &Step) -> Result<Option<ExitCode>> {
     match step {
         Step::Write(path, content) => {
             let written = write(path, content);
-            let written =
-                written.with_context(|| format!("{} cannot be written", path.display()))?;
+            let written = written.with_context(|| format!("cannot write {}", path.display()))?;
             let word = if written { "wrote" } else { "unchanged:" };
             output::line(&format!("{word} {}", path.display()))?;
         }
@@ -77,7 +76,7 @@ fn step_taken(step: &Step) -> Result<Option<ExitCode>> {
             Ok(()) => output::line(&format!("removed {}", path.display()))?,
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => {
-                return Err(error).with_context(|| format!("{} cannot be removed", path.display()));
+                return Err(error).with_context(|| format!("cannot remove {}", path.display()));
             }
         },
         Step::Run(command) => {
@@ -100,35 +99,21 @@ fn step_taken(step: &Step) -> Result<Option<ExitCode>> {
     Ok(None)
 }
 
-/// Writes `content` in one move, unless it is there already; whether it was
-/// written.
+/// Writes `content` unless the file has it already; whether it was written.
 fn write(path: &Path, content: &str) -> io::Result<bool> {
     if fs::read_to_string(path).is_ok_and(|found| found == content) {
         return Ok(false);
     }
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    fs::create_dir_all(folder)?;
-    let mut name = path.as_os_str().to_owned();
-    name.push(".new");
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o644)
-        .custom_flags(nix::fcntl::OFlag::O_NOFOLLOW.bits())
-        .open(&name)?;
-    file.write_all(content.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(name, path)?;
+    atomic_file::replace(path, content)?;
     Ok(true)
 }
 
-/// Runs a command on this terminal; its exit code, 1 where a signal ended it.
+/// Runs a command on this terminal; its exit code, or 1 if a signal ended it.
 fn code_of(command: &[String]) -> Result<i32> {
     let Some((program, arguments)) = command.split_first() else {
-        bail!("there is no command to run");
+        bail!("the command is empty");
     };
     let status = Command::new(program).args(arguments).status();
-    let status = status.with_context(|| format!("{program} cannot be run"))?;
+    let status = status.with_context(|| format!("cannot run {program}"))?;
     Ok(status.code().unwrap_or(1))
 }

@@ -1,4 +1,4 @@
-//! systemd: a user's units, or the machine's.
+//! systemd: a user's units or the system units.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use super::steps::{Step, arguments};
 use super::{Installation, KEPT, done, note};
 
-/// The path in the unit files that the daemon's own takes the place of.
+/// The daemon's path in the unit files, which is replaced.
 const PACKAGED: &str = "ExecStart=/usr/bin/agent-authd";
 
 const SERVICE: &str = "agent-authd.service";
@@ -14,7 +14,7 @@ const SOCKET: &str = "agent-authd.socket";
 const REDIRECTS: &str = "agent-authd-redirect.socket";
 const NAMESPACES: &str = "agent-authd.service.d/namespaces.conf";
 
-/// The user's units, by name.
+/// The units of a user's service, with their names.
 const USERS: [(&str, &str); 2] = [
     (
         SOCKET,
@@ -26,11 +26,11 @@ const USERS: [(&str, &str); 2] = [
     ),
 ];
 
-/// Shuts a user's service into namespaces.
+/// The drop-in that runs a user's service in namespaces.
 const USERS_NAMESPACES: &str =
     include_str!("../../../systemd/user/agent-authd.service.d/namespaces.conf");
 
-/// The machine's units, by name.
+/// The units of the system service, with their names.
 const SYSTEMS: [(&str, &str); 3] = [
     (
         SOCKET,
@@ -46,13 +46,13 @@ const SYSTEMS: [(&str, &str); 3] = [
     ),
 ];
 
-/// Whether the user's service manager can start a service in namespaces, as
-/// the drop-in has it. Some systems keep them to root, in some containers they
-/// cannot be filled, and the daemon would not start. Only trying it tells.
+/// Whether the user's service manager can start a service with the settings of the
+/// drop-in. Some systems reserve namespaces for root and some containers restrict them;
+/// the daemon would then fail to start. Only an attempt shows it.
 pub(super) fn has_user_namespaces() -> bool {
     let tried = Command::new("systemd-run")
         .args(["--user", "--quiet", "--wait", "--collect"])
-        .args(tried_settings())
+        .args(settings_to_try())
         .arg("true")
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -61,9 +61,9 @@ pub(super) fn has_user_namespaces() -> bool {
     tried.is_ok_and(|status| status.success())
 }
 
-/// The drop-in's settings as arguments, but for those with the user's folders,
-/// which a program that does nothing does not need.
-fn tried_settings() -> impl Iterator<Item = String> {
+/// The drop-in's settings as arguments, without those that name the user's folders,
+/// which the attempt does not need.
+fn settings_to_try() -> impl Iterator<Item = String> {
     USERS_NAMESPACES
         .lines()
         .filter(|line| line.contains('=') && !line.starts_with('#'))
@@ -71,8 +71,8 @@ fn tried_settings() -> impl Iterator<Item = String> {
         .map(|line| format!("--property={line}"))
 }
 
-/// Writes the units, and starts what listens for the daemon; the daemon starts
-/// with the first request.
+/// Writes the units and starts the sockets. systemd starts the daemon at the first
+/// request.
 pub(super) fn install(place: &Installation, has_user_namespaces: bool) -> Vec<Step> {
     let folder = folder(place);
     let mut steps = Vec::new();
@@ -91,16 +91,16 @@ pub(super) fn install(place: &Installation, has_user_namespaces: bool) -> Vec<St
     for socket in sockets(place) {
         steps.push(Step::Run(systemctl(place, &["enable", "--now", socket])));
     }
-    // One that runs already would go on with the old unit, or the old binary.
+    // A running daemon would keep the old unit or the old program.
     steps.push(Step::Try(systemctl(place, &["try-restart", SERVICE])));
     if !place.system && !has_user_namespaces {
-        let text = "Users' services cannot have namespaces on this system, so this one runs without them (see systemd/user in the sources).";
+        let text = "This system does not let users' services have namespaces, so the service runs without them (see docs/service.md).";
         steps.push(note(text));
     }
     steps.push(done("Installed", "Would install", if place.system {
-        ": agent-authd starts with the first request of any user."
+        ": agent-authd starts at the first request of any user."
     } else {
-        ": agent-authd starts with your first request. To have it while you are not logged in: loginctl enable-linger"
+        ": agent-authd starts at your first request. To keep it running while you are logged out: loginctl enable-linger"
     }));
     steps
 }
@@ -162,7 +162,7 @@ fn systemctl(place: &Installation, command: &[&str]) -> Vec<String> {
     arguments(&[&["systemctl"], scope, command].concat())
 }
 
-/// The unit with the daemon's own path, quoted as systemd.service(5) has it.
+/// The unit with the path of this daemon, quoted as in systemd.service(5).
 fn with_daemon(place: &Installation, unit: &str) -> String {
     let path = place.daemon.display().to_string();
     let path = path.replace('%', "%%").replace('$', "$$");
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn the_daemons_own_path_is_in_the_unit() {
+    fn the_unit_has_the_path_of_this_daemon() {
         let steps = install(&place(false), true);
         let unit = written(&steps, "/home/me/.config/systemd/user/agent-authd.service");
         let line = r#"ExecStart="/opt/my tools/100%%/agent-authd" serve"#;
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn namespaces_are_used_where_a_user_may_make_them() {
+    fn the_drop_in_is_installed_only_where_namespaces_work() {
         let drop_in = "/home/me/.config/systemd/user/agent-authd.service.d/namespaces.conf";
         let with = install(&place(false), true);
         assert!(written(&with, drop_in).contains("PrivateUsers=yes"));
@@ -218,8 +218,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_tried_first_are_the_drop_ins_own_settings() {
-        let tried: Vec<_> = tried_settings().collect();
+    fn the_settings_that_are_tried_are_those_of_the_drop_in() {
+        let tried: Vec<_> = settings_to_try().collect();
         assert!(tried.contains(&"--property=PrivateUsers=yes".to_owned()));
         assert!(tried.contains(&"--property=ProtectProc=invisible".to_owned()));
         assert!(
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn the_machines_daemon_sees_its_users_as_they_are() {
+    fn the_system_service_has_no_user_namespace() {
         for step in install(&place(true), true) {
             if let Step::Write(path, content) = step {
                 let mut lines = content.lines();
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_installed_is_uninstalled() {
+    fn uninstalling_removes_every_installed_file() {
         for system in [false, true] {
             let removed = uninstall(&place(system));
             for step in install(&place(system), true) {

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::{Error, KeyRing, KeyStore, MAX_BYTES, Store, unusable};
-use crate::trusted::{Owners, shell_quoted};
+use crate::shell::quoted_path;
+use crate::trusted::Owners;
 use crate::vault::ownership;
 
 /// The key file.
@@ -46,7 +47,7 @@ impl KeyFile {
     fn require_private(&self, metadata: &Metadata) -> Result<(), Error> {
         let mode = metadata.mode() & 0o777;
         if mode & 0o077 != 0 {
-            let path = shell_quoted(&self.path);
+            let path = quoted_path(&self.path);
             return Err(self.refuse(format!(
                 "others can read it (mode {mode:03o}); run: chmod 600 {path}"
             )));

@@ -78,7 +78,7 @@ async fn enter_alone_leaves_the_login_beside_and_says_how_to_change_that() {
     let found = stored(&stage).await;
     let (new, _) = &found[0];
     assert_eq!(found[1], (old.clone(), true));
-    assert!(shown.contains("beside the one from before (work)"));
+    assert!(shown.contains("beside the earlier one (work)"));
     for command in [
         format!("tokens default {new}"),
         format!("tokens remove {old}"),
@@ -112,7 +112,10 @@ async fn an_answer_on_the_page_ends_the_question_on_the_terminal() {
     super::say_same(&page).await;
     let (status, shown) = terminal.ended().await;
     assert!(status.success(), "{shown}");
-    assert!(shown.contains("It was answered elsewhere."), "{shown}");
+    assert!(
+        shown.contains("The question was answered on the page."),
+        "{shown}"
+    );
     assert!(shown.contains("The stored login was renewed"), "{shown}");
     assert_eq!(stored(&stage).await, [(old, true)]);
 }
@@ -125,7 +128,9 @@ async fn what_was_typed_before_the_question_is_no_answer_to_it() {
         .filter(|word| *word != "--no-browser")
         .collect();
     let mut terminal = Terminal::run(&stage.home.socket(), &words);
-    terminal.until("If it does not, open:\r\n").await;
+    terminal
+        .until("If it does not, open this address:\r\n")
+        .await;
     let address = terminal.until("\r\n").await.trim().to_owned();
     terminal.until("Waiting for the login").await;
     terminal.type_line("y");
@@ -159,7 +164,7 @@ async fn without_a_terminal_a_login_says_that_it_was_stored_beside() {
     assert!(output.status.success(), "{said}");
     assert!(!said.contains("[y/N]"), "{said}");
     assert!(
-        said.contains("stored beside the one from before (work)"),
+        said.contains("stored beside the earlier one (work)"),
         "{said}"
     );
     assert!(
@@ -181,7 +186,7 @@ async fn a_login_of_another_account_says_so_and_asks_nothing() {
     assert!(status.success(), "{shown}");
     assert!(!shown.contains("[y/N]"), "{shown}");
     assert!(
-        shown.contains("stored beside the one from before (ada"),
+        shown.contains("stored beside the earlier one (ada"),
         "{shown}"
     );
 }

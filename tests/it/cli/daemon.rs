@@ -1,5 +1,5 @@
-//! A stand-in for the daemon: answers each operation as a test laid down, and
-//! keeps what it was asked. Gone when dropped.
+//! A fake daemon: gives each operation the answer that the test chose, and records
+//! the requests.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -13,14 +13,14 @@ use tempfile::TempDir;
 /// Answers by `METHOD /path?query`: status and body.
 type Answers = HashMap<&'static str, (u16, Value)>;
 
-/// A daemon that knows its lines.
+/// The fake daemon.
 pub(super) struct Daemon {
     folder: TempDir,
     asked: Arc<Mutex<Vec<(String, Value)>>>,
 }
 
 impl Daemon {
-    /// One that answers so, and `GET /ok` besides.
+    /// Starts one with these answers, and one for `GET /ok`.
     pub(super) fn answering(answers: &[(&'static str, u16, Value)]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(folder.path().join("s")).unwrap();

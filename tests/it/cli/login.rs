@@ -34,7 +34,7 @@ fn a_login_waits_until_the_person_is_done() {
     assert!(!said.contains("t0"), "{said}");
 }
 
-/// A browser that writes down what it is started on, beside the daemon's socket.
+/// A browser that writes its address to a file beside the daemon's socket.
 fn browser(daemon: &Daemon) -> (PathBuf, PathBuf) {
     let seen = daemon.socket().with_file_name("seen");
     nix::unistd::mkfifo(&seen, Mode::S_IRWXU).unwrap();
@@ -46,7 +46,7 @@ fn browser(daemon: &Daemon) -> (PathBuf, PathBuf) {
 }
 
 #[test]
-fn a_login_starts_the_browser_on_an_address_that_holds_no_state() {
+fn a_login_opens_the_browser_with_an_address_that_has_no_state() {
     let link = json!({
         "url": "http://127.0.0.1:8252/go/x", "expires_at": "2026-01-01T00:00:00Z",
     });
@@ -64,12 +64,13 @@ fn a_login_starts_the_browser_on_an_address_that_holds_no_state() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let opened = std::fs::read_to_string(&seen).unwrap();
     assert_eq!(opened, "http://127.0.0.1:8252/go/x\n");
-    // What is printed is for the person alone, who may be at another machine.
+    // The printed address has the state: only the person sees it, who may be at another
+    // machine.
     assert_eq!(stdout(&output), "https://example.com/authorize?state=s\n");
 }
 
 #[test]
-fn a_daemon_that_gives_no_local_address_has_no_browser_started() {
+fn without_a_browser_link_no_browser_is_opened() {
     let daemon = Daemon::answering(&[(AUTHENTICATE, 200, pending()), (WAIT, 200, completed("t0"))]);
     let (browser, _) = browser(&daemon);
     let output = agent_auth(&daemon.socket())
@@ -80,12 +81,12 @@ fn a_daemon_that_gives_no_local_address_has_no_browser_started() {
     // The browser would have waited for a reader.
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let said = stderr(&output);
-    assert!(said.contains("upgrade and restart it"), "{said}");
+    assert!(said.contains("Upgrade and restart it"), "{said}");
     assert!(said.contains("Open this address in a browser:"), "{said}");
 }
 
 #[test]
-fn a_login_that_another_program_began_is_not_opened_twice() {
+fn a_login_that_another_program_started_is_not_opened_twice() {
     let mut begun = pending();
     begun["metadata"] = json!({"is_new": false});
     let daemon = Daemon::answering(&[(AUTHENTICATE, 200, begun), (WAIT, 200, completed("t0"))]);
@@ -101,7 +102,7 @@ fn a_login_that_another_program_began_is_not_opened_twice() {
         .unwrap();
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(stdout(&output), "https://example.com/authorize?state=s\n");
-    assert!(stderr(&output).contains("waits for this login already"));
+    assert!(stderr(&output).contains("has started this login already"));
     assert!(!opened.exists());
 }
 
@@ -119,5 +120,5 @@ fn an_account_that_is_connected_already_needs_no_login() {
     let daemon = Daemon::answering(&[(AUTHENTICATE, 200, completed("t0"))]);
     let output = ran(&daemon, &["login", "example"]);
     assert_eq!((output.status.code(), stdout(&output)), (Some(0), ""));
-    assert!(stderr(&output).contains("nobody needs to log in"));
+    assert!(stderr(&output).contains("no login is needed"));
 }

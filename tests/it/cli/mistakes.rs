@@ -1,5 +1,5 @@
-//! Commands that are typed wrong: each is told in the words of the command line,
-//! with what to do, and ends with 2 where the command line itself is at fault.
+//! Mistyped commands: the error names the flag and what to do, and the exit code is 2
+//! if the arguments are invalid.
 
 use serde_json::json;
 
@@ -13,7 +13,7 @@ const ADDRESSES: [&str; 4] = [
 ];
 
 #[test]
-fn what_a_provider_cannot_have_is_told_by_the_flags_name() {
+fn an_invalid_property_of_a_provider_names_its_flag() {
     let daemon = Daemon::answering(&[]);
     for (more, flag, why) in [
         (
@@ -71,18 +71,18 @@ fn what_a_provider_cannot_have_is_told_by_the_flags_name() {
 }
 
 #[test]
-fn a_mistyped_preset_is_guessed() {
+fn a_similar_preset_is_suggested() {
     let daemon = Daemon::answering(&[]);
     let words = ["provider", "add", "githb", "--client-id", "c"];
     let output = ran(&daemon, &words);
     assert_eq!(output.status.code(), Some(2));
     let said = stderr(&output);
-    assert!(said.contains("a similar one is \"github\""), "{said}");
+    assert!(said.contains("for the similar preset \"github\""), "{said}");
     assert!(said.contains("agent-auth provider add"), "{said}");
 }
 
 #[test]
-fn a_usage_line_shows_no_socket_that_was_not_typed() {
+fn usage_lines_do_not_show_the_socket() {
     let daemon = Daemon::answering(&[]);
     let output = ran(&daemon, &["provider", "show"]);
     let said = stderr(&output);
@@ -93,7 +93,7 @@ fn a_usage_line_shows_no_socket_that_was_not_typed() {
 }
 
 #[test]
-fn what_has_the_sockets_name_and_is_none_is_told() {
+fn a_file_that_is_not_a_socket_is_reported() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     std::fs::write(&file, "").unwrap();
@@ -107,7 +107,7 @@ fn what_has_the_sockets_name_and_is_none_is_told() {
 }
 
 #[test]
-fn a_token_that_is_not_there_is_told_with_where_to_look() {
+fn an_unknown_token_is_reported_with_the_command_that_lists_tokens() {
     let line = "DELETE /v2/auth/tokens/11111111-2222-4333-8444-555555555555";
     let daemon = Daemon::answering(&[(line, 404, json!({"detail": "no such token"}))]);
     let output = ran(&daemon, &["tokens", "remove", FLOW]);

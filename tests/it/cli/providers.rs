@@ -65,7 +65,7 @@ fn a_provider_is_added_with_the_secret_from_standard_input() {
 }
 
 #[test]
-fn providers_are_listed_with_the_machines_and_nothing_steers_the_terminal() {
+fn platform_providers_are_listed_too_and_control_characters_are_escaped() {
     let mut offered = provider();
     offered["provider_id"] = json!("work");
     offered["name"] = json!("Work");
@@ -78,7 +78,7 @@ fn providers_are_listed_with_the_machines_and_nothing_steers_the_terminal() {
         stdout(&output),
         "PROVIDER  NAME               LOGIN AT\n\
          example   Example\\u{1b}[31m  https://example.com/a\n\
-         work      Work               https://example.com/a  of the machine\n"
+         work      Work               https://example.com/a  provided by this machine\n"
     );
     let output = ran(&daemon, &["provider", "list", "--json"]);
     let listed: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -89,7 +89,7 @@ fn providers_are_listed_with_the_machines_and_nothing_steers_the_terminal() {
 }
 
 #[test]
-fn tokens_of_a_provider_that_is_not_there_are_a_failure_that_says_so() {
+fn listing_the_tokens_of_an_unknown_provider_fails() {
     let unknown = json!({"detail": "no such provider \"typo\""});
     let mut offered = provider();
     offered["provider_id"] = json!("work");

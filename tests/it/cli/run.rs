@@ -1,4 +1,4 @@
-//! `agent-auth run`: what the command finds, and how it ends.
+//! `agent-auth run`: the command's environment, its signals and its exit code.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::Child;
@@ -14,7 +14,7 @@ fn signal(child: &Child, signal: Signal) {
 }
 
 #[test]
-fn the_commands_exit_code_is_handed_on() {
+fn the_commands_exit_code_is_returned() {
     let daemon = Daemon::answering(&[]);
     for (script, code) in [("exit 0", 0), ("exit 42", 42), ("kill -9 $$", 137)] {
         let output = ran(&daemon, &["run", "--", "sh", "-c", script]);
@@ -23,7 +23,7 @@ fn the_commands_exit_code_is_handed_on() {
 }
 
 #[test]
-fn a_command_that_cannot_be_run_ends_as_a_shell_would_have_it() {
+fn a_command_that_cannot_be_executed_gives_the_exit_code_of_a_shell() {
     let daemon = Daemon::answering(&[]);
     let output = ran(&daemon, &["run", "--", "no-such-command"]);
     assert_eq!(output.status.code(), Some(127));
@@ -33,7 +33,7 @@ fn a_command_that_cannot_be_run_ends_as_a_shell_would_have_it() {
 }
 
 #[test]
-fn the_command_reaches_the_daemon_with_the_url_and_key_it_finds() {
+fn the_command_reaches_the_daemon_with_the_url_and_key_in_its_environment() {
     let answer = json!({"detail": "found me"});
     let daemon = Daemon::answering(&[("GET /v2/auth/providers", 418, answer)]);
     let script = r#"
@@ -59,7 +59,7 @@ fn the_command_reaches_the_daemon_with_the_url_and_key_it_finds() {
 }
 
 #[test]
-fn a_signal_reaches_the_command_and_run_outlives_it() {
+fn a_signal_is_forwarded_to_the_command() {
     let daemon = Daemon::answering(&[]);
     for (name, number) in [
         ("TERM", Signal::SIGTERM),
@@ -96,7 +96,7 @@ fn a_signal_that_was_ignored_stays_ignored() {
     );
 }
 
-/// Asks the bridge for something, with the key, and shows the answer.
+/// Sends a request with the key to the bridge and prints the answer.
 const ASK: &str = r#"
     exec 3<>/dev/tcp/127.0.0.1/${LANGSMITH_API_URL##*:}
     printf 'GET /ok HTTP/1.1\r\nHost: %s\r\n' "${LANGSMITH_API_URL#http://}" >&3
@@ -129,7 +129,7 @@ fn another_users_connection_is_closed_even_with_the_key() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn another_users_idle_connections_take_none_of_the_commands_places() {
+fn idle_connections_of_another_user_do_not_count() {
     if !nix::unistd::geteuid().is_root() {
         return;
     }

@@ -1,11 +1,11 @@
-//! `agent-auth status`: what it says, and its exit codes.
+//! `agent-auth status`: its output and exit codes.
 
 use serde_json::{Value, json};
 
 use super::daemon::Daemon;
 use super::{FLOW, ran, stdout};
 
-/// A daemon that is well and has tokens with these changes.
+/// A healthy daemon that has tokens with these changes.
 fn holding(changes: &[Value]) -> Daemon {
     let info = json!({
         "version": "0.1.0", "status": "ok", "degraded_reason": null, "flows_pending": 0,
@@ -32,7 +32,7 @@ fn holding(changes: &[Value]) -> Daemon {
 }
 
 #[test]
-fn status_is_ok_only_while_every_token_is() {
+fn status_is_ok_only_if_every_token_is_usable() {
     let well = json!({});
     let ended = json!({"reconnect_reason": "invalid_grant"});
     let spent = json!({"expires_at": "2020-01-01T00:00:00Z"});
@@ -45,12 +45,12 @@ fn status_is_ok_only_while_every_token_is() {
         (
             vec![well.clone(), ended.clone()],
             3,
-            "1 token must be logged in again by a person",
+            "1 token must be renewed by a new login",
         ),
         (
             vec![ended.clone(), spent],
             3,
-            "2 tokens must be logged in again by a person",
+            "2 tokens must be renewed by a new login",
         ),
         (
             vec![well, failing.clone()],
@@ -60,7 +60,7 @@ fn status_is_ok_only_while_every_token_is() {
         (
             vec![ended, failing],
             1,
-            "1 token must be logged in again by a person; 1 token could not be refreshed",
+            "1 token must be renewed by a new login; 1 token could not be refreshed",
         ),
     ] {
         let daemon = holding(&tokens);
@@ -74,7 +74,7 @@ fn status_is_ok_only_while_every_token_is() {
 }
 
 #[test]
-fn status_says_what_comes_next_for_a_token() {
+fn status_shows_the_next_refresh_of_a_token() {
     let daemon = holding(&[json!({"next_refresh_at": "2998-12-31T23:00:00Z"})]);
     let output = ran(&daemon, &["status"]);
     let said = stdout(&output);
@@ -82,7 +82,7 @@ fn status_says_what_comes_next_for_a_token() {
 }
 
 #[test]
-fn a_degraded_daemon_is_a_failure_that_says_why() {
+fn a_degraded_daemon_gives_exit_code_1_and_the_reason() {
     let info = json!({
         "version": "0.1.0", "status": "degraded", "degraded_reason": "the disk is full",
         "redirect_base": "http://127.0.0.1:8252", "providers": 1, "tokens": 0, "flows_pending": 2,

@@ -63,7 +63,10 @@ async fn a_check_is_made_while_the_daemon_serves() {
     let daemon = daemon_with_token(&home, &provider, 3600).await;
     let shown = done(&home, &["vault", "check"]);
     // The client's secret, the access token and the refresh token.
-    assert!(shown.contains("3 sealed values can be opened"), "{shown}");
+    assert!(
+        shown.contains("3 encrypted values can be decrypted"),
+        "{shown}"
+    );
     let made = done(&home, &["vault", "backup"]);
     let report: serde_json::Value =
         serde_json::from_str(&done(&home, &["vault", "check", "--json"])).unwrap();

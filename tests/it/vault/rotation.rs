@@ -86,7 +86,7 @@ async fn a_new_key_seals_everything_and_the_old_one_is_retired() {
     assert!(shown.contains(&new_ids[0]), "{shown}");
     assert_eq!(key_lines(&home).len(), 1);
     assert_ne!(key_lines(&home), old_key);
-    assert!(done(&home, &["vault", "check"]).contains("3 sealed values can be opened"));
+    assert!(done(&home, &["vault", "check"]).contains("3 encrypted values can be decrypted"));
     // What the old key opens is gone, the live grants in the backup too; and
     // there is a backup that the new key opens.
     let backups = fs::read_dir(home.path("data/backups")).unwrap();
