@@ -32,6 +32,8 @@ const { values: options } = parseArgs({
     'token-delay': { type: 'string', default: '0' },
     // Dynamic client registration (RFC 7591).
     registration: { type: 'boolean', default: false },
+    // The scopes of requests that name none; answers do not name them either.
+    'fixed-scope': { type: 'string' },
     // Resource indicators (RFC 8707).
     'resource-indicators': { type: 'boolean', default: false },
   },
@@ -121,6 +123,16 @@ function markTokens({ AccessToken, AuthorizationCode, RefreshToken, Registration
   }
 }
 
+// Grants fixed scopes, as the permissions of a GitHub App are.
+async function fixScope(ctx, next) {
+  const isFixed = Boolean(options['fixed-scope']);
+  if (isFixed && ctx.path === '/auth' && !ctx.query.scope) {
+    ctx.query = { ...ctx.query, scope: options['fixed-scope'] };
+  }
+  await next();
+  if (isFixed && ctx.path === '/token' && ctx.body) delete ctx.body.scope;
+}
+
 // Keeps each request to the token and revocation endpoints with its answer.
 function record(requests) {
   return async (ctx, next) => {
@@ -179,6 +191,7 @@ const issuer = `http://${HOST}:${port}`;
 const provider = new Provider(issuer, configuration());
 markTokens(provider);
 provider.use(record(requests));
+provider.use(fixScope);
 publicServer.on('request', provider.callback());
 
 const adminPort = await listen(adminServer({

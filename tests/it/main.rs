@@ -15,6 +15,7 @@ mod connections;
 mod consent;
 mod deletion;
 mod discovery;
+mod docs;
 mod events;
 mod examples;
 mod layers;

@@ -7,6 +7,7 @@ from the HTML that came. What runs in the browser tells itself apart by the
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Dict, List, Mapping, Optional, Tuple
@@ -128,6 +129,20 @@ class Person:
     def decline(self, url: str) -> str:
         """Logs in and cancels, up to the redirect back, which is not followed."""
         return self._authorize(url, consents=False)
+
+    def allow_agent(self, url: str) -> Page:
+        """Lets an agent use the account that the consent page offers first."""
+        response = self._browser.get(url)
+        form = _Reader.read(response.text).forms[0]
+        button = re.search(r'<button class="primary" name="(\w+)" value="(\w+)"', response.text)
+        assert button, response.text
+        answer = self._browser.post(
+            urljoin(url, form.action),
+            data={**form.fields, button[1]: button[2]},
+            headers={"Origin": "null", "Sec-Fetch-Site": "same-origin"},
+        )
+        assert answer.has_redirect_location, answer.text
+        return self.open(urljoin(url, answer.headers["location"]))
 
     def open(self, url: str, headers: Optional[Mapping[str, str]] = None) -> Page:
         """Goes to an address and where it leads."""
