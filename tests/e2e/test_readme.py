@@ -37,7 +37,7 @@ _MCP = "https://mcp.linear.app/mcp"
 _MCP_LOGIN = "https://mcp.linear.app/authorize"
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
 # What the commands are there to show, and the state of each login.
 _MAY_SHOW = {"access_token", "state"}
