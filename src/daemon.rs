@@ -146,7 +146,10 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // The listeners end with `phases`; after a shutdown both have ended.
+        if let Some(lock) = self.socket_lock.take() {
+            lock.announce_stop();
+        }
+        // The listeners end with `phases`.
         self.broker.begin_stop();
     }
 }

@@ -16,6 +16,7 @@ mod consent;
 mod deletion;
 mod discovery;
 mod docs;
+mod embedding;
 mod events;
 mod examples;
 mod layers;
