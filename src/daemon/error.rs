@@ -40,7 +40,7 @@ pub enum Error {
         why: String,
     },
     /// Another daemon listens at the socket.
-    #[error("another agent-authd{} listens at {}", process(*pid), socket.display())]
+    #[error("another agent-authd{} listens on {}", process(*pid), socket.display())]
     SocketInUse {
         /// The socket.
         socket: PathBuf,

@@ -42,10 +42,7 @@ const CLOSE_ON_EXEC: SockFlag = {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Another daemon listens on it.
-    #[error(
-        "another agent-authd{holder} listens on {}; stop it first, or choose another socket with --socket",
-        path.display()
-    )]
+    #[error("another agent-authd{holder} listens on {}", path.display())]
     InUse {
         /// The socket.
         path: PathBuf,
@@ -53,7 +50,7 @@ pub enum Error {
         holder: LockHolder,
     },
     /// Another file has its path, or its folder is not safe.
-    #[error("cannot use {} as the socket: {why}; another path can be set with --socket", path.display())]
+    #[error("cannot use {} as the socket: {why}", path.display())]
     Unusable {
         /// The socket, or its folder.
         path: PathBuf,

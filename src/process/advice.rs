@@ -21,12 +21,13 @@ pub fn explained(error: &anyhow::Error) -> String {
 fn for_daemon(error: &Error) -> String {
     match error {
         Error::SocketInUse { .. } => {
-            "; end it first, or name another socket with --socket".to_owned()
+            "; stop it first, or choose another socket with --socket".to_owned()
         }
         Error::VaultInUse { .. } => advice::for_remedy(&Remedy::StopHolder),
         Error::RedirectAddressInUse { .. } => "; choose another port with --redirect-listen (and \
              register the new address with your providers), or end that program"
             .to_owned(),
+        Error::Socket(_) => "; another path can be set with --socket".to_owned(),
         Error::Vault(source) => advice::after(&**source),
         Error::RedirectListener(source) => match source.downcast_ref() {
             Some(listener::Error::Refused { .. }) => {
