@@ -144,6 +144,18 @@ mod tests {
     }
 
     #[test]
+    fn an_error_of_the_client_is_followed_by_how_to_reach_the_daemon() {
+        let error = client::Error::NotRunning {
+            socket: "/run/s".into(),
+        };
+        assert_eq!(
+            format!("{error}{}", after(&error)),
+            "agent-authd is not running (no one listens at /run/s): start it with \
+             `agent-authd`, or name its socket with --socket or AGENT_AUTH_SOCK"
+        );
+    }
+
+    #[test]
     fn an_error_of_the_vault_is_followed_by_what_to_do() {
         let damaged = vault::Error::Damaged {
             what: "page 7".to_owned(),
