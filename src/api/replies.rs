@@ -32,8 +32,8 @@ pub struct Message {
     pub message: String,
 }
 
-/// The body of every error except validation errors, which are
-/// [`FieldErrors`](crate::api::validate::FieldErrors).
+/// The body of every error except validation errors, whose `detail` is a list with
+/// one entry for each field.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorBody {
     /// What is wrong, and what to do.
@@ -61,8 +61,8 @@ pub struct Info {
     /// others. They are not used.
     #[serde(default)]
     pub unreadable_rows: u64,
-    /// The additions to the contract that the daemon supports; see
-    /// [`FEATURES`](super::FEATURES). Empty for older daemons.
+    /// The names of the additions to the contract that the daemon supports. Empty
+    /// for older daemons.
     #[serde(default)]
     pub features: Vec<String>,
 }
