@@ -154,7 +154,7 @@ impl Providers {
             {
                 for stored in change.tokens_of_provider(owner, &new.reference(), None, None)? {
                     let reason = "provider_changed";
-                    change.mark_person_needed(&stored.token, reason, now)?;
+                    change.require_reauthorization(&stored.token, reason, now)?;
                     let event = Event::about(
                         &stored.token,
                         Kind::ReconnectRequired,

@@ -196,7 +196,7 @@ impl Refresher {
         let ended = self
             .context
             .save(token.owner, move |change| {
-                let is_current = change.mark_person_needed(&token, reason, now)?;
+                let is_current = change.require_reauthorization(&token, reason, now)?;
                 if is_current {
                     change.end_attempt(token.owner, token.id)?;
                     change.add_event(&event.clone().because(reason))?;

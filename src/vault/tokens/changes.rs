@@ -72,7 +72,7 @@ impl Change<'_> {
     ///
     /// # Errors
     /// [`Error::Unwritable`] if the vault cannot be written.
-    pub fn mark_person_needed(
+    pub fn require_reauthorization(
         &self,
         token: &Token,
         reason: &str,

@@ -95,7 +95,7 @@ async fn a_grant_is_ended_only_for_the_generation_that_was_refused() {
     let end = async |refused: i64| {
         let refused = generation(&token, refused);
         vault
-            .write(move |change| change.mark_person_needed(&refused, "invalid_grant", now()))
+            .write(move |change| change.require_reauthorization(&refused, "invalid_grant", now()))
             .await
             .unwrap()
     };
