@@ -186,7 +186,10 @@ async fn a_restored_grant_that_had_rotated_is_told_as_a_lost_rotation() {
     daemon.stop().await;
 
     let shown = done(&home, &["vault", "restore", backup.trim()]);
-    assert!(shown.contains("1 grant may have moved on"), "{shown}");
+    assert!(
+        shown.contains("1 grant may have a newer refresh token"),
+        "{shown}"
+    );
     let daemon = Binary::start(&home).await;
     let answer = daemon.client().authenticate(&wanted()).await.unwrap();
     assert_ne!(answer.status, AuthStatus::Completed);

@@ -151,10 +151,7 @@ async fn a_key_moves_from_a_credential_to_the_file_and_the_settings_say_so() {
         .unwrap();
     assert!(moved.status.success(), "{}", stderr(&moved));
     let shown = String::from_utf8(moved.stdout).unwrap();
-    assert!(
-        shown.contains("take it out of the service's unit"),
-        "{shown}"
-    );
+    assert!(shown.contains("remove it from the service unit"), "{shown}");
     let settings = fs::read_to_string(home.path("config.toml")).unwrap();
     assert_eq!(settings, "key_store = \"file\"\n");
     let daemon = Binary::start(&home).await;
