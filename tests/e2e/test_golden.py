@@ -82,6 +82,7 @@ def providers(recorder: Recorder, server: AuthorizationServer) -> None:
     recorder.ask("provider_created", "POST", path, json=SLACK)
     recorder.ask("provider_exists", "POST", path, json=SLACK)
     definition = {**server.definition(auth_method="none"), "client_secret": None}
+    recorder.is_new(definition["client_id"], "client")
     recorder.ask("public_provider_created", "POST", path, json=definition)
     recorder.ask("provider_shown", "GET", f"{path}/slack")
     recorder.ask("provider_unknown", "GET", f"{path}/nobody")
