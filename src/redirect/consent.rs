@@ -9,7 +9,7 @@ use hyper::Request;
 use hyper::header::{CONTENT_TYPE, HeaderMap, ORIGIN};
 use url::form_urlencoded;
 
-use super::pages::{self, Account, Consent, Decision, Failure, Onward};
+use super::pages::{self, Account, Consent, Decision, Failure, ProviderRedirect};
 use super::{ENDED_PATH, failed_page, reply, see_other};
 use crate::broker::commands::{AnswerConsent, ConsentAnswer};
 use crate::broker::{Answered, Broker, ConsentQuestion, Consented, OfferedAccount};
@@ -67,7 +67,7 @@ pub(super) async fn answer(
         Ok(Answered::RedirectToProvider {
             provider_name,
             address,
-        }) => reply(&pages::onward(&Onward {
+        }) => reply(&pages::provider_redirect(&ProviderRedirect {
             provider_name: &provider_name,
             authorization_url: &address,
         })),

@@ -67,7 +67,7 @@ pub const SECURITY_HEADERS: &[(&str, &str)] = &[
 ];
 
 /// A page, to be sent as `text/html; charset=utf-8`. It has no `Debug`, because the
-/// consent page contains a secret and the onward page a `state`.
+/// consent page contains a secret and the redirect page a `state`.
 #[derive(Clone)]
 pub struct Page {
     /// The HTTP status of the reply.
@@ -200,7 +200,7 @@ pub struct Account<'a> {
 pub enum Decision {
     /// The agent may use the chosen account.
     Allow,
-    /// Connect another account. The reply to the form is [`onward`].
+    /// Connect another account. The reply to the form is [`provider_redirect`].
     Connect,
     /// The agent may not use an account.
     Refuse,
@@ -241,9 +241,9 @@ pub fn consent(page: &Consent<'_>) -> Page {
     }
 }
 
-/// The content of [`onward`]. It has no `Debug`, because the URL contains a `state`.
+/// The content of [`provider_redirect`]. It has no `Debug`, because the URL contains a `state`.
 #[derive(Clone)]
-pub struct Onward<'a> {
+pub struct ProviderRedirect<'a> {
     /// The name of the provider.
     pub provider_name: &'a str,
     /// The authorization request (RFC 6749, section 4.1.1).
@@ -255,11 +255,11 @@ pub struct Onward<'a> {
 /// It is not a redirect, because browsers apply the `form-action` policy of a form's
 /// page to redirects after the form, and would block this one.
 #[must_use]
-pub fn onward(page: &Onward<'_>) -> Page {
+pub fn provider_redirect(page: &ProviderRedirect<'_>) -> Page {
     #[derive(Template)]
-    #[template(path = "onward.html")]
+    #[template(path = "provider_redirect.html")]
     struct Document<'a> {
-        page: &'a Onward<'a>,
+        page: &'a ProviderRedirect<'a>,
     }
     render(&Document { page }, 200)
 }

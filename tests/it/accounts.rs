@@ -9,7 +9,7 @@ mod terminal;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use crate::consent::{asked, decide, form_token, onward};
+use crate::consent::{asked, decide, form_token, provider_redirect};
 use crate::support::person::{self, Page};
 use crate::support::provider::Failure;
 use crate::support::stage::{Stage, text};
@@ -299,7 +299,7 @@ async fn connecting_another_account_lets_the_person_choose_and_says_if_it_is_the
     for (account, is_same) in [("ada", true), ("bob", false)] {
         let (_, url) = asked(&stage, json!({"agent_id": account})).await;
         let page = decide(&url, &form_token(&url).await, "connect", &own).await;
-        let address = onward(&page);
+        let address = provider_redirect(&page);
         assert!(address.contains("prompt=select_account"), "{address}");
         stage.provider.name_account(account);
         let page = person::open(&address).await;

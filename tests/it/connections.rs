@@ -16,7 +16,7 @@ use crate::support::provider::{PROVIDER_ID, Provider, Rotation};
 use crate::support::stage::Stage;
 
 /// How long a test waits for an answer.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A client that keeps its connection.
 struct Connection(UnixStream);
@@ -24,7 +24,7 @@ struct Connection(UnixStream);
 impl Connection {
     fn open(socket: &Path) -> Self {
         let stream = UnixStream::connect(socket).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         Self(stream)
     }
 

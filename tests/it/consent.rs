@@ -96,7 +96,7 @@ async fn connecting_another_account_ends_the_same_flow_with_it() {
     let (asked, url) = asked(&stage, json!({})).await;
     let page = decide(&url, &form_token(&url).await, "connect", &account).await;
     assert_eq!(page.status, 200, "{}", page.body);
-    let address = onward(&page);
+    let address = provider_redirect(&page);
     assert_eq!(stage.wait(&asked).await["status"], "pending");
     // The same request returns the same flow.
     let again = stage.authenticate(json!({"agent_id": "bot"})).await;
@@ -115,13 +115,13 @@ async fn connecting_another_account_does_not_change_the_users_default() {
     let own = stage.import(json!({})).await;
     let (_, url) = asked(&stage, json!({"is_default": true})).await;
     let page = decide(&url, &form_token(&url).await, "connect", &own).await;
-    assert_eq!(person::open(&onward(&page)).await.status, 200);
+    assert_eq!(person::open(&provider_redirect(&page)).await.status, 200);
     let answer = stage.authenticate(json!({})).await;
     assert_eq!(answer["metadata"]["token_id"], own);
 }
 
 /// The URL to which the page leads.
-pub(crate) fn onward(page: &Page) -> String {
+pub(crate) fn provider_redirect(page: &Page) -> String {
     let (_, rest) = page
         .body
         .split_once("class=\"button primary\" href=\"")

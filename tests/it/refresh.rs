@@ -26,7 +26,7 @@ use crate::support::provider::{PROVIDER_ID, Provider, Rotation};
 use crate::support::waiting::until;
 
 /// How long something may take that happens by itself, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What most tests ask for.
 fn wanted() -> Authenticate {
@@ -49,8 +49,8 @@ async fn token(client: &Client) -> String {
 }
 
 /// The same, by a caller who comes again as long as it is told to.
-async fn patient_token(client: &Client) -> String {
-    let deadline = Instant::now() + PATIENCE;
+async fn token_before(client: &Client) -> String {
+    let deadline = Instant::now() + TIMEOUT;
     loop {
         match client.authenticate(&wanted()).await {
             Ok(answer) => return in_clear(answer),

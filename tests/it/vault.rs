@@ -14,7 +14,7 @@ mod read_only;
 mod released;
 mod rotation;
 mod space;
-mod trouble;
+mod health;
 mod trusted;
 
 use std::path::{Path, PathBuf};

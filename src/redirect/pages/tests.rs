@@ -85,7 +85,7 @@ fn onward_with(text: &str) -> Page {
         .query_pairs_mut()
         .append_pair("scope", text)
         .append_pair("state", "s");
-    onward(&Onward {
+    provider_redirect(&ProviderRedirect {
         provider_name: text,
         authorization_url: &authorization_url,
     })

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use agent_authd::client::NewProvider;
 use agent_authd::clock::Clock as _;
 
-use super::{Setting, patient_token, refusal, summary, token, until};
+use super::{Setting, refusal, summary, token, token_before, until};
 use crate::support::daemon::{Home, InProcess};
 use crate::support::provider::{Failure, Provider, Rotation};
 
@@ -177,6 +177,6 @@ async fn a_network_that_is_not_there_after_waking_is_held_against_nobody() {
     assert!(setting.provider.refreshes() > 5);
     setting.provider.fail_always(None);
     setting.clock.pass(2);
-    let second = patient_token(setting.client()).await;
+    let second = token_before(setting.client()).await;
     assert!(setting.provider.accepts(&second));
 }

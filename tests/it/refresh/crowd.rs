@@ -6,7 +6,7 @@ use std::sync::Arc;
 use agent_authd::clock::Env;
 use tokio::process::Command;
 
-use super::{Setting, in_clear, patient_token, token, wanted};
+use super::{Setting, in_clear, token, token_before, wanted};
 use crate::support::daemon::{Binary, Home, InProcess};
 use crate::support::person;
 use crate::support::provider::{PROVIDER_ID, Provider, Rotation};
@@ -32,7 +32,7 @@ async fn a_person_logs_in_once_and_an_expired_grant_is_refreshed() {
         !provider.accepts(&first)
     })
     .await;
-    let second = patient_token(client).await;
+    let second = token_before(client).await;
     assert_ne!(first, second);
     assert_eq!(provider.reuses(), 0);
     daemon.stop().await;
@@ -52,7 +52,7 @@ async fn a_thousand_callers_of_an_expired_token_cost_one_request() {
     let calls: Vec<_> = (0..1000)
         .map(|_| {
             let client = Arc::clone(&client);
-            tokio::spawn(async move { patient_token(&client).await })
+            tokio::spawn(async move { token_before(&client).await })
         })
         .collect();
     let mut tokens = Vec::new();
@@ -116,7 +116,7 @@ async fn a_refresh_ends_well_although_all_who_asked_have_gone() {
     let call = tokio::spawn(async move { asked.authenticate(&wanted()).await.map(in_clear) });
     super::until("the request", async || setting.provider.refreshes() == 1).await;
     call.abort();
-    let token = patient_token(setting.client()).await;
+    let token = token_before(setting.client()).await;
     assert!(setting.provider.accepts(&token));
     assert_eq!(
         (setting.provider.refreshes(), setting.provider.reuses()),

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use agent_authd::client::ProviderChanges;
 use agent_authd::identity::ProviderId;
 
-use super::{Setting, in_clear, patient_token, refusal, summary, token, until, wanted};
+use super::{Setting, in_clear, refusal, summary, token, token_before, until, wanted};
 use crate::support::provider::{Failure, PROVIDER_ID, Provider, Rotation};
 
 /// Nothing is refreshed unless somebody asks.
@@ -37,7 +37,7 @@ async fn outlives(fault: Failure, least_wait: u64) {
 
     setting.provider.fail_always(None);
     setting.clock.pass(wait.as_secs() + 2);
-    let second = patient_token(client).await;
+    let second = token_before(client).await;
     assert_ne!(first, second);
     assert!(setting.provider.accepts(&second), "{fault:?}");
     assert_eq!(summary(client).await.last_error, None);
@@ -131,7 +131,7 @@ async fn an_answer_after_25_seconds_holds_nobody_up_and_is_not_lost() {
     let second = asked.elapsed() - first;
     assert!(first < Duration::from_secs(15), "{first:?}");
     assert!(second < first, "the second caller waits for {second:?}");
-    let token = patient_token(client).await;
+    let token = token_before(client).await;
     assert!(setting.provider.accepts(&token));
     assert_eq!(
         (setting.provider.refreshes(), setting.provider.reuses()),
@@ -209,7 +209,7 @@ async fn four_failures_open_the_circuit_and_a_probe_closes_it() {
     setting.provider.fail_always(None);
     setting.clock.jump(-86_400);
     setting.clock.pass(10);
-    let token = patient_token(client).await;
+    let token = token_before(client).await;
     assert!(setting.provider.accepts(&token));
     assert_eq!(setting.provider.refreshes(), 5);
 }
@@ -307,7 +307,7 @@ async fn a_refresh_token_that_came_alone_survives_a_restart() {
     refusal(setting.client()).await;
     setting.provider.fail_always(None);
     let setting = setting.restart().await;
-    let token = patient_token(setting.client()).await;
+    let token = token_before(setting.client()).await;
     assert!(setting.provider.accepts(&token));
     assert_eq!(setting.provider.reuses(), 0);
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 
-use super::{patient_token, until, wanted};
+use super::{token_before, until, wanted};
 use crate::support::daemon::{Binary, Home};
 use crate::support::provider::{Failure, Provider, Rotation};
 
@@ -40,7 +40,7 @@ async fn frozen() {
     .await;
     kill(daemon.pid(), Signal::SIGCONT).unwrap();
     call.await.unwrap().ok();
-    let token = patient_token(daemon.client()).await;
+    let token = token_before(daemon.client()).await;
     assert!(provider.accepts(&token));
     assert_eq!((provider.refreshes(), provider.reuses()), (1, 0));
     assert!(daemon.stop().await.success());

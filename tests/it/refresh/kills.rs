@@ -11,7 +11,7 @@ use std::time::Duration;
 use agent_authd::client::Client;
 use agent_authd::clock::Env;
 
-use super::{patient_token, summary, until, wanted};
+use super::{summary, token_before, until, wanted};
 use crate::support::daemon::{Binary, Home};
 use crate::support::provider::{Provider, Rotation};
 
@@ -51,7 +51,7 @@ async fn left(home: &Home, provider: &Provider) -> Left {
         assert_eq!(reason.as_deref(), Some("rotation_lost"));
         return Left::Lost;
     }
-    let token = patient_token(client).await;
+    let token = token_before(client).await;
     assert!(provider.accepts(&token));
     assert_eq!(provider.reuses(), 0);
     assert!(daemon.stop().await.success());
@@ -156,7 +156,7 @@ async fn random_kills_under_load_lose_nothing_where_there_is_grace() {
     }
     assert!(provider.refreshes() > 0);
     let daemon = Binary::start(&home).await;
-    patient_token(daemon.client()).await;
+    token_before(daemon.client()).await;
     assert_eq!(summary(daemon.client()).await.reconnect_reason, None);
     assert_eq!(provider.reuses(), 0);
 }

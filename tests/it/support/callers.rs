@@ -14,7 +14,7 @@ use serde_json::json;
 use super::provider::PROVIDER_ID;
 
 /// How long one answer may take, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How soon after an answer a connection may not be closed that was not
 /// announced to be: less than the daemon's linger.
@@ -133,7 +133,7 @@ impl Caller {
         loop {
             match UnixStream::connect(&self.socket) {
                 Ok(stream) => {
-                    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+                    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
                     self.met.longest_outage = self.met.longest_outage.max(began.elapsed());
                     return stream;
                 }
@@ -142,7 +142,7 @@ impl Caller {
                         error.kind(),
                         ErrorKind::NotFound | ErrorKind::ConnectionRefused
                     );
-                    assert!(is_gone && began.elapsed() < PATIENCE, "{error}");
+                    assert!(is_gone && began.elapsed() < TIMEOUT, "{error}");
                     self.met.refused += 1;
                     std::thread::sleep(Duration::from_millis(5));
                 }

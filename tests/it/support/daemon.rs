@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use super::canary;
 
 /// How long a daemon may take to serve, on a machine that is busy.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Where one installation lies; several daemons can live there, one after the
 /// other.
@@ -131,7 +131,7 @@ impl Binary {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        if tokio::time::timeout(PATIENCE, serves).await.is_err() {
+        if tokio::time::timeout(TIMEOUT, serves).await.is_err() {
             panic!("the daemon does not serve: {}", home.log());
         }
         daemon
@@ -195,7 +195,7 @@ impl Binary {
                 }
             }
         };
-        tokio::time::timeout(PATIENCE * 2, ended).await.unwrap()
+        tokio::time::timeout(TIMEOUT * 2, ended).await.unwrap()
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
 use crate::support::provider::{Provider, Rotation};
 
 /// Longer than the half minute in which the daemon looks after the vault.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The backups that there are, whole or not.
 fn backups(home: &Home) -> Vec<PathBuf> {
@@ -40,7 +40,7 @@ fn damage(home: &Home) -> Vec<u8> {
 async fn the_daemon_makes_a_backup_by_itself() {
     let (home, provider) = (Home::new(), Provider::start(Rotation::None, 3600));
     let daemon = daemon_with_token(&home, &provider, 3600).await;
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while !backups(&home)
         .iter()
         .any(|path| path.extension().is_some_and(|end| end == "db"))

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use super::health::{Mount, fill, home};
 use super::released::lay_out_version_1;
 use super::space::{LEVELS, PAGE, leave};
-use super::trouble::{Mount, fill, home};
 use super::{
     Binary, Home, complaint, daemon_with_token, database, done, ran, stderr, token, vault_file,
 };

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use agent_authd::client::replies::Health;
 
-use super::trouble::{bears_it, daemon_with_two_tokens, heals, home};
+use super::health::{bears_it, daemon_with_two_tokens, heals, home};
 use super::{Binary, Home, done, ran, stderr, token, vault_file};
 use crate::support::provider::{Provider, Rotation};
 

@@ -8,8 +8,8 @@ use std::fs;
 use agent_authd::client::replies::Health;
 use rusqlite::Connection;
 
+use super::health::{Mount, bears_it, daemon_with_two_tokens, home};
 use super::released::lay_out_version_1;
-use super::trouble::{Mount, bears_it, daemon_with_two_tokens, home};
 use super::{Binary, Home, complaint, daemon_with_token, done, ran, stderr, token, vault_file};
 use crate::support::provider::{Provider, Rotation};
 

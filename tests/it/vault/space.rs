@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::trouble::{Mount, fill, home};
+use super::health::{Mount, fill, home};
 use super::{Binary, Home, database, vault_file};
 use crate::support::provider::{PROVIDER_ID, Provider, Rotation};
 use crate::support::stage::post;

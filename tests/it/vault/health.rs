@@ -22,7 +22,7 @@ use crate::support::provider::{Provider, Rotation};
 
 /// How long the daemon may take to see that the store is well again: one look
 /// each three seconds, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The provider whose token lives; that of the other one has expired.
 const ALIVE: &str = "alive";
@@ -100,19 +100,19 @@ pub(super) async fn bears_it(home: &Home, daemon: &Binary, provider: &Provider, 
 /// had to wait is refreshed, once.
 pub(super) async fn heals(daemon: &Binary, provider: &Provider) {
     let client = daemon.client();
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while client.info().await.unwrap().status != Health::Ok {
         assert!(Instant::now() < deadline, "it stays degraded");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    let refreshed = patient_token(client, deadline + PATIENCE).await;
+    let refreshed = token_before(client, deadline + TIMEOUT).await;
     assert!(provider.accepts(&refreshed));
     assert_eq!(provider.refreshes(), 1);
     assert_eq!(provider.reuses(), 0);
 }
 
 /// The token, asked for as long as there is 503.
-async fn patient_token(client: &Client, deadline: Instant) -> String {
+async fn token_before(client: &Client, deadline: Instant) -> String {
     loop {
         match client.authenticate(&wanted()).await {
             Ok(answer) => return in_clear(&answer),
