@@ -29,9 +29,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::client::{Authenticate, Client};
 use crate::clock::Env;
 use crate::config;
-use crate::identity::{AgentId, ProviderId, Scopes, TokenId, UserId};
+use crate::identity::{AgentId, ProviderId, Scopes, TokenId, UserId, check_label};
 use crate::process::explained;
-use crate::visible::has_invisible;
 
 /// The exit code if a person must log in first.
 const LOGIN_REQUIRED: u8 = 3;
@@ -179,21 +178,18 @@ fn token_id(text: &str) -> Result<TokenId, &'static str> {
     TokenId::parse(text).ok_or("it must be a UUID")
 }
 
-fn user_id(text: &str) -> Result<UserId, &'static str> {
-    check_label(text)?;
-    UserId::parse(text).ok_or("it must not be empty")
+fn user_id(text: &str) -> Result<UserId, String> {
+    label(text, UserId::parse)
 }
 
-fn agent_id(text: &str) -> Result<AgentId, &'static str> {
-    check_label(text)?;
-    AgentId::parse(text).ok_or("it must not be empty")
+fn agent_id(text: &str) -> Result<AgentId, String> {
+    label(text, AgentId::parse)
 }
 
-fn check_label(text: &str) -> Result<(), &'static str> {
-    if has_invisible(text) {
-        return Err("it must not have control characters or invisible characters");
-    }
-    Ok(())
+/// A label, by the rules that the daemon has for it.
+fn label<T>(text: &str, parse: fn(&str) -> Option<T>) -> Result<T, String> {
+    check_label(text).map_err(|error| error.to_string())?;
+    parse(text).ok_or_else(|| "it must not be empty".to_owned())
 }
 
 #[cfg(test)]
@@ -201,6 +197,14 @@ mod tests {
     use clap::CommandFactory as _;
 
     use super::*;
+
+    #[test]
+    fn a_user_and_an_agent_are_checked_by_the_daemons_rules() {
+        assert!(user_id("ada").is_ok() && agent_id("coder").is_ok());
+        for bad in [String::new(), "a\u{200b}b".to_owned(), "a".repeat(10_000)] {
+            assert!(user_id(&bad).is_err() && agent_id(&bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn clap_accepts_the_command_line() {
